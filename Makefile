@@ -1,0 +1,46 @@
+# Everything happens in .venv, with the pinned versions of constraints.txt.
+PYTHON ?= python3
+VENV := .venv
+PIP := $(VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+WORKERS ?= 2
+ROOMS := extractor graphstore queries cli
+
+.PHONY: demo test lint types check clean
+
+demo: $(VENV)/.installed
+	$(VENV)/bin/ipgraph ingest dataset sva-obj --limit 100
+	$(VENV)/bin/ipgraph report overview
+	$(VENV)/bin/ipgraph query run shared-subpaths --param k=4 --param limit=5
+
+test: $(VENV)/.test
+	$(VENV)/bin/python -m pytest -n $(WORKERS)
+
+lint: $(VENV)/.dev
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+# A mapped package hides from mypy in an editable install: .mypy_path/ipgraph shows it the rooms.
+types: $(VENV)/.dev
+	mkdir -p .mypy_path && ln -sfn .. .mypy_path/ipgraph
+	MYPYPATH=.mypy_path $(VENV)/bin/mypy $(foreach room,$(ROOMS),-p ipgraph.$(room))
+	MYPYPATH=.mypy_path:tests $(VENV)/bin/mypy tests benchmarks
+
+check: test lint types
+
+$(VENV)/bin/pip:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/pip
+	$(PIP) --editable .
+	touch $@
+
+$(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/bin/pip
+	$(PIP) --editable '.[test]'
+	touch $@ $(VENV)/.installed
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/pip
+	$(PIP) --editable '.[dev]'
+	touch $@ $(VENV)/.test $(VENV)/.installed
+
+clean:
+	rm -rf $(VENV) .mypy_path build *.egg-info

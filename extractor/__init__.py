@@ -1,0 +1,1 @@
+"""Model in, influence patterns out."""

@@ -1,0 +1,1 @@
+"""Datasets: template grammars and files, read into examples."""

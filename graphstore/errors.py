@@ -1,0 +1,26 @@
+"""The errors a user can meet: one clear sentence each, shown without a traceback."""
+
+from collections.abc import Iterable
+from difflib import SequenceMatcher
+
+
+class IpgraphError(Exception):
+    """Something failed: the command ends with exit code 1."""
+
+    exit_code = 1
+
+
+class UsageError(IpgraphError):
+    """The request itself was wrong: the command ends with exit code 2."""
+
+    exit_code = 2
+
+
+def nearest_first(name: str, valid: Iterable[str]) -> list[str]:
+    """Return `valid` with the names most like `name` first."""
+    return sorted(valid, key=lambda v: (-SequenceMatcher(None, name.lower(), v.lower()).ratio(), v))
+
+
+def unknown(kind: str, name: str, valid: Iterable[str]) -> UsageError:
+    """Return the error for a name that is not one of `valid`, which it lists, nearest first."""
+    return UsageError(f"unknown {kind} {name!r}; valid, nearest first: {', '.join(nearest_first(name, valid))}")

@@ -1,0 +1,1 @@
+"""Cypher templates: found, checked, bound and run."""
