@@ -1,0 +1,98 @@
+"""The shape that both graph stores share, and how one is opened."""
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Protocol, Self
+
+from ipgraph.graphstore.runs import RunDirectory
+from ipgraph.graphstore.schema import Measure, Run
+
+Scalar = str | int | float | bool | None
+Value = Scalar | list[Scalar] | list[str] | list[int] | list[float]
+Progress = Callable[[int, int], None]
+"""Called with (done, total) as long work goes on; the unit is the caller's to name."""
+
+DEFAULT_STORE = "./ipgraph.db"
+NEO4J_SCHEMES = ("bolt", "bolt+s", "bolt+ssc", "neo4j", "neo4j+s", "neo4j+ssc")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The rows of a query, in order."""
+
+    columns: list[str]
+    rows: list[list[object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something `check` found: where, and what differs."""
+
+    where: str
+    what: str
+
+
+class Store(Protocol):
+    """A graph store: read by Cypher, written a whole run at a time."""
+
+    location: str
+    """Path or URI, without a password."""
+    dialect: Literal["ladybug", "neo4j"]
+    first: int
+    """Index of a list's or string's first element in the store's Cypher, bound as `$first`."""
+
+    def read(self, cypher: str, parameters: Mapping[str, Value] | None = None) -> Result:
+        """Run a read-only query; raises UsageError for a write or a statement that does not parse."""
+
+    def explain(self, cypher: str, parameters: Mapping[str, Value] | None = None) -> str:
+        """Return the query's plan as text."""
+
+    def runs(self) -> list[Run]:
+        """Return the runs in the store, newest first, half-loaded ones (`state`) included."""
+
+    def add(self, runs: Iterable[RunDirectory], progress: Progress | None = None) -> int:
+        """Add finished run directories (patterns are the unit of progress); return how many runs were new."""
+
+    def remove(self, run: str, progress: Progress | None = None) -> None:
+        """Delete a run and what only it used."""
+
+    def add_measures(self, run: str, measures: Iterable[Measure]) -> None:
+        """Attach measures to a run, replacing those of the same id."""
+
+    def info(self) -> dict[str, Scalar]:
+        """Return what `store info` shows: counts of each label and relationship, version, notes."""
+
+    def check(self, runs: Iterable[RunDirectory] = (), progress: Progress | None = None) -> list[Problem]:
+        """Return what is wrong with the store, and what differs from the given run directories."""
+
+    def close(self) -> None:
+        """Let go of the store."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+def is_server(location: str) -> bool:
+    """Tell whether a store's location is a Neo4j URI rather than a path."""
+    return location.partition("://")[0] in NEO4J_SCHEMES and "://" in location
+
+
+def open_store(location: str | Path | None = None) -> Store:
+    """Open a store by path (embedded) or URI (Neo4j); by default `IPGRAPH_STORE`, else `./ipgraph.db`.
+
+    A path that does not exist yet is an empty store that the first `add` creates.
+    """
+    where = str(location or os.environ.get("IPGRAPH_STORE") or DEFAULT_STORE)
+    if is_server(where):
+        from ipgraph.graphstore.neo4j import Neo4jStore
+
+        return Neo4jStore(where)
+    from ipgraph.graphstore.embedded import EmbeddedStore
+
+    return EmbeddedStore(Path(where))
