@@ -1,4 +1,4 @@
-"""What some tests need from outside the project: found by environment variables, else the test skips and says how.
+"""What some tests need from outside the project, found by environment variables; else they skip and say how.
 
 A need named in IPGRAPH_REQUIRE (comma-separated) must be met: where it is not, the test fails.
 """
