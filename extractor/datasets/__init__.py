@@ -10,5 +10,19 @@ from ipgraph.extractor.datasets.example import (
     instance_id,
     make_instance,
 )
+from ipgraph.extractor.datasets.registry import infos, load, names, subset
 
-__all__ = ["MASK", "Dataset", "DatasetInfo", "Example", "Skipped", "Task", "instance_id", "make_instance"]
+__all__ = [
+    "MASK",
+    "Dataset",
+    "DatasetInfo",
+    "Example",
+    "Skipped",
+    "Task",
+    "infos",
+    "instance_id",
+    "load",
+    "make_instance",
+    "names",
+    "subset",
+]
