@@ -1,0 +1,204 @@
+"""Datasets from files: JSON Lines, BLiMP, tab-separated good/bad pairs, SST-2 as TSV or Parquet.
+
+Three kinds of row, by their fields (`rows.py` reads the layouts they come in):
+
+- masked: `text` with one [MASK], `correct`, `wrong`;
+- pair: `sentence_good`, `sentence_bad` that differ in exactly one word, which becomes the [MASK];
+- labelled: `sentence` (or `text`) and a class number `label`; no `label`, or -1, is a sentence without one.
+
+All may carry `id`, `subtask`, `condition` and `roles` (one a whitespace word). In the first two kinds
+punctuation becomes words of its own and " ." is added where no sentence end stands, as in the published code;
+a classifier's text is kept as it is, but for runs of whitespace. Case stays as written: lowercasing is the
+tokenizer's.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+
+from ipgraph.extractor.datasets.example import MASK, Dataset, Example, Skipped, Task, make_instance
+from ipgraph.extractor.datasets.rows import SNIFFED, WANTED, BadRow, Fields, Row, read_rows
+from ipgraph.extractor.datasets.words import check_count, read_roles, split_words
+from ipgraph.graphstore.errors import UsageError
+
+_SUFFIXES = re.compile(r"(?<=.)(\.(jsonl|ndjson|json|tsv|txt|parquet|gz))+$", re.IGNORECASE)
+_SPECIAL = re.compile(r"\[(CLS|SEP|PAD)\]")
+_UNPRINTABLE = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff]")
+_SPOKEN = {"good": "good sentence", "bad": "bad sentence"}
+_MAX_LABEL = 2**31 - 1
+
+
+def read_file(path: Path, *, strict: bool = False, task: Task | None = None) -> Dataset:
+    """Return a file's examples in order, and the rows that cannot be used with their line and reason.
+
+    `strict` stops at the first such row; `task` decides what a text without any other field is for.
+    Raises UsageError for a file that cannot be opened, holds rows of no known kind or has no usable row,
+    IpgraphError for a damaged one.
+    """
+    rows = read_rows(path)
+    head = list(islice(rows, SNIFFED))
+    read = _reader(path, head, task)
+    dataset = Dataset(_SUFFIXES.sub("", path.name), [])
+    seen: dict[str, int] = {}
+    for row in chain(head, rows):
+        where = f"{path.name}:{row.number}"
+        try:
+            dataset.examples.append(_example(read, dataset.name, where, row, seen))
+        except BadRow as error:
+            if strict:
+                raise UsageError(f"{where}: {error}") from error
+            dataset.skipped.append(Skipped(where, str(error)))
+    if not dataset.examples:
+        raise UsageError(f"{path} has no usable row{_first(dataset.skipped)}")
+    return dataset
+
+
+def _first(skipped: list[Skipped]) -> str:
+    return f": {len(skipped)} skipped, the first {skipped[0].where}: {skipped[0].reason}" if skipped else ""
+
+
+def _example(read: "_Reader", dataset: str, where: str, row: Row, seen: dict[str, int]) -> Example:
+    if row.problem:
+        raise BadRow(row.problem)
+    content = read(row.fields)
+    instance = make_instance(
+        dataset,
+        " ".join(content.words),
+        correct=content.correct,
+        wrong=content.wrong,
+        label=content.label,
+        subtask=_optional(row.fields, "subtask"),
+        condition=_optional(row.fields, "condition"),
+        name=_optional(row.fields, "id"),
+    )
+    first = seen.setdefault(instance.id, row.number)
+    if first != row.number:
+        raise BadRow(f"repeats row {first}")
+    return Example(instance, tuple(content.roles), where)
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    words: list[str]
+    roles: Sequence[str]
+    correct: str = ""
+    wrong: str = ""
+    label: int = -1
+
+
+_Reader = Callable[[Fields], _Content]
+
+
+def _masked(fields: Fields) -> _Content:
+    words, roles = split_words(_text(fields, "text"), read_roles(fields.get("roles")))
+    if words.count(MASK) != 1:
+        raise BadRow(f"{words.count(MASK) or 'no'} {MASK} in the text; exactly one is needed")
+    correct, wrong = _form(fields, "correct"), _form(fields, "wrong")
+    if correct == wrong:
+        raise BadRow(f"correct and wrong are both {correct!r}")
+    return _Content(words, roles, correct, wrong)
+
+
+def _pair(fields: Fields) -> _Content:
+    good, roles = split_words(_text(fields, "good"), read_roles(fields.get("roles")))
+    bad, _ = split_words(_text(fields, "bad"))
+    if MASK in good or MASK in bad:
+        raise BadRow(f"a good or bad sentence must not hold {MASK}")
+    if len(good) != len(bad):
+        raise BadRow(f"good and bad have {len(good)} and {len(bad)} words; exactly one word must differ")
+    places = [place for place, word in enumerate(good) if word != bad[place]]
+    if len(places) != 1:
+        found = ", ".join(f"{good[place]}/{bad[place]}" for place in places[:3]) or "none"
+        raise BadRow(f"good and bad differ in {len(places)} words ({found}); exactly one word must differ")
+    (place,) = places
+    words = [*good[:place], MASK, *good[place + 1 :]]
+    return _Content(words, roles, good[place], bad[place])
+
+
+def _labelled(fields: Fields) -> _Content:
+    words, roles = _text(fields, "text").split(), read_roles(fields.get("roles"))
+    check_count(words, roles)
+    return _Content(words, roles, label=_label(fields["label"]) if "label" in fields else -1)
+
+
+def _reader(path: Path, head: list[Row], task: Task | None) -> _Reader:
+    """Return how to read the rows: as what most of the first ones are."""
+    if not head:
+        raise UsageError(f"{path} is empty; expected {WANTED}")
+    votes = Counter(reader for row in head if (reader := _reader_of(row.fields, task)))
+    if votes:
+        return votes.most_common(1)[0][0]
+    found = head[0].problem or f"found {', '.join(head[0].fields) or 'none of the known fields'}"
+    raise UsageError(f"{path} line {head[0].number}: {found}; expected {WANTED}")
+
+
+def _reader_of(fields: Fields, task: Task | None) -> _Reader | None:
+    if "good" in fields and "bad" in fields:
+        return _pair
+    if "text" not in fields:
+        return None
+    if "correct" in fields or "wrong" in fields:
+        return _masked
+    is_masked = MASK in str(fields["text"]) if task is None else task == "masked-lm"
+    return _masked if is_masked and "label" not in fields else _labelled
+
+
+# --- fields ---
+
+
+def _text(fields: Fields, name: str) -> str:
+    """Return a required text, checked, as it stands."""
+    value, what = fields.get(name), _SPOKEN.get(name, name)
+    if not isinstance(value, str):
+        raise BadRow(f"{what} is missing" if _is_missing(value) else f"{what} must be text, not {value!r}")
+    if not value.strip():
+        raise BadRow(f"{what} is empty")
+    _check(what, value)
+    return value
+
+
+def _check(what: str, value: str) -> None:
+    if found := _UNPRINTABLE.search(value):
+        raise BadRow(f"{what} holds the unprintable character U+{ord(found[0]):04X}")
+    if found := _SPECIAL.search(value):
+        raise BadRow(f"{what} holds {found[0]}, which only the tokenizer adds; leave it out")
+
+
+def _form(fields: Fields, name: str) -> str:
+    """Return a word form."""
+    form = _text(fields, name).strip()
+    if len(form.split()) != 1 or MASK in form:
+        raise BadRow(f"{name} must be one word, not {form!r}")
+    return form
+
+
+def _optional(fields: Fields, name: str) -> str:
+    value = fields.get(name)
+    if _is_missing(value) or value == "":
+        return ""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise BadRow(f"{name} must be text or a whole number, not {value!r}")
+    _check(name, str(value))
+    return " ".join(str(value).split())
+
+
+def _label(value: object) -> int:
+    """Return a class number, -1 for a sentence without one (as GLUE marks it)."""
+    if _is_missing(value) or value == "":
+        raise BadRow("label is missing; give a class number, or -1 for a sentence without one")
+    try:
+        number = (
+            float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else -2.0
+        )
+    except (ValueError, OverflowError):
+        number = -2.0
+    if not (number.is_integer() and -1 <= number <= _MAX_LABEL):
+        raise BadRow(f"label {value!r} is no class number such as 0 or 1")
+    return int(number)
+
+
+def _is_missing(value: object) -> bool:
+    return value is None or value != value  # NaN, as data frames write it
