@@ -1,0 +1,267 @@
+"""An instance's patterns drawn with characters: words along the bottom, layers upward.
+
+    layer   + - ±   node that positive, negative or both kinds of patterns pass (· where none does)
+            ┆       skip connection        │3       head 3 at the same position
+            ╭─3─╯   head 3 to another position; lines that leave or join it end in a corner or a ┤ ├ ┬ ┴,
+                    lines that only cross are interrupted by it
+
+Heads are numbered 1..A as in the paper. An embedding-level path has no heads: its hops carry no number.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
+from typing import TYPE_CHECKING
+
+from ipgraph.graphstore.schema import parse_label
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+MARGIN, NARROWEST = 4, 7
+"""Columns for the layer's number; columns of a word at least."""
+UP, DOWN, LEFT, RIGHT = 1, 2, 4, 8
+LINES = " ╵╷│╴╯╮┤╶╰╭├─┴┬┼"
+"""Box-drawing characters by the sum of the directions in which they reach."""
+SKIP = "skip"
+STYLES = {frozenset({1}): "blue", frozenset({-1}): "dark_orange", frozenset({1, -1}): "bold"}
+MARKS = {frozenset({1}): "+", frozenset({-1}): "-", frozenset({1, -1}): "±"}
+
+Signs = frozenset[int]
+NONE: Signs = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """A pattern to draw: where its word stands, its sign and total influence, its nodes' labels in step order."""
+
+    position: int
+    sign: int
+    total_influence: float
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One layer of a path: from position to position, through a head (from 0), the skip, or "" where unknown."""
+
+    layer: int
+    source: int
+    target: int
+    through: str
+    sign: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A horizontal line: one head's hops into one position from others."""
+
+    target: int
+    through: str
+    sources: frozenset[int]
+    signs: Signs
+
+
+@dataclass(slots=True)
+class Cell:
+    """What meets in one character."""
+
+    reach: int = 0
+    dashed: bool = False
+    text: str = ""
+    signs: set[int] = field(default_factory=set)
+
+
+def draw(tokens: Sequence[str], paths: Sequence[Path], width: int | None = None) -> "Text":
+    """Return the drawing of `paths` over `tokens`; past `width` columns, positions that no path meets are left out."""
+    hops = [hop for path in paths for hop in _hops(path)]
+    layers = max((hop.layer for hop in hops), default=0)
+    met = {position for hop in hops for position in (hop.source, hop.target)} | {p.position for p in paths}
+    grid = _Grid(_columns(tokens, sorted(met), width))
+    for layer in range(layers, 0, -1):
+        grid.nodes(layer, _passing(paths, layer))
+        grid.band([hop for hop in hops if hop.layer == layer])
+    grid.nodes(0, _passing(paths, 0))
+    grid.words(tokens, paths)
+    return grid.text()
+
+
+def _hops(path: Path) -> Iterator[Hop]:
+    source, through = path.position, ""
+    for label in path.labels:
+        kind, layer, position, head = parse_label(label)
+        if kind in ("head", "skip"):
+            through = SKIP if kind == "skip" else str(head + 1)
+        elif kind == "embedding":
+            yield Hop(layer, source, position, through, path.sign)
+            source, through = position, ""
+
+
+def _passing(paths: Sequence[Path], layer: int) -> dict[int, Signs]:
+    signs: dict[int, set[int]] = defaultdict(set)
+    for path in paths:
+        for kind, at, position, _ in map(parse_label, path.labels):
+            if at == layer and kind in ("input", "embedding"):
+                signs[position].add(path.sign)
+    return {position: frozenset(found) for position, found in signs.items()}
+
+
+def _columns(tokens: Sequence[str], met: Sequence[int], width: int | None) -> dict[int, int]:
+    """Return the column of each position's middle."""
+    step = max([NARROWEST, *(len(token) + 1 for token in tokens)])
+    shown: Sequence[int] = range(len(tokens))
+    if width is not None and MARGIN + step * len(shown) > width:
+        shown = met
+        step = max(NARROWEST, min(step, (width - MARGIN) // max(1, len(shown))))
+    return {position: MARGIN + step * i + step // 2 for i, position in enumerate(shown)}
+
+
+Row = defaultdict[int, Cell]
+
+
+class _Grid:
+    """Rows of cells, drawn from the top."""
+
+    def __init__(self, columns: dict[int, int]) -> None:
+        self.columns = columns
+        middles = sorted(columns.values())
+        self.step = middles[1] - middles[0] if len(middles) > 1 else 2 * NARROWEST
+        self.rows: list[Row] = []
+
+    def nodes(self, layer: int, passing: dict[int, Signs]) -> None:
+        """Draw a layer's nodes."""
+        row = self._row()
+        _write(row, 0, f"{layer:2d}")
+        for position, column in self.columns.items():
+            signs = passing.get(position, NONE)
+            _write(row, column, MARKS.get(signs, "·"), signs)
+
+    def band(self, hops: Sequence[Hop]) -> None:
+        """Draw the hops into a layer: each lane in a row of its own, below them a row to number heads that stay."""
+        lanes = _lanes(hops)
+        stays = _stays(hops, lanes)
+        needed = not lanes or any(through != SKIP for _, through in stays)
+        rows = [self._row() for _ in range(len(lanes) + needed)]
+        self._stays(rows, stays)
+        placed = [(lane, len(rows) - 1 - needed - height) for height, lane in enumerate(lanes)]
+        for lane, at in placed:
+            self._verticals(rows, at, lane)
+        for lane, at in placed:
+            self._horizontal(rows[at], lane)
+
+    def _stays(self, rows: Sequence[Row], stays: Mapping[tuple[int, str], Signs]) -> None:
+        beside: dict[int, int] = defaultdict(int)
+        for (position, through), signs in stays.items():
+            column = self.columns[position] + beside[position]
+            beside[position] += 1 + len(through.replace(SKIP, ""))
+            for row in rows:
+                _line(row[column], UP | DOWN, signs, dashed=through == SKIP)
+            if through != SKIP:
+                _write(rows[-1], column + 1, through, signs)
+
+    def _verticals(self, rows: Sequence[Row], at: int, lane: Lane) -> None:
+        for source in lane.sources:
+            column = self.columns[source]
+            _line(rows[at][column], DOWN, lane.signs)
+            for row in rows[at + 1 :]:
+                _line(row[column], UP | DOWN, lane.signs)
+        column = self.columns[lane.target]
+        _line(rows[at][column], UP, lane.signs)
+        for row in rows[:at]:
+            _line(row[column], UP | DOWN, lane.signs)
+
+    def _horizontal(self, row: Row, lane: Lane) -> None:
+        target = self.columns[lane.target]
+        ends = {self.columns[source] for source in lane.sources} | {target}
+        first, last = min(ends), max(ends)
+        for column in range(first, last + 1):
+            if column not in ends:
+                row[column] = Cell()  # a line that only crosses is interrupted
+            _line(row[column], LEFT * (column > first) | RIGHT * (column < last), lane.signs)
+        if first < target:
+            _write(row, target - 1 - len(lane.through), lane.through, lane.signs)
+        if last > target:
+            _write(row, target + 2, lane.through, lane.signs)
+
+    def words(self, tokens: Sequence[str], paths: Sequence[Path]) -> None:
+        """Draw the words, their positions and the total influence of those that have a path."""
+        row, numbers, totals = self._row(), self._row(), self._row()
+        for position, column in self.columns.items():
+            word = tokens[position]
+            fitting = word if len(word) < self.step else word[: self.step - 2] + "…"
+            _centre(row, column, fitting)
+            _centre(numbers, column, str(position))
+        for path in paths:
+            _centre(totals, self.columns[path.position], f"{path.total_influence:+.3f}", frozenset({path.sign}))
+
+    def text(self) -> "Text":
+        """Return the rows as text, coloured by sign."""
+        from rich.text import Text
+
+        lines = []
+        for row in self.rows:
+            line = Text()
+            for column in range(max(row, default=-1) + 1):
+                line.append(*_character(row.get(column, Cell())))
+            line.rstrip()
+            lines.append(line)
+        return Text("\n").join(lines)
+
+    def _row(self) -> Row:
+        self.rows.append(defaultdict(Cell))
+        return self.rows[-1]
+
+
+def _lanes(hops: Sequence[Hop]) -> list[Lane]:
+    """Return the hops that move, joined by target and head, from the bottom up: out of a position before into it.
+
+    Then no line up from a position runs along one that comes down on it. (Two that swap positions are drawn as
+    they come.)
+    """
+    joined: dict[tuple[int, str], list[Hop]] = defaultdict(list)
+    for hop in hops:
+        joined[hop.target, hop.through].append(hop)
+    lanes = [
+        Lane(target, through, frozenset(h.source for h in found), frozenset(h.sign for h in found))
+        for (target, through), found in sorted(joined.items())
+        if any(hop.source != target for hop in found)
+    ]
+    below = {
+        lane: [b for b in lanes if b is not lane and b.target not in b.sources and lane.target in b.sources]
+        for lane in lanes
+    }
+    try:
+        return list(TopologicalSorter(below).static_order())
+    except CycleError:
+        return lanes
+
+
+def _stays(hops: Sequence[Hop], lanes: Sequence[Lane]) -> dict[tuple[int, str], Signs]:
+    """Return the hops that stay at their position and join no lane, the skip of each position first."""
+    joined = {(lane.target, lane.through) for lane in lanes}
+    staying = [h for h in hops if h.source == h.target and (h.target, h.through) not in joined]
+    keys = sorted({(h.target, h.through) for h in staying}, key=lambda k: (k[0], k[1] != SKIP, k[1]))
+    return {key: frozenset(h.sign for h in staying if (h.target, h.through) == key) for key in keys}
+
+
+def _line(cell: Cell, reach: int, signs: Signs, *, dashed: bool = False) -> None:
+    cell.reach |= reach
+    cell.dashed |= dashed
+    cell.signs |= signs
+
+
+def _write(row: Row, column: int, text: str, signs: Signs = NONE) -> None:
+    for offset, character in enumerate(text):
+        row[column + offset] = Cell(text=character, signs=set(signs))
+
+
+def _centre(row: Row, column: int, text: str, signs: Signs = NONE) -> None:
+    _write(row, column - len(text) // 2, text, signs)
+
+
+def _character(cell: Cell) -> tuple[str, str]:
+    style = STYLES.get(frozenset(cell.signs), "")
+    if cell.text:
+        return cell.text, style
+    return ("┆" if cell.dashed and cell.reach == UP | DOWN else LINES[cell.reach]), style
