@@ -119,8 +119,8 @@ def generate(grammar: Grammar, seed: int = 0) -> list[Example]:
 def _distinct(sentences: Iterator[Sentence]) -> Iterator[Sentence]:
     seen = set()
     for sentence in sentences:
-        if sentence.words not in seen:
-            seen.add(sentence.words)
+        if sentence.text not in seen:
+            seen.add(sentence.text)
             yield sentence
 
 
