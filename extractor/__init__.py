@@ -1,1 +1,23 @@
-"""Model in, influence patterns out."""
+"""Model in, influence patterns out: `extract` and what it is made of.
+
+Names are looked up when first used, so that `ipgraph.extractor.datasets` can be imported without torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ipgraph.extractor.extract import extract
+    from ipgraph.extractor.models import LoadedModel, load_model
+
+__all__ = ["LoadedModel", "extract", "load_model"]
+
+_HOMES = {"extract": "extract", "LoadedModel": "models", "load_model": "models"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value

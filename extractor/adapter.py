@@ -27,8 +27,8 @@ class Adapter:
     """A post- or pre-LayerNorm encoder as position-wise blocks around softmax attention.
 
     `offset(N)` gives the position and segment embeddings [N, H] that never move; `enter` maps word embeddings
-    plus offset to the `input` nodes h^0; `logits(h, target)` maps the target position's last embedding [..., H]
-    to the class logits, or with `rows` to those vocabulary rows' logits [..., R].
+    plus offset to the `input` nodes h^0; `logits(h, rows)` maps the target position's last embedding
+    [B, S, H] to the logits [B, S, R] of classes or vocabulary entries, rows [B, R] (a classifier's: None, all).
     """
 
     heads: int
@@ -88,7 +88,8 @@ def _masked_lm_logits(model: Any) -> Callable[[Tensor, Tensor | None], Tensor]:
     def logits(h: Tensor, rows: Tensor | None) -> Tensor:
         # rows [B, R] beside h [B, S, H]: only the decoder's rows that the QoI reads.
         weight, bias = head.decoder.weight[rows], head.decoder.bias[rows]
-        return torch.einsum("bsh,brh->bsr", head.transform(h), weight) + bias[:, None]
+        chosen: Tensor = torch.einsum("bsh,brh->bsr", head.transform(h), weight) + bias[:, None]
+        return chosen
 
     return logits
 

@@ -1,4 +1,4 @@
-"""Position-wise blocks with closed forms of their Jacobian products (DESIGN: the fast exact algorithm).
+"""Position-wise blocks with closed forms of their Jacobian products (docs/algorithm.md).
 
 A block maps rows to rows, whatever the leading dimensions. Called, it returns its value and what its
 Jacobian needs (`saved`: tensors of the same rows); `jvp` pushes a tangent forward and `vjp` pulls a gradient
@@ -45,11 +45,11 @@ class Linear:
         """Return the value; nothing needs saving."""
         return functional.linear(x, self.weight, self.bias), ()
 
-    def jvp(self, saved: Saved, tangent: Tensor) -> Tensor:
+    def jvp(self, saved: Saved, tangent: Tensor) -> Tensor:  # noqa: ARG002
         """Return W t."""
         return functional.linear(tangent, self.weight)
 
-    def vjp(self, saved: Saved, gradient: Tensor) -> Tensor:
+    def vjp(self, saved: Saved, gradient: Tensor) -> Tensor:  # noqa: ARG002
         """Return W' g."""
         return gradient @ self.weight
 
@@ -77,10 +77,12 @@ class LayerNorm:
 
     @staticmethod
     def _normalise(saved: Saved, t: Tensor) -> Tensor:
-        """Return (t - mean(t) - n mean(n t)) / std with n the normalised input: torch's own backward of it."""
+        """Return (t - mean(t) - n mean(n t)) / std, n the normalised input: torch's own backward."""
         x, mean, inverse = saved
         shape, mask = x.shape[-1:], [True, False, False]  # type: ignore[union-attr]
-        result: Tensor = torch.ops.aten.native_layer_norm_backward(t, x, shape, mean, inverse, None, None, mask)[0]
+        result: Tensor = torch.ops.aten.native_layer_norm_backward(
+            t, x, shape, mean, inverse, None, None, mask
+        )[0]
         return result
 
 
@@ -101,7 +103,7 @@ class Activation:
     def jvp(self, saved: Saved, tangent: Tensor) -> Tensor:
         """Return the derivative times the tangent."""
         (slope,) = saved
-        return tangent * slope
+        return torch.mul(tangent, slope)  # type: ignore[arg-type]
 
     vjp = jvp
 

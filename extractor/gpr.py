@@ -1,4 +1,4 @@
-"""Guided pattern refinement by closed-form tangents, exact and batched (Lu et al. 2021, section 3.3; DESIGN 4).
+"""Guided pattern refinement by closed-form tangents, exact and batched (Lu et al. 2021; docs/algorithm.md).
 
 1. `Trace` runs the model forward and the QoI backward over all samples, and keeps each layer's state.
 2. Embedding level: every word's tangent is scored against every position of the next layer, moved to the best

@@ -1,4 +1,4 @@
-"""One hop of many paths through one layer: tangents pushed forward, gradients pulled back (DESIGN: steps 3 to 5).
+"""One hop of many paths through one layer: tangents pushed forward, gradients pulled back.
 
 An item is one path of one sentence, W of them a sentence: it stands at `source` [B, W] below a layer with a
 tangent [B, S, W, H] there. Formulas, with r = 1 / sqrt(d), j the source and e a destination:
@@ -73,7 +73,8 @@ class Hop(Place):
         asked = (self.q * dk).sum(-1, keepdim=True) * self.scale
         own = self.own * (dq @ self.state.k.transpose(-1, -2)) * self.scale
         stayed = own @ self.state.v - own.sum(-1, keepdim=True) * self.context
-        return self.p * (asked * self.difference + dv) + stayed
+        dc: Tensor = self.p * (asked * self.difference + dv) + stayed
+        return dc
 
     def push(self, dc: Tensor, residual: Tensor) -> Tensor:
         """Return the tangents [B, S, W, H] above the layer that dc and the residual's tangent give."""
@@ -92,7 +93,7 @@ class Hop(Place):
         return split_heads(self.state.layer.out.vjp((), residual), self.trace.heads), residual
 
     def pull(self, heads: Tensor, residual: Tensor) -> Tensor:
-        """Return the gradient [B, S, W, H] at the sources of gradients at the destinations' heads and residual."""
+        """Return the gradient [B, S, W, H] at the sources that gradients at the destinations give."""
         g_v = self.p * heads
         g_k = self.p * (heads * self.difference).sum(-1, keepdim=True) * self.q * self.scale
         m = heads @ self.state.v.transpose(-1, -2) - (heads * self.context).sum(-1, keepdim=True)

@@ -1,7 +1,8 @@
-"""One forward and one backward pass over all samples, kept layer by layer (DESIGN: steps 1 and 2).
+"""One forward and one backward pass over all samples, kept layer by layer (docs/algorithm.md, steps 1 and 2).
 
-Tensors are sample-major: B sentences, S points of the line from baseline to input, N positions (E destinations:
-all of them, in the last layer the target alone), A heads of d units, H = A d. "Rows" are (b, s, n) flattened.
+Tensors are sample-major: B sentences, S points of the line from baseline to input, N positions, A heads of d
+units, H = A d, and E destinations: all positions, in the last layer the target alone. "Rows" are (b, s, n)
+flattened.
 """
 
 from dataclasses import dataclass
@@ -63,7 +64,8 @@ class Trace:
     def __init__(self, adapter: Adapter, batch: Batch, line: Line, baseline: Tensor, *, keep: bool = True):
         """Run both passes; `baseline` is the embedding [H] that every word's line starts from."""
         self.adapter, self.batch, self.line, self._keep = adapter, batch, line, keep
-        self.size = (*batch.ids.shape[:1], len(line.points), batch.ids.shape[1])
+        b, n = batch.ids.shape
+        self.size = (b, len(line.points), n)
         self.heads, self.depth = adapter.heads, len(adapter.layers)
         delta = (adapter.words[batch.ids] - baseline) * batch.mask[..., None]
         self.moves = (delta != 0).any(-1)  # [B, N]: words that differ from the baseline
@@ -187,4 +189,4 @@ def _merge(x: Tensor) -> Tensor:
 
 def split_heads(x: Tensor, heads: int) -> Tensor:
     """Return [B, S, N, H] as heads [B, S, A, N, d]."""
-    return x.unflatten(-1, (heads, -1)).transpose(2, 3).contiguous()
+    return x.view(*x.shape[:-1], heads, -1).transpose(2, 3).contiguous()

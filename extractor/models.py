@@ -1,0 +1,149 @@
+"""Hugging Face models, loaded frozen and in a stated type, with the digest that identifies their numbers."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ipgraph.extractor.adapter import Adapter, bert_adapter
+from ipgraph.extractor.datasets import Task
+from ipgraph.graphstore.errors import IpgraphError, UsageError, nearest_first, unknown
+
+DEMOS = {"demo": "agreement", "demo-sentiment": "sentiment"}
+"""The models that come with the package, and their folders in `demo`."""
+DTYPES = {"float32": torch.float32, "float64": torch.float64}
+DEVICES = ("auto", "cpu", "cuda")
+ADAPTERS: dict[str, tuple[Task, Callable[[Any], Adapter]]] = {
+    "BertForMaskedLM": ("masked-lm", bert_adapter),
+    "BertForSequenceClassification": ("classifier", bert_adapter),
+}
+"""The architectures we know, by class name in transformers."""
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model ready to be traced."""
+
+    name: str  # as the user gave it
+    key: str  # in node ids: the name's last part and the start of the digest
+    digest: str  # of weights, config and tokenizer, or the hub's commit
+    task: Task
+    classes: int  # 0 for a masked language model
+    tokenizer: Any
+    adapter: Adapter
+    device: torch.device
+    dtype: torch.dtype
+    module: Any  # the Hugging Face model itself
+
+
+def load_model(
+    name: str | Path, *, revision: str | None = None, device: str = "auto", dtype: str = "float32"
+) -> LoadedModel:
+    """Load a demo model by name, a local folder, or a model of the Hugging Face hub (safetensors only).
+
+    Raises UsageError where the name, device, type or architecture is not one that serves.
+    """
+    if dtype not in DTYPES:
+        raise unknown("dtype", dtype, DTYPES)
+    where = _device(device)
+    folder = _folder(str(name))
+    config, tokenizer = _config(str(name), folder, revision)
+    task, make_adapter = _architecture(str(name), config)
+    module = _weights(str(name), folder, revision, config.architectures[0], dtype).to(where)
+    digest = _digest(Path(folder)) if Path(folder).is_dir() else str(module.config._commit_hash)
+    return LoadedModel(
+        name=str(name),
+        key=f"{Path(name).name}-{digest[:8]}",
+        digest=digest,
+        task=task,
+        classes=config.num_labels if task == "classifier" else 0,
+        tokenizer=tokenizer,
+        adapter=make_adapter(module),
+        device=where,
+        dtype=DTYPES[dtype],
+        module=module,
+    )
+
+
+def _folder(name: str) -> str:
+    return str(Path(__file__).parent / "demo" / DEMOS[name]) if name in DEMOS else name
+
+
+def _device(name: str) -> torch.device:
+    if name not in DEVICES:
+        raise unknown("device", name, DEVICES)
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UsageError("device 'cuda' is not available on this machine; use 'cpu' or 'auto'")
+    if name == "cpu" or not torch.cuda.is_available():
+        return torch.device("cpu")
+    # The results must be those of the CPU: no reduced-precision matrix products.
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+    return torch.device("cuda")
+
+
+def _config(name: str, folder: str, revision: str | None) -> tuple[Any, Any]:
+    from transformers import AutoConfig, AutoTokenizer
+
+    if Path(folder).is_dir() and not (Path(folder) / "config.json").exists():
+        raise UsageError(f"{folder} is not a Hugging Face model folder: it has no config.json")
+    try:
+        config = AutoConfig.from_pretrained(folder, revision=revision, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(folder, revision=revision, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"model {name!r} is none of the demo models ({', '.join(nearest_first(name, DEMOS))}), no folder "
+            f"with a model, and could not be had from the Hugging Face hub: {_first_line(error)}"
+        ) from error
+    return config, tokenizer
+
+
+def _architecture(name: str, config: Any) -> tuple[Task, Callable[[Any], Adapter]]:
+    architecture = (config.architectures or ["an unnamed architecture"])[0]
+    if architecture not in ADAPTERS:
+        raise unknown(f"architecture of model {name!r},", architecture, ADAPTERS)
+    if config.is_decoder or getattr(config, "add_cross_attention", False):
+        raise UsageError(
+            f"model {name!r} is a decoder or has cross-attention; patterns are defined here for encoders"
+        )
+    task, make_adapter = ADAPTERS[architecture]
+    if task == "classifier" and config.num_labels < 2:
+        raise UsageError(f"model {name!r} has one output; the QoI is a difference and needs two classes")
+    return task, make_adapter
+
+
+def _weights(name: str, folder: str, revision: str | None, architecture: str, dtype: str) -> Any:
+    import transformers
+
+    # Its progress bar over the weights would break into our own.
+    transformers.utils.logging.disable_progress_bar()
+    try:
+        module = getattr(transformers, architecture).from_pretrained(
+            folder,
+            revision=revision,
+            dtype=DTYPES[dtype],
+            use_safetensors=True,
+            trust_remote_code=False,
+        )
+    except (OSError, ValueError, RuntimeError) as error:
+        raise IpgraphError(
+            f"the weights of model {name!r} could not be read: {_first_line(error)}"
+        ) from error
+    return module.eval().requires_grad_(False)
+
+
+def _digest(folder: Path) -> str:
+    digest = sha256()
+    names = ("config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt")
+    files = [folder / name for name in names] + sorted(folder.glob("*.safetensors"))
+    for file in (f for f in files if f.exists()):
+        digest.update(f"{file.name} {file.stat().st_size}\n".encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
