@@ -1,0 +1,179 @@
+"""Train the demo models: `python -m ipgraph.extractor.demo.train [agreement] [sentiment] [--out DIR]`.
+
+Fixed seeds and one thread: the same versions of torch and transformers give the same weights on the same kind
+of processor. A model is written only if its held-out accuracy, from the float16 weights, is high enough.
+"""
+
+import argparse
+import logging
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from torch.nn.functional import cross_entropy
+from transformers import BertConfig, BertForMaskedLM, BertForSequenceClassification, BertTokenizer
+
+from ipgraph.extractor.datasets.grammar import TARGET, Grammar, Sentence
+from ipgraph.extractor.demo.card import write_card
+from ipgraph.extractor.demo.corpus import (
+    agreement_grammars,
+    sentiment_grammars,
+    training_sentences,
+    vocabulary,
+)
+from ipgraph.extractor.demo.evaluate import accuracies
+from ipgraph.graphstore.errors import IpgraphError
+
+SEED = 20211206
+REQUIRED = 0.95
+"""Held-out accuracy that every condition of every subtask must reach."""
+_IGNORED = -100  # cross_entropy leaves these positions out
+_MASK_SHARE = 0.1  # words masked besides the target
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How one demo model is made."""
+
+    name: str
+    datasets: tuple[str, ...]
+    grammars: Callable[[], list[Grammar]]
+    model: type[Any]
+    hidden: int
+    steps: int
+    batch: int = 64
+    rate: float = 1e-3
+    warmup: int = 200
+
+
+RECIPES = {
+    "agreement": Recipe(
+        "agreement",
+        ("sva-obj", "sva-subj", "sva-wsc", "sva-app", "ra-na", "ra-ga"),
+        agreement_grammars,
+        BertForMaskedLM,
+        hidden=128,
+        steps=3000,
+    ),
+    "sentiment": Recipe(
+        "sentiment", ("sentiment",), sentiment_grammars, BertForSequenceClassification, hidden=64, steps=1000
+    ),
+}
+
+
+def train(recipe: Recipe, folder: Path) -> None:
+    """Train one demo model and write weights (float16), config, tokenizer and model card into `folder`.
+
+    Raises IpgraphError, writing nothing there, where a condition's held-out accuracy is below REQUIRED.
+    """
+    torch.manual_seed(SEED)
+    torch.set_num_threads(1)
+    words = vocabulary(recipe.grammars())
+    tokenizer = BertTokenizer(vocab={word: index for index, word in enumerate(words)})
+    model = recipe.model(_config(recipe, len(words)))
+    _fit(model, tokenizer, recipe)
+    with tempfile.TemporaryDirectory() as scratch:
+        _save(model, tokenizer, Path(scratch))
+        reached = accuracies(Path(scratch), recipe.datasets)
+    below = [f"{subtask} {condition} {a:.3f}" for (subtask, condition), a in reached.items() if a < REQUIRED]
+    if below:
+        raise IpgraphError(f"{recipe.name} is below {REQUIRED} on {', '.join(below)}: nothing written")
+    _save(model, tokenizer, folder)
+    write_card(folder, recipe.name, reached, _facts(recipe, model))
+
+
+def _config(recipe: Recipe, words: int) -> BertConfig:
+    return BertConfig(
+        vocab_size=words,
+        hidden_size=recipe.hidden,
+        num_hidden_layers=6,
+        num_attention_heads=8,
+        intermediate_size=4 * recipe.hidden,
+        max_position_embeddings=64,
+        initializer_range=0.05,
+        num_labels=2,
+        id2label={0: "negative", 1: "positive"},
+        label2id={"negative": 0, "positive": 1},
+    )
+
+
+def _fit(model: Any, tokenizer: Any, recipe: Recipe) -> None:
+    sentences = training_sentences(recipe.grammars(), SEED)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.rate, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, recipe))
+    model.train()
+    for step in range(recipe.steps):
+        loss = _loss(model, tokenizer, list(islice(sentences, recipe.batch)))
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        if step % 100 == 99:
+            _log.info("%s: step %d of %d, loss %.3f", recipe.name, step + 1, recipe.steps, loss.item())
+
+
+def _rate(step: int, recipe: Recipe) -> float:
+    if step < recipe.warmup:
+        return (step + 1) / recipe.warmup
+    return (recipe.steps - step) / (recipe.steps - recipe.warmup)
+
+
+def _loss(model: Any, tokenizer: Any, batch: list[Sentence]) -> torch.Tensor:
+    inputs = tokenizer([" ".join(s.words) for s in batch], padding=True, return_tensors="pt")
+    if isinstance(model, BertForSequenceClassification):
+        return cross_entropy(model(**inputs).logits, torch.tensor([s.condition.label for s in batch]))
+    labels, ids = _mask(inputs["input_ids"], tokenizer, batch)
+    logits = model(**{**inputs, "input_ids": ids}).logits
+    return cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=_IGNORED)
+
+
+def _mask(ids: torch.Tensor, tokenizer: Any, batch: list[Sentence]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return (labels, masked ids): the target always masked, other words at random, special tokens never."""
+    masked = torch.rand(ids.shape) < _MASK_SHARE
+    masked &= ~torch.isin(ids, torch.tensor(tokenizer.all_special_ids))
+    for row, sentence in enumerate(batch):
+        masked[row, 1 + sentence.roles.index(TARGET)] = True  # 1: after [CLS]
+    return ids.masked_fill(~masked, _IGNORED), ids.masked_fill(masked, tokenizer.mask_token_id)
+
+
+def _save(model: Any, tokenizer: Any, folder: Path) -> None:
+    model.half().save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def _facts(recipe: Recipe, model: Any) -> dict[str, str]:
+    return {
+        "parameters": f"{sum(p.numel() for p in model.parameters()):,}",
+        "hidden size": str(recipe.hidden),
+        "vocabulary": f"{model.config.vocab_size} words",
+        "training sentences": f"{recipe.steps * recipe.batch:,} in {recipe.steps:,} steps",
+        "seed": str(SEED),
+        "versions": f"torch {torch.__version__.split('+')[0]}, transformers {transformers.__version__}",
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Train the models named on the command line, all by default."""
+    parser = argparse.ArgumentParser(
+        prog="python -m ipgraph.extractor.demo.train", description="Train demo models."
+    )
+    parser.add_argument(
+        "models", nargs="*", default=list(RECIPES), metavar="MODEL", help="agreement, sentiment"
+    )
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent, help="folder that holds theirs")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    for name in options.models:
+        train(RECIPES[name], options.out / name)
+
+
+if __name__ == "__main__":
+    main()
