@@ -1,0 +1,84 @@
+"""Tables: what a report is made of, before anything decides how it looks.
+
+A table keeps its values as they are, for JSON and CSV, beside how each column is to be printed.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+MISSING = "–"
+"""What stands for a value that does not exist."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableColumn:
+    """A column: its name, the format of its numbers (`format()`'s own language) and its alignment."""
+
+    name: str
+    format: str = ""
+    align: Literal["left", "right"] = "left"
+
+    def text(self, value: object) -> str:
+        """Return a value as it is printed."""
+        if value is None:
+            return MISSING
+        if isinstance(value, bool):
+            return "yes" if value else "no"
+        if isinstance(value, list | tuple):
+            return " ".join(self.text(part) for part in value)
+        return format(value, self.format) if isinstance(value, int | float) else str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A titled table; `note` says what a reader must know, `cypher` holds the query behind the rows, if one is."""
+
+    title: str
+    columns: tuple[TableColumn, ...]
+    rows: list[list[object]]
+    note: str = ""
+    cypher: str = ""
+
+    @classmethod
+    def of(cls, title: str, columns: Iterable[str], rows: Iterable[Sequence[object]], note: str = "") -> "Table":
+        """Return a table of text columns."""
+        return cls(title, tuple(map(text, columns)), [list(row) for row in rows], note)
+
+    @property
+    def headers(self) -> list[str]:
+        """The columns' names."""
+        return [column.name for column in self.columns]
+
+    def cells(self) -> list[list[str]]:
+        """Return the rows as they are printed."""
+        return [[c.text(v) for c, v in zip(self.columns, row, strict=True)] for row in self.rows]
+
+    def records(self) -> list[dict[str, object]]:
+        """Return the rows by column name, values as they are."""
+        return [dict(zip(self.headers, row, strict=True)) for row in self.rows]
+
+
+def text(name: str) -> TableColumn:
+    """Return a column of words."""
+    return TableColumn(name)
+
+
+def count(name: str) -> TableColumn:
+    """Return a column of whole numbers."""
+    return TableColumn(name, ",d", "right")
+
+
+def share(name: str) -> TableColumn:
+    """Return a column of shares, printed as percentages."""
+    return TableColumn(name, ".1%", "right")
+
+
+def number(name: str, digits: int = 3) -> TableColumn:
+    """Return a column of numbers with so many digits after the point."""
+    return TableColumn(name, f".{digits}f", "right")
+
+
+def signed(name: str, digits: int = 3) -> TableColumn:
+    """Return a column of numbers that always show their sign."""
+    return TableColumn(name, f"+.{digits}f", "right")
