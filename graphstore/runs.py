@@ -93,7 +93,7 @@ class RunDirectory:
             "schema_version": SCHEMA_VERSION,
             "id": run_id(settings),
             "state": "running",
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "created": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "shards": shards,
             "run": dict(fields),
             "settings": dict(settings),
