@@ -1,0 +1,295 @@
+"""The definition of influence patterns, as slow as it is plain: everything off a pattern is detached.
+
+Independent of the library: runs the Hugging Face model itself (eager attention, float64) under hooks that
+detach what is off the pattern, differentiates the quantity of interest by the path parameter a of one word,
+and averages over the points: the product of Jacobians along the pattern, times x - x_b (Lu et al. 2021,
+section 3). Each (pattern, point) is a row of one batch: rows do not see each other.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import BertConfig, BertForMaskedLM, BertForSequenceClassification
+
+SKIP = -1
+"""A hop through the residual connection; heads count from 0."""
+MAX_ROWS = 4096
+VOCABULARY = 40
+
+
+@dataclass(frozen=True)
+class Question:
+    """One sentence and what is asked of the model.
+
+    `correct` and `wrong` are the two logits' indices: vocabulary ids at position `target`, or a classifier's
+    classes (`target` None; it reads position 0). `baseline` is a vector of the word embeddings' width.
+    """
+
+    ids: tuple[int, ...]
+    target: int | None
+    correct: int
+    wrong: int
+    baseline: Tensor
+    points: Tensor
+    weights: Tensor
+
+    def qoi(self, logits: Tensor) -> Tensor:
+        """Return the quantity of interest of each row."""
+        read = logits if self.target is None else logits[:, self.target]
+        return read[:, self.correct] - read[:, self.wrong]
+
+
+@dataclass(frozen=True)
+class Path:
+    """A word, the position it goes through after layers 1, 2, ..., and the hop it takes in layers 1, 2, ...
+
+    Layers past the end of `positions` are free, and so are the heads and skips past the end of `hops`.
+    """
+
+    word: int
+    positions: tuple[int, ...] = ()
+    hops: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Guided:
+    """What guided pattern refinement finds for a word: L + 1 numbers a level, the first before any choice."""
+
+    word: int
+    sign: int
+    positions: tuple[int, ...]
+    position_influences: tuple[float, ...]
+    position_margins: tuple[float | None, ...]
+    hops: tuple[int, ...]
+    hop_influences: tuple[float, ...]
+    hop_margins: tuple[float | None, ...]
+
+
+def uniform(n_steps: int) -> tuple[Tensor, Tensor]:
+    """Return the published points, ends included, and their equal weights."""
+    return torch.linspace(0, 1, n_steps, dtype=torch.float64), torch.full((n_steps,), 1 / n_steps).double()
+
+
+def gauss_legendre(n_steps: int) -> tuple[Tensor, Tensor]:
+    """Return the points and weights of Gauss-Legendre quadrature on [0, 1]."""
+    points, weights = np.polynomial.legendre.leggauss(n_steps)
+    return torch.tensor((points + 1) / 2), torch.tensor(weights / 2)
+
+
+def logits(model: Any, ids: Sequence[int]) -> Tensor:
+    """Return the model's logits of one sentence, its batch dimension kept."""
+    with torch.no_grad():
+        found: Tensor = model(input_ids=torch.tensor([ids])).logits
+    return found
+
+
+def qoi_at(model: Any, question: Question, a: float) -> float:
+    """Return the quantity of interest at one point of the line (1 is the sentence, 0 the baseline)."""
+    words = model.get_input_embeddings()(torch.tensor(question.ids))
+    with torch.no_grad():
+        line = question.baseline + a * (words - question.baseline)
+        return float(question.qoi(model(inputs_embeds=line[None]).logits))
+
+
+def integrated_gradients(model: Any, question: Question) -> list[float]:
+    """Return each word's integrated gradient by plain autograd, with no hook."""
+    words = model.get_input_embeddings()(torch.tensor(question.ids)).detach()
+    moved = words - question.baseline
+    line = (question.baseline + question.points[:, None, None] * moved).requires_grad_()
+    (gradient,) = torch.autograd.grad(question.qoi(model(inputs_embeds=line).logits).sum(), line)
+    found: list[float] = torch.einsum("s,snd,nd->n", question.weights, gradient, moved).tolist()
+    return found
+
+
+def influences(model: Any, question: Question, paths: Sequence[Path]) -> list[float]:
+    """Return I(x, pi) of each path."""
+    size = max(1, MAX_ROWS // len(question.points))
+    return [
+        value
+        for start in range(0, len(paths), size)
+        for value in _influences(model, question, paths[start : start + size])
+    ]
+
+
+def _influences(model: Any, question: Question, paths: Sequence[Path]) -> list[float]:
+    samples = len(question.points)
+    words = model.get_input_embeddings()(torch.tensor(question.ids)).detach()
+    moved = words - question.baseline
+    a = question.points.repeat(len(paths)).requires_grad_()
+    still = question.baseline + a.detach()[:, None, None] * moved
+    moving = question.baseline + a[:, None, None] * moved
+    is_word = _one_hot([path.word for path in paths], len(words), samples)
+    with _detached(model, paths, len(words), samples):
+        found = model(inputs_embeds=torch.where(is_word[:, :, None], moving, still)).logits
+    (derivative,) = torch.autograd.grad(question.qoi(found).sum(), a)
+    means: list[float] = (derivative.view(len(paths), samples) @ question.weights).tolist()
+    return means
+
+
+def _one_hot(indices: Sequence[int], size: int, samples: int) -> Tensor:
+    return (torch.tensor(indices)[:, None] == torch.arange(size)).repeat_interleave(samples, 0)
+
+
+@contextmanager
+def _detached(model: Any, paths: Sequence[Path], positions: int, samples: int) -> Iterator[None]:
+    """Detach, in every row, what its path does not go through."""
+    (chosen,) = {len(path.positions) for path in paths}
+    (hopped,) = {len(path.hops) for path in paths}
+    heads = model.config.num_attention_heads
+    layers = model.bert.encoder.layer
+    hooks = []
+    for layer in range(chosen):
+        kept = _one_hot([path.positions[layer] for path in paths], positions, samples)
+        hooks.append(layers[layer].register_forward_hook(_keep_positions(kept)))
+    for layer in range(hopped):
+        hop = [path.hops[layer] for path in paths]
+        kept = _one_hot(hop, heads, samples)
+        skips = torch.tensor(hop).repeat_interleave(samples) == SKIP
+        hooks.append(layers[layer].attention.output.register_forward_pre_hook(_keep_hop(kept, skips)))
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _keep_positions(kept: Tensor) -> Any:
+    def hook(_module: Any, _inputs: Any, output: Tensor) -> Tensor:
+        return torch.where(kept[:, :, None], output, output.detach())
+
+    return hook
+
+
+def _keep_hop(heads: Tensor, skips: Tensor) -> Any:
+    def hook(_module: Any, inputs: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        context, residual = inputs
+        split = context.view(*context.shape[:-1], heads.shape[1], -1)
+        split = torch.where(heads[:, None, :, None], split, split.detach())
+        return split.flatten(-2), torch.where(skips[:, None, None], residual, residual.detach())
+
+    return hook
+
+
+def gpr(model: Any, question: Question) -> list[Guided]:
+    """Return the guided patterns of every word whose embedding differs from the baseline."""
+    embeddings = model.get_input_embeddings()(torch.tensor(question.ids))
+    words = [i for i, embedding in enumerate(embeddings) if not torch.equal(embedding, question.baseline)]
+    totals = influences(model, question, [Path(word) for word in words])
+    signs = [1 if total >= 0 else -1 for total in totals]
+    by_position = [_Search(Path(w), sign, [g]) for w, sign, g in zip(words, signs, totals, strict=True)]
+    layers = model.config.num_hidden_layers
+    for layer in range(layers):
+        everywhere = list(range(len(question.ids)))
+        options = everywhere if layer < layers - 1 else [question.target or 0]
+        _refine(model, question, by_position, [options] * len(words))
+    by_hop = [_Search(s.path, s.sign, s.influences[-1:]) for s in by_position]
+    for layer in range(layers):
+        _refine(model, question, by_hop, [_hops(model, s.path, layer) for s in by_hop], hops=True)
+    return [
+        Guided(
+            e.path.word,
+            e.sign,
+            e.path.positions,
+            tuple(e.influences),
+            (None, *e.margins),
+            a.path.hops,
+            tuple(a.influences),
+            (None, *a.margins),
+        )
+        for e, a in zip(by_position, by_hop, strict=True)
+    ]
+
+
+class _Search:
+    """A path as it grows, with the influence and the margin after each choice."""
+
+    def __init__(self, path: Path, sign: int, influences: list[float]) -> None:
+        self.path, self.sign, self.influences = path, sign, influences
+        self.margins: list[float | None] = []
+
+    def grown(self, candidate: int, hops: bool) -> Path:
+        path = self.path
+        if hops:
+            return Path(path.word, path.positions, (*path.hops, candidate))
+        return Path(path.word, (*path.positions, candidate))
+
+
+def _hops(model: Any, path: Path, layer: int) -> list[int]:
+    """Return the candidates of a hop in the order that breaks ties: the skip, then the heads."""
+    stays = path.positions[layer] == (path.word, *path.positions)[layer]
+    return [SKIP] * stays + list(range(model.config.num_attention_heads))
+
+
+def _refine(
+    model: Any,
+    question: Question,
+    searches: list[_Search],
+    candidates: list[list[int]],
+    hops: bool = False,
+) -> None:
+    """Grow each search by its best candidate; of equal ones the first."""
+    grown = [[s.grown(c, hops) for c in options] for s, options in zip(searches, candidates, strict=True)]
+    found = iter(influences(model, question, [path for paths in grown for path in paths]))
+    for search, paths in zip(searches, grown, strict=True):
+        scores = [search.sign * next(found) for _ in paths]
+        best, *others = sorted(scores, reverse=True)
+        search.path = paths[scores.index(best)]
+        search.influences.append(search.sign * best)
+        search.margins.append(best - others[0] if others else None)
+
+
+# --- models to ask ---
+
+
+def random_model(
+    kind: str, layers: int, heads: int, hidden: int, seed: int, scale: float = 1.5, **config: Any
+) -> Any:
+    """Return a random model in float64; `scale` multiplies what attention adds and how sharply it looks.
+
+    `kind` is "masked-lm" or "classifier". At the default scale about half of the steps change position.
+    """
+    torch.manual_seed(seed)
+    built = BertConfig(
+        vocab_size=VOCABULARY,
+        hidden_size=hidden,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        intermediate_size=2 * hidden,
+        max_position_embeddings=32,
+        attn_implementation="eager",
+        **config,
+    )
+    model = (BertForMaskedLM if kind == "masked-lm" else BertForSequenceClassification)(built)
+    model = model.double().eval().requires_grad_(False)
+    for name, weight in model.named_parameters():
+        weight.copy_(_random_weight(name, weight, scale))
+    return model
+
+
+def _random_weight(name: str, weight: Tensor, scale: float) -> Tensor:
+    noise: Tensor = torch.randn(weight.shape, dtype=torch.float64)
+    if "LayerNorm.weight" in name:
+        return 1 + 0.2 * noise
+    if name.endswith("bias"):
+        return 0.2 * noise
+    if "embeddings" in name:
+        return noise
+    attends = any(part in name for part in ("query", "key", "value", "attention.output.dense"))
+    return noise * ((scale if attends else 1.0) / math.sqrt(weight.shape[1]))
+
+
+def variety(found: Sequence[Guided]) -> tuple[float, float]:
+    """Return the share of free embedding steps that change position, and of hops that are skips."""
+    moves = [
+        here != there
+        for guided in found
+        for here, there in zip((guided.word, *guided.positions), guided.positions[:-1], strict=False)
+    ]
+    hops = [hop == SKIP for guided in found for hop in guided.hops]
+    return sum(moves) / max(1, len(moves)), sum(hops) / len(hops)
