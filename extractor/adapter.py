@@ -28,7 +28,7 @@ class Adapter:
 
     `offset(N)` gives the position and segment embeddings [N, H] that never move; `enter` maps word embeddings
     plus offset to the `input` nodes h^0; `logits(h, rows)` maps the target position's last embedding
-    [B, S, H] to the logits [B, S, R] of classes or vocabulary entries, rows [B, R] (a classifier's: None, all).
+    [B, S, H] to the logits [B, S, R] of classes or vocabulary entries, rows [B, R] (None: all classes).
     """
 
     heads: int

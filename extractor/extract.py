@@ -53,6 +53,7 @@ def extract(
     that gives NaN or a shard that cannot be written.
     """
     began = time.monotonic()
+    sentences = _sentences(batch_size)
     options = Options(
         method=method, level=level, qoi=qoi, baseline=baseline, n_steps=n_steps, quadrature=quadrature
     )
@@ -73,10 +74,8 @@ def extract(
     missing = run.missing()
     if run.is_complete and not missing:
         return run
-    work = _Work(run, model, options, _sentences(batch_size), on_progress, len(chosen))
-    for index in missing:
-        work.shards[index] = chosen[index * SHARD_INSTANCES : (index + 1) * SHARD_INSTANCES]
-    work.finish_shards()
+    shards = {i: chosen[i * SHARD_INSTANCES : (i + 1) * SHARD_INSTANCES] for i in missing}
+    _Work(run, model, options, sentences, on_progress).finish(shards, len(chosen))
     run.finish(seconds=time.monotonic() - began)
     return run
 
@@ -124,29 +123,28 @@ def _choose(
 
 @dataclass
 class _Work:
-    """The shards still to be computed, and how."""
+    """How the shards of a run are computed."""
 
     run: RunDirectory
     model: LoadedModel
     options: Options
     batch_size: int | None
     on_progress: Progress | None
-    total: int
 
     def __post_init__(self) -> None:
-        self.shards: dict[int, list[Encoded]] = {}
         self.line = self.options.line(self.model)
         self.baseline = self.options.baseline_embedding(self.model)
 
-    def finish_shards(self) -> None:
-        done = self.total - sum(len(shard) for shard in self.shards.values())
-        for index, instances in self.shards.items():
+    def finish(self, shards: dict[int, list[Encoded]], total: int) -> None:
+        """Compute and write the shards that are missing of `total` instances."""
+        done = total - sum(len(instances) for instances in shards.values())
+        for index, instances in shards.items():
             shard = Shard()
             for batch in self._batches(instances):
                 self._add(shard, batch)
                 done += len(batch)
                 if self.on_progress is not None:
-                    self.on_progress(done, self.total)
+                    self.on_progress(done, total)
             _restore_order(shard, instances)
             self.run.write_shard(index, shard)
 

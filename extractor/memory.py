@@ -47,7 +47,7 @@ def plan(
     needed = (fixed + word) * (sentences or 1)
     raise IpgraphError(
         f"{sentences or 1} sentence(s) of {positions} tokens with {samples} samples need "
-        f"{needed / 2**30:.1f} GiB on {model.device} and {room / 2**30:.1f} GiB can be had; "
+        f"{needed / 2**30:.3g} GiB on {model.device} and {room / 2**30:.3g} GiB can be had; "
         "use a smaller --batch-size, fewer --n-steps or a smaller --max-tokens"
     )
 

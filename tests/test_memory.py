@@ -1,0 +1,105 @@
+"""Splitting the work changes nothing but the memory it takes."""
+
+from dataclasses import astuple
+
+import pytest
+import torch
+from tiny_models import save_masked_lm
+
+from ipgraph.extractor import load_model
+from ipgraph.extractor.gpr import Refinement, refine_attention, refine_embeddings
+from ipgraph.extractor.memory import plan
+from ipgraph.extractor.models import LoadedModel
+from ipgraph.extractor.options import Options
+from ipgraph.extractor.trace import Trace
+from ipgraph.graphstore.errors import IpgraphError
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
+    return load_model(save_masked_lm(tmp_path_factory.mktemp("model")), dtype="float64")
+
+
+def test_less_memory_means_fewer_sentences_then_words_then_states(model: LoadedModel) -> None:
+    plans = []
+    for eighth in range(8 * 32, 0, -1):
+        try:
+            plans.append(plan(model, 20, 50, budget=int(2 ** (eighth / 8))))
+        except IpgraphError as error:
+            assert "GiB can be had" in str(error)  # noqa: PT017
+            break
+    ranks = [(p.keep, p.sentences, p.words) for p in plans]
+    assert ranks == sorted(ranks, reverse=True)
+    assert plans[0].sentences > 1
+    assert any(p.keep and p.sentences == 1 and p.words < 20 for p in plans)
+    assert any(not p.keep for p in plans)
+    assert plans[-1].words == 1
+
+
+def test_a_plan_holds_what_it_promises(model: LoadedModel) -> None:
+    """The estimate that plans are made by covers the peak that torch's allocator sees."""
+    one = torch.arange(5, 21) % len(model.adapter.words)
+    estimated = None
+    for budget in (2**k for k in range(18, 34)):
+        try:
+            found = plan(model, 16, 50, sentences=1, budget=budget)
+        except IpgraphError:
+            continue
+        if found.keep and found.words == 16:
+            estimated = budget
+            break
+    assert estimated is not None
+    peak = _peak_bytes(model, one)
+    assert estimated / 4 < peak < 1.25 * estimated
+
+
+def _peak_bytes(model: LoadedModel, ids: torch.Tensor) -> int:
+    from torch.profiler import ProfilerActivity, profile
+
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
+        _refinements(model, ids[None].tolist(), keep=True, words=16)
+    level = peak = 0
+    for event in seen.profiler.kineto_results.events():  # type: ignore[union-attr]
+        if event.name() == "[memory]":
+            level += event.nbytes()
+            peak = max(peak, level)
+    return peak
+
+
+@pytest.mark.parametrize(("keep", "words"), [(False, 8), (True, 3), (False, 1)])
+def test_splitting_gives_the_same_patterns(model: LoadedModel, keep: bool, words: int) -> None:
+    ids = [[2, 5, 7, 9, 6, 4, 13, 3], [2, 6, 8, 9, 5, 4, 14, 3]]
+    for whole, split in zip(
+        _refinements(model, ids, keep=True, words=8),
+        _refinements(model, ids, keep=keep, words=words),
+        strict=True,
+    ):
+        for expected, found in zip(astuple(whole), astuple(split), strict=True):
+            if expected is not None:
+                torch.testing.assert_close(found, expected, equal_nan=True, rtol=0, atol=1e-12)
+
+
+@torch.no_grad()
+def _refinements(model: LoadedModel, ids: list[list[int]], *, keep: bool, words: int) -> list[Refinement]:
+    from ipgraph.extractor.trace import Batch
+
+    tokens = torch.tensor(ids)
+    rows, targets = torch.tensor([[12, 13]] * len(ids)), torch.full((len(ids),), 5)
+    options = Options()
+    trace = Trace(
+        model.adapter,
+        Batch(tokens, torch.ones_like(tokens, dtype=torch.bool), targets, rows),
+        options.line(model),
+        options.baseline_embedding(model),
+        keep=keep,
+    )
+    embedding, attention = [], []
+    for some in torch.split(torch.arange(tokens.shape[1]), words):
+        embedding.append(refine_embeddings(trace, some.expand(len(ids), -1)))
+        attention.append(refine_attention(trace, embedding[-1]))
+    return [_joined(embedding), _joined(attention)]
+
+
+def _joined(parts: list[Refinement]) -> Refinement:
+    columns = zip(*(astuple(part) for part in parts), strict=True)
+    return Refinement(*(None if column[0] is None else torch.cat(column, 1) for column in columns))
