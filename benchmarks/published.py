@@ -67,7 +67,8 @@ class Network:
         logits = torch.nn.functional.linear(
             head.transform(h), head.decoder.weight[rows], head.decoder.bias[rows]
         )
-        return logits[:, 0] - logits[:, 1]
+        qoi: Tensor = logits[:, 0] - logits[:, 1]
+        return qoi
 
 
 def refine(network: Network, h0: Tensor, tangents: Tensor, word: int) -> tuple[list[int], list[int]]:
