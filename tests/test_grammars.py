@@ -4,10 +4,11 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from functools import cache
 from itertools import islice
 
 import pytest
-from requirements import shared
+from requirements import ROOT, shared
 
 from ipgraph.extractor.datasets import Example, infos, load, make_instance, names, subset
 from ipgraph.extractor.datasets.grammar import Sentence
@@ -74,6 +75,11 @@ DIGEST_OF_ALL = "9e2c30f405a0"
 """Of the instance ids of `all` and `sentiment`, seed 0: published numbers rest on these sentences."""
 
 
+@cache
+def examples(name: str) -> list[Example]:
+    return load(name).examples
+
+
 def features(subtask: str, text: str) -> tuple[str, str, str]:
     """Return the subject's and the attractor's number (or gender), and the clausal verb."""
     found = re.fullmatch(STRUCTURES[subtask][0], text)
@@ -90,7 +96,7 @@ def features(subtask: str, text: str) -> tuple[str, str, str]:
 
 @pytest.mark.parametrize("subtask", SUBTASKS)
 def test_a_subtask_has_1000_distinct_sentences_250_a_condition(subtask: str) -> None:
-    instances = [e.instance for e in load(subtask).examples]
+    instances = [e.instance for e in examples(subtask)]
     assert len({i.text for i in instances}) == len({i.id for i in instances}) == 1000
     assert set(Counter(i.condition for i in instances).values()) == {250}
     assert {i.subtask for i in instances} == {i.dataset for i in instances} == {subtask}
@@ -105,7 +111,7 @@ def test_sentences_have_the_papers_structure_and_the_subject_decides(subtask: st
         "female": {"herself"},
     }
     _, length, target = STRUCTURES[subtask]
-    for instance in (e.instance for e in load(subtask).examples):
+    for instance in (e.instance for e in examples(subtask)):
         tokens = ["[CLS]", *instance.text.split(), "[SEP]"]
         assert (len(tokens), tokens.index("[MASK]")) == (length, target)
         subject, attractor, verb = features(subtask, instance.text)
@@ -118,7 +124,7 @@ def test_sentences_have_the_papers_structure_and_the_subject_decides(subtask: st
 
 
 def test_negation_turns_the_label_round() -> None:
-    for instance in (e.instance for e in load("sentiment").examples):
+    for instance in (e.instance for e in examples("sentiment")):
         tokens = instance.text.split()
         negative = (tokens[7] in BAD) != (tokens[6] == "not")
         assert instance.label == (0 if negative else 1), instance.text
@@ -131,7 +137,7 @@ def test_negation_turns_the_label_round() -> None:
 @pytest.mark.parametrize("subtask", SUBTASKS)
 def test_every_word_has_a_role(subtask: str) -> None:
     by_role: dict[str, set[str]] = {}
-    for example in load(subtask).examples:
+    for example in examples(subtask):
         tokens = example.instance.text.split()
         assert len(tokens) == len(example.roles)
         for word, role in zip(tokens, example.roles, strict=True):
@@ -144,7 +150,7 @@ def test_every_word_has_a_role(subtask: str) -> None:
         assert by_role["adjective"] > BAD
     else:
         assert by_role["target"] == {"[MASK]"}
-        found = [re.fullmatch(STRUCTURES[subtask][0], e.instance.text) for e in load(subtask).examples]
+        found = [re.fullmatch(STRUCTURES[subtask][0], e.instance.text) for e in examples(subtask)]
         assert by_role["subject"] == {match["s"] for match in found if match}
         assert by_role["attractor"] == {match["a"] for match in found if match}
 
@@ -194,7 +200,7 @@ def test_training_sentences_differ_from_the_templates_in_length_and_place() -> N
 def test_the_vocabulary_has_every_word_that_is_drawn_or_served() -> None:
     known = set(vocabulary(agreement_grammars()))
     assert {w for s in islice(training_sentences(agreement_grammars(), 2), 5000) for w in s.words} <= known
-    for instance in (e.instance for e in load("all").examples):
+    for instance in (e.instance for e in examples("all")):
         assert {*instance.text.split(), instance.correct, instance.wrong} <= known
 
 
@@ -202,7 +208,7 @@ def test_every_word_is_one_piece_in_berts_uncased_vocabulary() -> None:
     pieces = set(shared("models", "minilm-l6-sst2", "vocab.txt").read_text(encoding="utf-8").splitlines())
     for name in ("all", "sentiment"):
         assert {
-            w for e in load(name).examples for w in (*e.instance.text.split(), e.instance.correct)
+            w for e in examples(name) for w in (*e.instance.text.split(), e.instance.correct)
         } <= pieces | {""}
 
 
@@ -242,7 +248,7 @@ def test_a_group_holds_its_subtasks_examples() -> None:
     assert names() == list(by_name) == [*SUBTASKS, "sva", "ra", "all"]
     for group in ("sva", "ra", "all"):
         dataset = load(group)
-        assert dataset.examples == [e for s in by_name[group].subtasks for e in load(s).examples]
+        assert dataset.examples == [e for s in by_name[group].subtasks for e in examples(s)]
         assert len(dataset.examples) == by_name[group].n
         assert set(by_name[group].conditions) == {e.instance.condition for e in dataset.examples}
         assert {by_name[group].task, dataset.task} == {"masked-lm"}
@@ -254,9 +260,9 @@ def test_a_group_holds_its_subtasks_examples() -> None:
     ("name", "limit", "groups"), [("sva-obj", 10, 4), ("all", 60, 24), ("sentiment", 999, 4)]
 )
 def test_a_limit_is_spread_over_subtasks_and_conditions(name: str, limit: int, groups: int) -> None:
-    examples = load(name, limit=limit).examples
-    counts = Counter((e.instance.subtask, e.instance.condition) for e in examples)
-    assert len(examples) == limit
+    kept = load(name, limit=limit).examples
+    counts = Counter((e.instance.subtask, e.instance.condition) for e in kept)
+    assert len(kept) == limit
     assert len(counts) == groups
     assert max(counts.values()) - min(counts.values()) <= 1
     assert set(Counter(e.instance.subtask for e in load("all", limit=6).examples).values()) == {1}
@@ -273,12 +279,10 @@ def test_a_smaller_limit_keeps_part_of_what_a_larger_one_keeps_in_the_same_order
 
 def test_a_small_condition_leaves_its_share_to_the_others() -> None:
     rows = [("rare", 2), ("common", 50), ("often", 50)]
-    examples = [
-        Example(make_instance("d", f"{c} {n}", condition=c)) for c, count in rows for n in range(count)
-    ]
-    kept = Counter(e.instance.condition for e in subset(examples, 22))
+    every = [Example(make_instance("d", f"{c} {n}", condition=c)) for c, count in rows for n in range(count)]
+    kept = Counter(e.instance.condition for e in subset(every, 22))
     assert kept == {"rare": 2, "common": 10, "often": 10}
-    assert subset(examples, 500) == examples
+    assert subset(every, 500) == every
 
 
 def test_bad_requests_say_what_would_be_right() -> None:
@@ -288,6 +292,22 @@ def test_bad_requests_say_what_would_be_right() -> None:
         load("sva-obj", limit=0)
     with pytest.raises(UsageError, match="'sva-obj' is made for a masked-lm model"):
         load("sva-obj", task="classifier")
+
+
+def test_the_documentation_shows_sentences_that_are_there_and_every_role() -> None:
+    page = (ROOT / "docs" / "datasets.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([\w-]+)` \| (.*?) \| (.*?) \| (\d+) \| (\d+) \|$", page, re.MULTILINE)
+    assert [name for name, *_ in rows] == SUBTASKS
+    for name, text, answer, length, target in rows:
+        [instance] = [e.instance for e in examples(name) if e.instance.text == text]
+        tokens = ["[CLS]", *text.split(), "[SEP]"]
+        assert len(tokens) == int(length)
+        if name == "sentiment":
+            assert (answer, target) == (f"{instance.label} (negative)", "0")
+        else:
+            assert (answer, tokens[int(target)]) == (f"{instance.correct} / {instance.wrong}", "[MASK]")
+    described = set(re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`\w+`.*?) \|", page, re.MULTILINE))))
+    assert {role for name in SUBTASKS for e in examples(name) for role in e.roles} <= described
 
 
 def test_datasets_import_no_torch() -> None:

@@ -79,7 +79,7 @@ def train(recipe: Recipe, folder: Path) -> None:
     tokenizer = BertTokenizer(
         vocab={word: index for index, word in enumerate(words)}, model_max_length=POSITIONS
     )
-    model = recipe.model(_config(len(words)))
+    model = recipe.model(_config(recipe, len(words)))
     _fit(model, tokenizer, recipe)
     with tempfile.TemporaryDirectory() as scratch:
         _save(model, tokenizer, Path(scratch))
@@ -91,7 +91,9 @@ def train(recipe: Recipe, folder: Path) -> None:
     write_card(folder, recipe.name, reached, _facts(recipe, model))
 
 
-def _config(words: int) -> BertConfig:
+def _config(recipe: Recipe, words: int) -> BertConfig:
+    classes = {"id2label": {0: "negative", 1: "positive"}, "label2id": {"negative": 0, "positive": 1}}
+    labels = classes if recipe.model is BertForSequenceClassification else {}
     return BertConfig(
         vocab_size=words,
         hidden_size=HIDDEN,
@@ -102,9 +104,7 @@ def _config(words: int) -> BertConfig:
         initializer_range=0.08,  # BERT's own 0.02 is for 768 units: at 64 training does not get started
         hidden_dropout_prob=0.0,
         attention_probs_dropout_prob=0.0,
-        num_labels=2,
-        id2label={0: "negative", 1: "positive"},
-        label2id={"negative": 0, "positive": 1},
+        **labels,
     )
 
 
