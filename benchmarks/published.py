@@ -59,7 +59,8 @@ class Network:
             for projection in (attention.query, attention.key, attention.value)
         )
         probabilities = (q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5).softmax(-1)
-        return (probabilities @ v).transpose(1, 2)
+        contexts: Tensor = (probabilities @ v).transpose(1, 2)
+        return contexts
 
     def _qoi(self, h: Tensor) -> Tensor:
         head = self.model.cls.predictions
