@@ -18,6 +18,7 @@ from ipgraph.extractor.demo.corpus import (
     training_sentences,
     vocabulary,
 )
+from ipgraph.extractor.demo.train import SEED
 from ipgraph.graphstore.errors import UsageError
 from ipgraph.graphstore.schema import ROLE_WIDTH
 
@@ -172,14 +173,11 @@ def counterparts() -> dict[str, str]:
 def test_held_out_content_words_never_occur_together_in_training(task: str) -> None:
     grammars = agreement_grammars() if task == "agreement" else sentiment_grammars()
     pairs = counterparts()
-    trained = {
-        content(s.words, s.roles, pairs)
-        for seed in (0, 20211206)
-        for s in islice(training_sentences(grammars, seed), 20000)
-    }
+    drawn = islice(training_sentences(grammars, SEED), 10000)
+    trained = {content(s.words, s.roles, pairs) for s in drawn}
     assert len(trained) > 500
     for name in AGREEMENT if task == "agreement" else ["sentiment"]:
-        for seed in range(3):
+        for seed in range(2):
             served = {
                 content(tuple(e.instance.text.split()), e.roles, pairs)
                 for e in load(name, seed=seed).examples
