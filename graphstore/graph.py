@@ -1,8 +1,8 @@
-"""A transformer's computation graph as a pure function of its layers, heads and positions.
+"""A transformer's computation graph as a pure function of its layers, heads and positions (Lu et al. 2021).
 
 Nodes: the input h^0 and the embeddings h^1..h^L at every position; in each layer, at every destination, A
-heads and one skip; one output. Edges: input or embedding -> head of the next layer at any position, and -> skip
-at the same position; head and skip -> the embedding they enter; embedding L -> output (Lu et al. 2021, 2).
+heads and one skip; one output. Edges: input or embedding -> head of the next layer at any position, and
+-> skip at the same position; head and skip -> the embedding they enter; embedding L -> output.
 At the embedding level heads and skips are left out: every embedding flows to every one of the next layer.
 """
 
@@ -143,7 +143,9 @@ def count_paths(graph: "nx.DiGraph[str]", sources: Iterable[str], targets: Itera
     return sum(ways.get(node, 0) for node in targets)
 
 
-def taken_flows(patterns: pa.Table, model: str, layers: int, start: int) -> set[tuple[str, str]]:
+def taken_flows(
+    patterns: pa.Table, model: str, layers: int, start: int = FULL_POSITIONS
+) -> set[tuple[str, str]]:
     """Return the edges with an end at `start` or later that attention patterns take, up to the output."""
     output = _node(model, "output", layers + 1, -1).id
     found: set[tuple[str, str]] = set()

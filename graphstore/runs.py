@@ -158,9 +158,12 @@ class RunDirectory:
 
     def tables(self, name: str) -> Iterator[pa.Table]:
         """Yield a table ("instances", "evaluations", "patterns" or "steps") shard by shard, in order."""
-        for index in range(self.manifest["shards"]):
-            if (folder := self._shard(index)).is_dir():
-                yield shards.read(folder, name)
+        for folder in self._finished():
+            yield shards.read(folder, name)
+
+    def files(self, name: str) -> list[Path]:
+        """Return the Parquet files of a table, one a finished shard, in order."""
+        return [folder / f"{name}.parquet" for folder in self._finished()]
 
     def records(self, name: str) -> Iterator[Any]:
         """Yield a table's rows as records of the schema."""
@@ -179,6 +182,14 @@ class RunDirectory:
         self.manifest = manifest
         for left in (self.path / "shards").glob(".*.tmp"):
             shutil.rmtree(left, ignore_errors=True)
+
+    def require_complete(self) -> None:
+        """Raise UsageError if the run is not complete, IpgraphError that names a missing or corrupt shard."""
+        if not self.is_complete:
+            raise UsageError(
+                f"run {self.id} in {self.path} is not complete: repeat the extraction to resume it"
+            )
+        self.require_sound()
 
     def require_sound(self) -> None:
         """Raise IpgraphError that names the first missing or corrupt shard, if there is one."""
@@ -205,6 +216,10 @@ class RunDirectory:
         """Remove the directory; run.json goes first, so that a half-removed one is no run any more."""
         (self.path / MANIFEST).unlink(missing_ok=True)
         shutil.rmtree(self.path)
+
+    def _finished(self) -> list[Path]:
+        folders = map(self._shard, range(self.manifest["shards"]))
+        return [folder for folder in folders if folder.is_dir()]
 
     def _shard(self, index: int) -> Path:
         return self.path / "shards" / f"{index:05d}"

@@ -40,9 +40,12 @@ class Store(Protocol):
 
     location: str
     """Path or URI, without a password."""
-    dialect: Literal["ladybug", "neo4j"]
     first: int
     """Index of a list's or string's first element in the store's Cypher, bound as `$first`."""
+
+    @property
+    def dialect(self) -> Literal["ladybug", "neo4j"]:
+        """Name of the store's kind, as in `<template>.<dialect>.cypher`."""
 
     def read(self, cypher: str, parameters: Mapping[str, Value] | None = None) -> Result:
         """Run a read-only query; raises UsageError for a write or a statement that does not parse."""

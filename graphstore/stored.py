@@ -1,7 +1,8 @@
 """What a store holds, read back through its Cypher: the same statements for both stores."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
+from typing import Protocol
 
 from ipgraph.graphstore import graph
 from ipgraph.graphstore.content import Content, Row
@@ -15,7 +16,7 @@ from ipgraph.graphstore.schema import (
     Run,
     columns,
 )
-from ipgraph.graphstore.store import Scalar, Store, Value
+from ipgraph.graphstore.store import Result, Scalar, Value
 
 BLOCK_INSTANCES = 500
 """Instances whose patterns are read at a time."""
@@ -25,51 +26,59 @@ _NO_MARGIN = -1.7e308
 _PATTERNS = "MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {run: $run}) WHERE i.id IN $instances "
 _STEPS = (
     "MATCH (p)-[t:THROUGH]->(n:Node) RETURN p.id AS id, collect(t.step) AS steps, collect(n.id) AS nodes, "
-    "collect(t.influence) AS influences, collect(coalesce(t.margin, $none)) AS margins"
+    "collect(t.influence) AS influences, collect(coalesce(t.margin, $absent)) AS margins"
 )
 
 
-def _returned(variable: str, record: type, left_out: Iterable[str] = ()) -> str:
+class Reader(Protocol):
+    """What reads: a store, or one that is being built."""
+
+    def read(self, cypher: str, parameters: Mapping[str, Value] | None = None) -> Result:
+        """Run a read-only query."""
+
+
+def returned(variable: str, record: type, left_out: Iterable[str] = ()) -> str:
+    """Return the RETURN items of a record's columns, under their own names."""
     names = [name for name in columns(record) if name not in set(left_out)]
     return ", ".join(f"{variable}.{name} AS {name}" for name in names)
 
 
-def rows(store: Store, cypher: str, **parameters: Value) -> list[Row]:
+def rows(store: Reader, cypher: str, **parameters: Value) -> list[Row]:
     """Return a query's rows as dictionaries."""
     result = store.read(cypher, parameters)
     return [dict(zip(result.columns, row, strict=True)) for row in result.rows]
 
 
-def runs(store: Store) -> list[Run]:
+def runs(store: Reader) -> list[Run]:
     """Return the runs in a store, newest first, half-loaded ones included."""
-    found = [Run(**row) for row in rows(store, f"MATCH (r:Run) RETURN {_returned('r', Run)}")]
+    found = [Run(**row) for row in rows(store, f"MATCH (r:Run) RETURN {returned('r', Run)}")]
     return sorted(found, key=lambda run: (run.created, run.id), reverse=True)
 
 
-def instances(store: Store, run: str) -> list[Row]:
+def instances(store: Reader, run: str) -> list[Row]:
     """Return the instances of a run, in the columns of Instance, by id."""
-    text = f"MATCH (:Run {{id: $run}})-[:EVALUATED]->(i:Instance) RETURN {_returned('i', Instance)}"
+    text = f"MATCH (:Run {{id: $run}})-[:EVALUATED]->(i:Instance) RETURN {returned('i', Instance)}"
     return sorted(rows(store, text, run=run), key=lambda row: str(row["id"]))
 
 
-def evaluations(store: Store, run: str) -> list[Row]:
+def evaluations(store: Reader, run: str) -> list[Row]:
     """Return the evaluations of a run, in the columns of Evaluation, by instance."""
     ends = ("run", "instance")
     text = (
         "MATCH (r:Run {id: $run})-[e:EVALUATED]->(i:Instance) "
-        f"RETURN r.id AS run, i.id AS instance, {_returned('e', Evaluation, ends)}"
+        f"RETURN r.id AS run, i.id AS instance, {returned('e', Evaluation, ends)}"
     )
     return sorted(rows(store, text, run=run), key=lambda row: str(row["instance"]))
 
 
-def patterns(store: Store, run: str, ids: Iterable[str]) -> Iterator[list[Row]]:
+def patterns(store: Reader, run: str, ids: Iterable[str]) -> Iterator[list[Row]]:
     """Yield a run's patterns of the given instances, block by block, each with its steps as lists.
 
     The rows are those of `content.pattern_batches`, in the order of the pattern ids.
     """
     for block in _blocks(ids, BLOCK_INSTANCES):
-        found = rows(store, f"{_PATTERNS} RETURN {_returned('p', Pattern)}", run=run, instances=block)
-        steps = rows(store, _PATTERNS + _STEPS, run=run, instances=block, none=_NO_MARGIN)
+        found = rows(store, f"{_PATTERNS} RETURN {returned('p', Pattern)}", run=run, instances=block)
+        steps = rows(store, _PATTERNS + _STEPS, run=run, instances=block, absent=_NO_MARGIN)
         by_id = {row["id"]: row for row in steps}
         yield [
             _with_steps(row, by_id.get(row["id"])) for row in sorted(found, key=lambda row: str(row["id"]))
@@ -88,13 +97,13 @@ def _with_steps(pattern: Row, steps: Row | None) -> Row:
     }
 
 
-def measures(store: Store, run: str) -> list[Measure]:
+def measures(store: Reader, run: str) -> list[Measure]:
     """Return the measures attached to a run, by id."""
-    text = f"MATCH (:Run {{id: $run}})-[:MEASURED]->(m:Measure) RETURN {_returned('m', Measure)}"
+    text = f"MATCH (:Run {{id: $run}})-[:MEASURED]->(m:Measure) RETURN {returned('m', Measure)}"
     return sorted((Measure(**row) for row in rows(store, text, run=run)), key=lambda measure: measure.id)
 
 
-def stored_content(store: Store, run: str) -> Content:
+def stored_content(store: Reader, run: str) -> Content:
     """Return what a store holds of a run, to be compared with its directory's `content`."""
     found = Content()
     held = instances(store, run)
@@ -105,7 +114,7 @@ def stored_content(store: Store, run: str) -> Content:
     return found
 
 
-def counts(store: Store) -> dict[str, int]:
+def counts(store: Reader) -> dict[str, int]:
     """Return how many nodes of each label and relationships of each type a store holds."""
     found = {
         record.__name__: count(store, f"MATCH (n:{record.__name__}) RETURN count(*) AS n") for record in NODES
@@ -116,12 +125,12 @@ def counts(store: Store) -> dict[str, int]:
     return found
 
 
-def count(store: Store, cypher: str, **parameters: Value) -> int:
+def count(store: Reader, cypher: str, **parameters: Value) -> int:
     """Return the one number `n` of a query."""
     return int(rows(store, cypher, **parameters)[0]["n"])
 
 
-def graph_notes(store: Store) -> dict[str, Scalar]:
+def graph_notes(store: Reader) -> dict[str, Scalar]:
     """Return, for each model, how far its computation graph reaches in the store."""
     reach = rows(store, "MATCH (n:Node) RETURN n.model AS model, max(n.position) AS last ORDER BY model")
     found: dict[str, Scalar] = {}
