@@ -34,7 +34,7 @@ NONE: Signs = frozenset()
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """A pattern to draw: where its word stands, its sign and total influence, its nodes' labels in step order."""
+    """A pattern to draw: its word's position, sign and total influence, its nodes' labels in step order."""
 
     position: int
     sign: int
@@ -44,7 +44,7 @@ class Path:
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """One layer of a path: from position to position, through a head (from 0), the skip, or "" where unknown."""
+    """One layer of a path, from position to position, through a head (from 1), the skip or "" (not known)."""
 
     layer: int
     source: int
@@ -74,20 +74,21 @@ class Cell:
 
 
 def draw(tokens: Sequence[str], paths: Sequence[Path], width: int | None = None) -> "Text":
-    """Return the drawing of `paths` over `tokens`; past `width` columns, positions that no path meets are left out."""
-    hops = [hop for path in paths for hop in _hops(path)]
-    layers = max((hop.layer for hop in hops), default=0)
-    met = {position for hop in hops for position in (hop.source, hop.target)} | {p.position for p in paths}
+    """Return the drawing of `paths` over `tokens`; past `width` columns, without unused positions."""
+    found = [hop for path in paths for hop in hops(path)]
+    layers = max((hop.layer for hop in found), default=0)
+    met = {position for hop in found for position in (hop.source, hop.target)} | {p.position for p in paths}
     grid = _Grid(_columns(tokens, sorted(met), width))
     for layer in range(layers, 0, -1):
         grid.nodes(layer, _passing(paths, layer))
-        grid.band([hop for hop in hops if hop.layer == layer])
+        grid.band([hop for hop in found if hop.layer == layer])
     grid.nodes(0, _passing(paths, 0))
     grid.words(tokens, paths)
     return grid.text()
 
 
-def _hops(path: Path) -> Iterator[Hop]:
+def hops(path: Path) -> Iterator[Hop]:
+    """Yield the hops of a path, layer by layer."""
     source, through = path.position, ""
     for label in path.labels:
         kind, layer, position, head = parse_label(label)
@@ -138,7 +139,7 @@ class _Grid:
             _write(row, column, MARKS.get(signs, "·"), signs)
 
     def band(self, hops: Sequence[Hop]) -> None:
-        """Draw the hops into a layer: each lane in a row of its own, below them a row to number heads that stay."""
+        """Draw the hops into a layer: each lane in its own row, then a row to number the heads that stay."""
         lanes = _lanes(hops)
         stays = _stays(hops, lanes)
         needed = not lanes or any(through != SKIP for _, through in stays)
@@ -193,7 +194,9 @@ class _Grid:
             _centre(row, column, fitting)
             _centre(numbers, column, str(position))
         for path in paths:
-            _centre(totals, self.columns[path.position], f"{path.total_influence:+.3f}", frozenset({path.sign}))
+            _centre(
+                totals, self.columns[path.position], f"{path.total_influence:+.3f}", frozenset({path.sign})
+            )
 
     def text(self) -> "Text":
         """Return the rows as text, coloured by sign."""
@@ -214,10 +217,10 @@ class _Grid:
 
 
 def _lanes(hops: Sequence[Hop]) -> list[Lane]:
-    """Return the hops that move, joined by target and head, from the bottom up: out of a position before into it.
+    """Return the hops that move, joined by target and head, from the bottom up.
 
-    Then no line up from a position runs along one that comes down on it. (Two that swap positions are drawn as
-    they come.)
+    Lanes out of a position come before lanes into it: then no line up from a position runs along one that
+    comes down on it. (Positions that swap are drawn as they come.)
     """
     joined: dict[tuple[int, str], list[Hop]] = defaultdict(list)
     for hop in hops:

@@ -10,6 +10,7 @@ from ipgraph.extractor.datasets.example import (
     instance_id,
     make_instance,
 )
+from ipgraph.extractor.datasets.files import read_sentence
 from ipgraph.extractor.datasets.registry import infos, load, names, subset
 
 __all__ = [
@@ -24,5 +25,6 @@ __all__ = [
     "load",
     "make_instance",
     "names",
+    "read_sentence",
     "subset",
 ]

@@ -56,6 +56,17 @@ def read_file(path: Path, *, strict: bool = False, task: Task | None = None) -> 
     return dataset
 
 
+def read_sentence(text: str, *, correct: str = "", wrong: str = "", label: int | None = None) -> Dataset:
+    """Return a dataset of one sentence, as a file's row gives it; raises UsageError with the reason."""
+    given = {"text": text, "correct": correct or None, "wrong": wrong or None, "label": label}
+    fields: Fields = {name: value for name, value in given.items() if value is not None}
+    read = _masked if MASK in text or correct or wrong else _labelled
+    try:
+        return Dataset("text", [_example(read, "text", "text", Row(1, fields), {})])
+    except BadRow as error:
+        raise UsageError(f"the sentence cannot be used: {error}") from error
+
+
 def _first(skipped: list[Skipped]) -> str:
     return f": {len(skipped)} skipped, the first {skipped[0].where}: {skipped[0].reason}" if skipped else ""
 

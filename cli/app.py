@@ -1,0 +1,93 @@
+"""The command `ipgraph`: its command groups, global options, and where errors become messages."""
+
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from ipgraph.cli import cite, dataset, ingest, query, report, runs, show, store
+from ipgraph.graphstore.errors import IpgraphError
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
+
+
+class Guarded(TyperGroup):
+    """The top-level group: turns errors of any command into one message on stderr and an exit code."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # noqa: ARG002
+        """Return the commands in the order in which they are used."""
+        return ["ingest", "extract", "report", "query", "show", "run", "cite", "dataset", "store"]
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        """Run the command; no traceback reaches a user for an error that we or the system can name."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(1) from None
+        except IpgraphError as error:
+            raise _stop(str(error), error.exit_code) from error
+        except OSError as error:
+            raise _stop(str(error), 1) from error
+        except KeyboardInterrupt as error:
+            raise _stop(str(error) or "interrupted", INTERRUPTED) from error
+        return result
+
+
+def _stop(message: str, code: int) -> typer.Exit:
+    from rich.text import Text
+
+    from ipgraph.cli.render import console
+
+    console(stderr=True).print(Text.assemble(("error: ", "bold red"), message), soft_wrap=True)
+    return typer.Exit(code)
+
+
+app = typer.Typer(cls=Guarded, no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False)
+app.add_typer(ingest.app, name="ingest")
+app.command()(ingest.extract)
+app.add_typer(query.app, name="query")
+app.add_typer(report.app, name="report")
+app.command()(show.show)
+app.add_typer(runs.app, name="run")
+app.command()(cite.cite)
+app.add_typer(dataset.app, name="dataset")
+app.add_typer(store.app, name="store")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"ipgraph {version('ipgraph')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+    verbose: Annotated[
+        int, typer.Option("--verbose", "-v", count=True, help="Log to stderr; twice for more.")
+    ] = 0,
+) -> None:
+    """Show how information flows through a transformer: influence patterns in a graph database."""
+    if verbose:
+        import logging
+
+        logging.basicConfig(
+            level=logging.DEBUG if verbose > 1 else logging.WARNING, format="%(name)s: %(message)s"
+        )
+        logging.getLogger("ipgraph").setLevel(logging.DEBUG)
+
+
+def main() -> None:
+    """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    app(prog_name="ipgraph")

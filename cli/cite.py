@@ -1,0 +1,83 @@
+"""`ipgraph cite`: what a methods section says of a run."""
+
+import json
+from typing import TYPE_CHECKING
+
+import typer
+
+from ipgraph.cli.options import RUNS_DIR, RunsDirOption, StoreOption
+from ipgraph.cli.runs import RunArgument, find, flat
+
+if TYPE_CHECKING:
+    from ipgraph.graphstore.schema import Run
+
+PAPER = """\
+@inproceedings{lu2021influence,
+  title     = {Influence Patterns for Explaining Information Flow in {BERT}},
+  author    = {Lu, Kaiji and Wang, Zifan and Mardziel, Piotr and Datta, Anupam},
+  booktitle = {Advances in Neural Information Processing Systems},
+  volume    = {34},
+  year      = {2021},
+  note      = {arXiv:2011.00740}
+}
+"""
+TOOL = """\
+@software{{ipgraph,
+  title   = {{ipgraph: a graph-database-backed explorer of influence patterns}},
+  version = {{{version}}},
+  year    = {{{year}}},
+  note    = {{run {run}}}
+}}
+"""
+METHODS = {"gpr": "guided pattern refinement"}
+LEVELS = {
+    "both": "the embedding and the attention level",
+    "embedding": "the embedding level",
+    "attention": "the attention level",
+}
+QOIS = {
+    "correct-wrong": "the logit of the correct word or class minus that of the wrong one or best other",
+    "positive-negative": "the logit of the positive class minus that of the negative one",
+}
+BASELINES = {
+    "mask": "the embedding of the mask token",
+    "pad": "the embedding of the padding token",
+    "zero": "the zero vector",
+}
+QUADRATURES = {
+    "uniform": "evenly spaced with both ends",
+    "gauss-legendre": "those of Gauss-Legendre quadrature",
+}
+
+
+def cite(run: RunArgument, store: StoreOption = None, runs_dir: RunsDirOption = RUNS_DIR) -> None:
+    """Print what a methods section needs of a run: a paragraph, the settings behind it, and BibTeX."""
+    from importlib.metadata import version
+
+    found = find(run, store, runs_dir)
+    record = found.directory.run if found.directory else found.stored
+    assert record is not None  # noqa: S101
+    tool = version("ipgraph")
+    typer.echo(paragraph(record, tool))
+    typer.echo(f"\nWhat determines the numbers:\n{_listing(record.settings)}")
+    typer.echo(f"\nWhere they were computed:\n{_listing(record.environment)}")
+    typer.echo(f"\n{PAPER}\n{TOOL.format(version=tool, year=record.created[:4], run=record.id)}", nl=False)
+
+
+def paragraph(run: "Run", version: str) -> str:
+    """Return a run's method in the words of a paper."""
+    model = "masked language model" if run.task == "masked-lm" else "classifier"
+    return (
+        f"Influence patterns (Lu et al., 2021) of every word were extracted with ipgraph {version} "
+        f"(run {run.id}) from the {model} {run.model_name} "
+        f"({run.layers} layers, {run.heads} heads; {run.model}) "
+        f"on {run.instances} sentences of {run.dataset} ({run.skipped} more could not be used), "
+        f"by {METHODS.get(run.method, run.method)} at {LEVELS[run.level]}. "
+        f"The quantity of interest is {QOIS[run.qoi]}; the baseline is {BASELINES[run.baseline]}, "
+        f"with {run.n_steps} points between it and the input, {QUADRATURES[run.quadrature]}, in {run.dtype}. "
+        f"The quantity of interest is above zero, the model right, on {run.accuracy:.1%} of the sentences."
+    )
+
+
+def _listing(data: str) -> str:
+    return "\n".join(f"  {key}: {value}" for key, value in sorted(flat(json.loads(data))))

@@ -1,0 +1,54 @@
+"""`ipgraph dataset`: the built-in datasets, and what a dataset or file holds."""
+
+from typing import Annotated
+
+import typer
+
+from ipgraph.cli.options import FormatOption
+from ipgraph.cli.render import render, rows_table
+
+app = typer.Typer(
+    no_args_is_help=True, help="Built-in datasets, and what a dataset or a file of yours holds."
+)
+
+
+@app.command("list")
+def list_(output: FormatOption = "table") -> None:
+    """List the built-in datasets and groups."""
+    from ipgraph.extractor.datasets import infos
+
+    rows = [[i.name, i.task, i.n, ", ".join(i.conditions), i.description] for i in infos()]
+    note = "`ipgraph dataset show NAME` prints examples. A file (JSONL, TSV, Parquet) serves as a name does."
+    render(
+        [rows_table(["name", "task", "sentences", "conditions", "description"], rows, "Datasets", note)],
+        output,
+    )
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A built-in dataset or group, or a file.")],
+    examples: Annotated[int, typer.Option("--examples", min=1, help="Examples of each condition.")] = 1,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of a built-in dataset's sentences.")] = 0,
+    output: FormatOption = "table",
+) -> None:
+    """Show a dataset's conditions and sizes, examples with the roles of their words, and unusable rows."""
+    from ipgraph.extractor.datasets import load
+
+    dataset = load(name, seed=seed)
+    groups: dict[tuple[str, str], list[list[object]]] = {}
+    for example in dataset.examples:
+        one = example.instance
+        expected = f"{one.correct}, not {one.wrong}" if one.correct else one.label
+        row: list[object] = [one.subtask, one.condition, one.text, expected, list(example.roles)]
+        groups.setdefault((one.subtask, one.condition), []).append(row)
+    sizes: list[list[object]] = [[*group, len(rows)] for group, rows in groups.items()]
+    shown = [row for rows in groups.values() for row in rows[:examples]]
+    tables = [
+        rows_table(["subtask", "condition", "sentences"], sizes, f"{dataset.name} ({dataset.task})"),
+        rows_table(["subtask", "condition", "text", "expected", "roles"], shown, "Examples"),
+    ]
+    if dataset.skipped:
+        rows: list[list[object]] = [[skipped.where, skipped.reason] for skipped in dataset.skipped]
+        tables.append(rows_table(["where", "reason"], rows, f"Rows that cannot be used ({len(rows)})"))
+    render(tables, output)

@@ -1,0 +1,134 @@
+"""`ipgraph ingest` and `ipgraph extract`: from a dataset to a run directory, and on into a store."""
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ipgraph.cli.options import Extraction, Selection, StoreOption, takes
+from ipgraph.cli.progress import progress
+from ipgraph.cli.summary import print_loaded, print_summary
+
+if TYPE_CHECKING:
+    from ipgraph.extractor.datasets import Dataset
+    from ipgraph.graphstore.runs import RunDirectory
+
+app = typer.Typer(no_args_is_help=True, help="Extract influence patterns and put them into the graph store.")
+
+DatasetArgument = Annotated[
+    str,
+    typer.Argument(metavar="NAME|FILE", help="A built-in dataset or group, or a JSONL, TSV or Parquet file."),
+]
+
+
+@app.command("dataset")
+@takes("selection", Selection)
+@takes("extraction", Extraction)
+def ingest_dataset(
+    dataset: DatasetArgument, selection: Selection, extraction: Extraction, store: StoreOption = None
+) -> None:
+    """Extract the influence patterns of a dataset and put them into the graph store."""
+    _ingest(dataset, extraction, selection, store, "ipgraph report overview")
+
+
+@app.command("text")
+@takes("extraction", Extraction)
+def ingest_text(
+    text: Annotated[str, typer.Argument(help="A sentence, for a masked language model with one \\[MASK].")],
+    extraction: Extraction,
+    correct: Annotated[str, typer.Option("--correct", metavar="WORD", help="What \\[MASK] should be.")] = "",
+    wrong: Annotated[str, typer.Option("--wrong", metavar="WORD", help="What it should not be.")] = "",
+    label: Annotated[
+        int | None,
+        typer.Option("--label", help="Class of the sentence, for a classifier.", show_default="predicted"),
+    ] = None,
+    allow_unk: Annotated[
+        bool, typer.Option("--allow-unk", help="Accept words unknown to the model.")
+    ] = False,
+    store: StoreOption = None,
+) -> None:
+    """Extract the influence patterns of one sentence and put them into the graph store."""
+    from ipgraph.extractor.datasets import read_sentence
+
+    dataset = read_sentence(text, correct=correct, wrong=wrong, label=label)
+    selection = Selection(strict=True, allow_unk=allow_unk)
+    _ingest(dataset, extraction, selection, store, f"ipgraph show {dataset.examples[0].instance.id}")
+
+
+@app.command("run")
+def ingest_run(
+    directories: Annotated[
+        list[Path], typer.Argument(metavar="DIR...", help="Run directories made elsewhere.")
+    ],
+    store: StoreOption = None,
+) -> None:
+    """Load finished run directories into the graph store; what is there already is left as it is."""
+    from ipgraph.graphstore.runs import RunDirectory
+
+    runs = [RunDirectory.open(directory) for directory in directories]
+    print_loaded(runs, *add_runs(runs, store))
+
+
+@takes("selection", Selection)
+@takes("extraction", Extraction)
+def extract(dataset: DatasetArgument, selection: Selection, extraction: Extraction) -> None:
+    """Extract the influence patterns of a dataset into a run directory only."""
+    run, extracting = _extract(dataset, extraction, selection)
+    print_summary(run, extracting, "", f"ipgraph ingest run {run.path}")
+
+
+def _ingest(
+    dataset: "str | Dataset", extraction: Extraction, selection: Selection, store: str | None, then: str
+) -> None:
+    from ipgraph.graphstore.store import open_store
+
+    with open_store(store) as opened:
+        opened.runs()  # a store that cannot be used is found out before hours of work, not after
+    run, extracting = _extract(dataset, extraction, selection)
+    location, _, loading = add_runs([run], store)
+    option = f" --store {store}" if store not in (None, os.environ.get("IPGRAPH_STORE")) else ""
+    print_summary(run, f"{extracting}, loading {loading:.1f} s", location, then + option)
+
+
+def _extract(
+    dataset: "str | Dataset", extraction: Extraction, selection: Selection
+) -> "tuple[RunDirectory, str]":
+    """Return the finished run, and what it took in words."""
+    started = time.perf_counter()
+    computed = False
+    with _resumable(), progress("extracting", "sentences") as bar:
+        from ipgraph.extractor import extract
+
+        def report(done: int, total: int) -> None:
+            nonlocal computed
+            computed = True
+            bar(done, total)
+
+        run = extract(dataset=dataset, **asdict(extraction), **asdict(selection), on_progress=report)
+    seconds = time.perf_counter() - started
+    return run, f"extracting {seconds:.1f} s" + ("" if computed else " (the run was there already)")
+
+
+def add_runs(runs: "Sequence[RunDirectory]", store: str | None) -> tuple[str, int, float]:
+    """Add run directories to a store, with progress; return its location, how many were new, and seconds."""
+    from ipgraph.graphstore.store import open_store
+
+    started = time.perf_counter()
+    with _resumable(), progress("loading", "patterns") as bar, open_store(store) as opened:
+        new = opened.add(runs, bar)
+        return opened.location, new, time.perf_counter() - started
+
+
+@contextmanager
+def _resumable() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise KeyboardInterrupt(
+            "interrupted; what is finished stays: the same command again goes on from there"
+        ) from error

@@ -1,0 +1,130 @@
+"""`ipgraph query`: Cypher templates and Cypher of one's own, read-only."""
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ipgraph.cli.options import FormatOption, ParamOption, QueriesDirOption, ShowCypherOption, StoreOption
+from ipgraph.cli.render import Format, console, render, rows_table
+from ipgraph.graphstore.errors import UsageError
+
+if TYPE_CHECKING:
+    from ipgraph.queries import Rows
+
+app = typer.Typer(
+    no_args_is_help=True, help="Answer questions with Cypher: templates by name, or your own text."
+)
+
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="A template: see ipgraph query list.")]
+ExplainOption = Annotated[bool, typer.Option("--explain", help="Print the store's plan instead of the rows.")]
+
+
+def assignments(params: Sequence[str] | None) -> dict[str, str]:
+    """Return `--param` values by name; raises UsageError for one that is not NAME=VALUE or comes twice."""
+    found: dict[str, str] = {}
+    for given in params or ():
+        name, equals, value = given.partition("=")
+        if not (equals and name.isidentifier()):
+            raise UsageError(f"--param {given!r} is not of the form NAME=VALUE")
+        if name in found:
+            raise UsageError(f"--param gives {name} twice")
+        found[name] = value
+    return found
+
+
+@app.command("list")
+def list_(queries_dir: QueriesDirOption = None, output: FormatOption = "table") -> None:
+    """List the templates with the parameters that they take."""
+    from ipgraph.queries import templates
+
+    rows = [
+        [t.name, t.title, ", ".join(f"{p.name}: {p.type}" for p in t.parameters)]
+        for t in templates(queries_dir).values()
+    ]
+    note = "`ipgraph query show NAME` prints a template, `ipgraph query run NAME` its answer."
+    render([rows_table(["name", "question", "parameters"], rows, "Templates", note)], output)
+
+
+@app.command()
+def show(
+    name: NameArgument,
+    param: ParamOption = None,
+    store: StoreOption = None,
+    queries_dir: QueriesDirOption = None,
+) -> None:
+    """Print a template with its parameters as `:param` lines, as Neo4j Browser takes it.
+
+    With --store the parameters are looked up there; without, what only a store can say stands in capitals.
+    """
+    from ipgraph.queries import browser_script, template
+
+    found = template(name, queries_dir)
+    comments = [found.title, found.description, ""]
+    comments += [f"${p.name} ({p.type}): {p.description}" for p in found.parameters]
+    comments += [f"{column.name}: {column.description}" for column in found.columns]
+    typer.echo("".join(f"// {line}".rstrip() + "\n" for line in comments), nl=False)
+    typer.echo(browser_script(found, store, **assignments(param)))
+
+
+@app.command()
+def run(
+    name: NameArgument,
+    param: ParamOption = None,
+    store: StoreOption = None,
+    queries_dir: QueriesDirOption = None,
+    show_cypher: ShowCypherOption = False,
+    explain: ExplainOption = False,
+    output: FormatOption = "table",
+) -> None:
+    """Run a template and print its rows."""
+    from ipgraph.queries import run_template, template
+    from ipgraph.queries.binding import bind
+
+    found, values = template(name, queries_dir), assignments(param)
+    if explain:
+        from ipgraph.graphstore.store import open_store
+
+        with open_store(store) as opened:
+            typer.echo(opened.explain(found.text(opened.dialect), bind(found, values, opened)))
+        return
+    _answer(run_template(found, store, **values), found.title, show_cypher, output)
+
+
+@app.command()
+def cypher(
+    text: Annotated[str, typer.Argument(metavar="CYPHER", help="A read-only query; - reads it from stdin.")],
+    param: ParamOption = None,
+    store: StoreOption = None,
+    show_cypher: ShowCypherOption = False,
+    explain: ExplainOption = False,
+    output: FormatOption = "table",
+) -> None:
+    """Run Cypher of your own, read-only; $run, $level and $first are bound where the text uses them.
+
+    A parameter's value is JSON where it can be read as such (4, true, \\["a", "b"]), else text.
+    """
+    from ipgraph.queries import literal, run_cypher
+    from ipgraph.queries.binding import bind_text
+
+    if text == "-":
+        text = sys.stdin.read()
+    values = {name: literal(value) for name, value in assignments(param).items()}
+    if explain:
+        from ipgraph.graphstore.store import open_store
+
+        with open_store(store) as opened:
+            typer.echo(opened.explain(text, bind_text(text, values, opened)))
+        return
+    _answer(run_cypher(text, store, **values), "", show_cypher, output)
+
+
+def _answer(rows: "Rows", title: str, show_cypher: bool, output: Format) -> None:
+    if show_cypher:
+        out = console(stderr=True)
+        for name, value in rows.parameters.items():
+            out.print(f":param {name} => {json.dumps(value)}", markup=False, soft_wrap=True)
+        out.print(rows.cypher, markup=False, soft_wrap=True)
+    render([rows_table(rows.columns, rows.rows, title)], output)

@@ -1,0 +1,142 @@
+"""How tables reach the reader: rich or Markdown to read, JSON or CSV exact to the last digit."""
+
+import csv
+import json
+import math
+import sys
+from collections.abc import Iterable, Sequence
+from io import StringIO
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+    from ipgraph.queries.tables import Table
+
+Format = Literal["table", "json", "csv", "md"]
+
+ANY_WIDTH = 100_000
+"""Width of output that nothing cuts: in a pipe there is no screen to fit."""
+
+
+def console(*, stderr: bool = False) -> "Console":
+    """Return the console of stdout or stderr; outside a terminal it has no colour and cuts no line."""
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(stderr=stderr, highlight=False, width=None if stream.isatty() else ANY_WIDTH)
+
+
+def render(tables: Sequence["Table"], output: Format = "table") -> None:
+    """Print tables: titles and notes where people read them, else only columns and rows.
+
+    JSON is a list of objects, or of tables {title, note, rows} where there are several. CSV separates several
+    tables by a blank line.
+    """
+    if output == "json":
+        _print(to_json(tables))
+    elif output == "csv":
+        _print("\n".join(to_csv(table) for table in tables))
+    elif output == "md":
+        _print("\n".join(to_markdown(table) for table in tables))
+    else:
+        for index, table in enumerate(tables):
+            print_table(table, gap=index > 0)
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text)
+
+
+def to_json(tables: Sequence["Table"]) -> str:
+    """Return tables as JSON, floats as Python's shortest exact form, nan and infinities as null."""
+    whole = [{"title": t.title, "note": t.note, "rows": _finite(t.records())} for t in tables]
+    data = whole[0]["rows"] if len(whole) == 1 else whole
+    return json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def to_csv(table: "Table") -> str:
+    """Return a table as CSV with a header: floats exact, nothing for None, lists as JSON."""
+    text = StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(table.headers)
+    writer.writerows([_csv_cell(value) for value in row] for row in table.rows)
+    return text.getvalue()
+
+
+def _csv_cell(value: object) -> object:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, list | tuple | dict) else value
+
+
+def to_markdown(table: "Table") -> str:
+    """Return a table as Markdown, numbers to the right and rounded to be read."""
+    rules = ["---:" if column.align == "right" else ":---" for column in table.columns]
+    cells = [[cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in table.cells()]
+    body = "".join(f"| {' | '.join(line)} |\n" for line in (table.headers, rules, *cells))
+    head = f"**{table.title}**\n\n" if table.title else ""
+    return head + body + (f"\n{table.note}\n" if table.note else "")
+
+
+def rows_table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "", note: str = ""
+) -> "Table":
+    """Return a table of any rows: numbers to the right, the floats of a column with the same digits."""
+    from ipgraph.queries.tables import Table, TableColumn
+
+    kept = [list(row) for row in rows]
+    found = []
+    for index, name in enumerate(columns):
+        values = [row[index] for row in kept if row[index] is not None]
+        numeric = bool(values) and all(_is_number(value) for value in values)
+        floats = [value for value in values if isinstance(value, float)]
+        digits = _digits(floats) if numeric and len(floats) == len(values) else ""
+        found.append(TableColumn(name, digits, "right" if numeric else "left"))
+    return Table(title, tuple(found), kept, note)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _digits(values: Sequence[float]) -> str:
+    """Return the format of a column of floats, by the largest of them."""
+    largest = max((abs(value) for value in values if math.isfinite(value)), default=0.0)
+    if largest and not 1e-2 <= largest < 1e9:
+        return ".3e"
+    return ".3f" if largest < 1000 else ".0f"
+
+
+def print_table(table: "Table", *, gap: bool = False) -> None:
+    """Print a table on stdout: fitted to a terminal by wrapping cells, otherwise as wide as it needs."""
+    from rich import box
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    rich = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for column in table.columns:
+        rich.add_column(Text(column.name), justify=column.align, overflow="fold")
+    for row in table.cells():
+        rich.add_row(*map(Text, row))
+    parts: list[RenderableType] = [Text("")] if gap else []
+    parts += [Text(table.title, style="bold")] if table.title else []
+    parts += [rich if table.rows else Text("(no rows)", style="dim")]
+    parts += [Text(table.note, style="dim")] if table.note else []
+    print_parts(parts)
+
+
+def print_parts(parts: Iterable["RenderableType"]) -> None:
+    """Print on stdout, outside a terminal without blanks at the ends of lines."""
+    out = console()
+    with out.capture() as captured:
+        out.print(*parts, sep="\n", soft_wrap=not out.is_terminal)
+    _print("".join(line.rstrip(" ") + "\n" for line in captured.get().splitlines()))
