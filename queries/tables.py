@@ -32,7 +32,7 @@ class TableColumn:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A titled table; `note` says what a reader must know, `cypher` holds the query behind the rows, if one is."""
+    """A titled table; `note` says what a reader must know, `cypher` holds the query behind the rows."""
 
     title: str
     columns: tuple[TableColumn, ...]
@@ -41,7 +41,9 @@ class Table:
     cypher: str = ""
 
     @classmethod
-    def of(cls, title: str, columns: Iterable[str], rows: Iterable[Sequence[object]], note: str = "") -> "Table":
+    def of(
+        cls, title: str, columns: Iterable[str], rows: Iterable[Sequence[object]], note: str = ""
+    ) -> "Table":
         """Return a table of text columns."""
         return cls(title, tuple(map(text, columns)), [list(row) for row in rows], note)
 

@@ -1,0 +1,148 @@
+"""Binding: from what a user gives to the parameters a store gets, checked by what the template declares.
+
+Three types are looked up in the store: a `run` by a unique prefix of its id (`newest`: the newest complete
+one), a `level` (`finest`: attention where every run named has it), an `instance` by its id, the name of its
+row, or a unique prefix.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from ipgraph.graphstore.errors import UsageError, nearest_first, unknown
+from ipgraph.graphstore.schema import LEVELS, Run
+from ipgraph.queries.template import BOUND_BY_STORE, Parameter, Template, used_parameters
+from ipgraph.queries.values import Plain, ValueMismatchError, plain
+
+if TYPE_CHECKING:
+    from ipgraph.graphstore.store import Store, Value
+
+NEWEST, FINEST = "newest", "finest"
+
+_INSTANCES = """
+MATCH (r:Run {id: $run})-[:EVALUATED]->(i:Instance)
+WHERE i.id = $text OR i.name = $text OR i.id STARTS WITH $text OR i.id CONTAINS $digest
+RETURN i.id AS id, i.name AS name ORDER BY id LIMIT 1000
+"""
+
+
+def bind(template: Template, given: Mapping[str, object], store: "Store") -> "dict[str, Value]":
+    """Return a template's parameters for a store; raises UsageError naming the file and the parameter."""
+    values = declared_values(template, given)
+    by_type = {
+        kind: [p.name for p in template.parameters if p.type == kind] for kind in ("run", "level", "instance")
+    }
+    runs = [resolve_run(store, str(values[name])) for name in by_type["run"]]
+    values |= {name: run.id for name, run in zip(by_type["run"], runs, strict=True)}
+    values |= {name: resolve_level(runs, str(values[name])) for name in by_type["level"]}
+    values |= {name: resolve_instance(store, runs[0].id, str(values[name])) for name in by_type["instance"]}
+    return _with_first(template.text(store.dialect), values, store)
+
+
+def bind_text(cypher: str, given: Mapping[str, object], store: "Store") -> "dict[str, Value]":
+    """Return the parameters of a user's own text: those given, and `$run`, `$level`, `$first` if used."""
+    used, values = used_parameters(cypher), dict(given)
+    if {"run", "level"} & used:
+        run = resolve_run(store, str(values.get("run", NEWEST)))
+        values["run"] = run.id
+        values["level"] = resolve_level([run], str(values.get("level", FINEST)))
+    missing = sorted(used - set(values) - {BOUND_BY_STORE})
+    if missing:
+        raise UsageError(f"the query uses ${missing[0]}, which was not given; add --param {missing[0]}=...")
+    return _with_first(cypher, {name: _plain(name, value) for name, value in values.items()}, store)
+
+
+def _with_first(cypher: str, values: "Mapping[str, object]", store: "Store") -> "dict[str, Value]":
+    """Return just the parameters that a text uses, `$first` included: a store may refuse any other."""
+    every = {**values, BOUND_BY_STORE: store.first}
+    return {name: every[name] for name in sorted(used_parameters(cypher)) if name in every}  # type: ignore[misc]
+
+
+def declared_values(template: Template, given: Mapping[str, object]) -> dict[str, Plain | list[Plain]]:
+    """Return every declared parameter's value, given or default, converted and checked."""
+    check_names(template, given)
+    return {p.name: declared_value(template, p, given) for p in template.parameters}
+
+
+def check_names(template: Template, given: Mapping[str, object]) -> None:
+    """Raise UsageError for a parameter that a template does not have."""
+    names = [p.name for p in template.parameters]
+    for name in given:
+        if name not in names:
+            valid = ", ".join(nearest_first(name, names)) or "none"
+            raise UsageError(f"{template.path}: unknown parameter {name!r}; valid, nearest first: {valid}")
+
+
+def declared_value(
+    template: Template, parameter: Parameter, given: Mapping[str, object]
+) -> Plain | list[Plain]:
+    """Return a parameter's value, given or default; raises UsageError where it is missing or does not fit."""
+    value = given.get(parameter.name)
+    if value is None and parameter.default is not None:
+        return parameter.default
+    if value is None:
+        what = f"{parameter.name} ({parameter.type}: {parameter.description})"
+        raise UsageError(
+            f"{template.path}: the parameter {what} has no default; add --param {parameter.name}=..."
+        )
+    try:
+        return parameter.convert(value)
+    except ValueMismatchError as problem:
+        raise UsageError(f"{template.path}: the parameter {parameter.name} {problem}") from None
+
+
+def _plain(name: str, value: object) -> "Plain | list[Plain] | None":
+    try:
+        return plain(value)
+    except ValueMismatchError as problem:
+        raise UsageError(f"the parameter {name} {problem}") from None
+
+
+def resolve_run(store: "Store", text: str = NEWEST) -> Run:
+    """Return the complete run that a unique prefix of an id names; by default the store's newest."""
+    runs = store.runs()
+    complete = [run for run in runs if run.state == "complete"]
+    if not complete:
+        raise UsageError(
+            f"{store.location} holds no complete run; make one by `ipgraph ingest dataset sva-obj`"
+        )
+    if text in ("", NEWEST):
+        return complete[0]
+    matches = [run for run in complete if run.id.startswith(text)]
+    exact = [run for run in matches if run.id == text]
+    if len(matches) == 1 or exact:
+        return (exact or matches)[0]
+    if matches:
+        raise UsageError(f"run {text!r} is the beginning of {len(matches)} runs: {_listed(matches)}")
+    if any(run.id.startswith(text) for run in runs):
+        raise UsageError(f"run {text!r} is only partly loaded into {store.location}; load it again")
+    raise unknown("run", text, [run.id for run in complete])
+
+
+def _listed(runs: Sequence[Run]) -> str:
+    return ", ".join(run.id for run in runs)
+
+
+def resolve_level(runs: Sequence[Run], text: str = FINEST) -> str:
+    """Return a level that every one of the runs has; by default attention before embedding."""
+    had = [level for level in LEVELS if all(run.level in (level, "both") for run in runs)]
+    if text not in LEVELS and text not in ("", FINEST):
+        raise unknown("level", text, LEVELS)
+    if text in had or (text in ("", FINEST) and had):
+        return text if text in had else had[-1]
+    raise UsageError(f"no patterns at {text} level in {_listed(runs)}; extract with `--level both`")
+
+
+def resolve_instance(store: "Store", run: str, text: str) -> str:
+    """Return the id of the instance of a run that an id, a row's name or a unique prefix names."""
+    found = store.read(_INSTANCES, {"run": run, "text": text, "digest": f":{text}"}).rows
+    for matches in (
+        [row for row in found if row[0] == text],
+        [row for row in found if row[1] == text],
+        found if text else [],
+    ):
+        if len(matches) == 1:
+            return str(matches[0][0])
+        if matches:
+            some = ", ".join(str(row[0]) for row in matches[:5])
+            raise UsageError(f"instance {text!r} names {len(matches)} instances of run {run}: {some}, ...")
+    raise UsageError(f"run {run} has no instance {text!r}; `ipgraph query run instances` lists them")

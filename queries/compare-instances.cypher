@@ -1,0 +1,24 @@
+// title: Instances on which two runs differ most
+// description: The instances in which two runs choose the same path for the fewest words.
+// parameters:
+//   run: run = newest  The run: a unique prefix of its id, or `newest` for the newest complete one.
+//   other: run  The run it is compared with.
+//   level: level = finest  `attention` or `embedding`; `finest` is attention where the run has it.
+//   subtask: string = ""  Only instances of this subtask; all where empty.
+//   condition: string = ""  Only instances of this condition; all where empty.
+//   limit: int 1.. = 20  Rows at most.
+// columns:
+//   instance: Id of the instance.
+//   name: The row's own name in its dataset.
+//   text: Its sentence.
+//   patterns: Words that have a pattern in both runs.
+//   same_paths: Those whose paths are equal.
+//   same_path_share: same_paths / patterns.
+MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
+WHERE ($subtask = '' OR i.subtask = $subtask) AND ($condition = '' OR i.condition = $condition)
+MATCH (i)-[:HAS_PATTERN]->(q:Pattern {run: $other, level: $level})
+WHERE p.position = q.position
+WITH i, count(*) AS patterns, count(CASE WHEN p.route = q.route THEN 1 END) AS same_paths
+RETURN i.id AS instance, i.name AS name, i.text AS text, patterns, same_paths,
+       1.0 * same_paths / patterns AS same_path_share
+ORDER BY same_path_share, instance LIMIT $limit

@@ -1,0 +1,23 @@
+// title: Instances with a large completeness error
+// description: Where the words' total influences do not add up to the change of the quantity of interest;
+//   such instances need more steps.
+// parameters:
+//   run: run = newest  The run: a unique prefix of its id, or `newest` for the newest complete one.
+//   subtask: string = ""  Only instances of this subtask; all where empty.
+//   condition: string = ""  Only instances of this condition; all where empty.
+//   threshold: float 0.. = 0.05  Only errors above this share of |qoi - qoi at the baseline|.
+//   limit: int 1.. = 20  Rows at most.
+// columns:
+//   instance: Id of the instance.
+//   name: The row's own name in its dataset.
+//   text: Its sentence.
+//   change: qoi - qoi at the baseline.
+//   completeness_error: Sum of the words' total influences - change.
+//   relative_error: |completeness_error| / |change|; nothing where change is 0.
+MATCH (r:Run {id: $run})-[e:EVALUATED]->(i:Instance)
+WHERE ($subtask = '' OR i.subtask = $subtask) AND ($condition = '' OR i.condition = $condition)
+WITH i, e.completeness_error AS completeness_error, e.qoi - e.qoi_baseline AS change
+WHERE abs(completeness_error) > $threshold * abs(change)
+RETURN i.id AS instance, i.name AS name, i.text AS text, change, completeness_error,
+       CASE WHEN change <> 0 THEN abs(completeness_error) / abs(change) END AS relative_error
+ORDER BY relative_error DESC, instance LIMIT $limit

@@ -1,0 +1,18 @@
+// title: Concentration
+// description: How much of the words' total influence their patterns carry, by sign.
+// parameters:
+//   run: run = newest  The run: a unique prefix of its id, or `newest` for the newest complete one.
+//   level: level = finest  `attention` or `embedding`; `finest` is attention where the run has it.
+//   subtask: string = ""  Only instances of this subtask; all where empty.
+//   condition: string = ""  Only instances of this condition; all where empty.
+// columns:
+//   sign: 1 for words with total influence >= 0 (Pi_+), -1 for the others (Pi_-).
+//   instances: Instances with such a word and a sum of g other than 0.
+//   concentration: Sum of the patterns' influences / sum of the words' g within an instance, averaged over
+//     these instances.
+MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
+WHERE ($subtask = '' OR i.subtask = $subtask) AND ($condition = '' OR i.condition = $condition)
+WITH i.id AS instance, p.sign AS sign, sum(p.influence) AS carried, sum(p.total_influence) AS total
+WHERE total <> 0
+RETURN sign, count(*) AS instances, avg(carried / total) AS concentration
+ORDER BY sign DESC

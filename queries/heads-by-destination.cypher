@@ -1,0 +1,32 @@
+// title: Heads ranked by traversal, per role they write to
+// description: Which heads bring influence to the positions of each role; within a role the most traversed
+//   first.
+// parameters:
+//   run: run = newest  The run: a unique prefix of its id, or `newest` for the newest complete one.
+//   level: level attention = attention  Heads and skips exist at attention level only.
+//   subtask: string = ""  Only instances of this subtask; all where empty.
+//   condition: string = ""  Only instances of this condition; all where empty.
+//   role: string = ""  Only patterns of words in this role; all where empty.
+//   sign: int -1|0|1 = 0  1: patterns of words with total influence >= 0 (Pi_+); -1: the others (Pi_-); 0:
+//     both.
+//   limit: int 1.. = 200  Rows at most.
+// columns:
+//   destination: Role of the position that the head writes to.
+//   layer: Layer of the head, from 1.
+//   head: Number of the head in its layer, from 0 (reports print 1..A).
+//   patterns: Patterns that pass through the head to such a position.
+//   head_share: Of the patterns that pass through the head.
+MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
+WHERE ($subtask = '' OR i.subtask = $subtask) AND ($condition = '' OR i.condition = $condition)
+  AND ($role = '' OR p.role = $role) AND ($sign = 0 OR p.sign = $sign)
+UNWIND range(1, (size(p.role_route) + 1) / 48) AS at
+WITH substring(p.role_route, at * 48 - 24 + $first, 23) AS label, count(*) AS passing
+WHERE label STARTS WITH 'h'
+WITH left(label, 6) AS step, collect(label) AS labels, collect(passing) AS counts, sum(passing) AS total
+UNWIND range(0, size(labels) - 1) AS k
+WITH step, replace(substring(labels[k + $first], 7 + $first, 16), '.', '') AS destination,
+     counts[k + $first] AS patterns, 1.0 * counts[k + $first] / total AS head_share
+MATCH (r:Run {id: $run})
+MATCH (n:Node {id: r.model + '/' + step + '@000'})  // the head at position 0 stands for the head
+RETURN destination, n.layer AS layer, n.head AS head, patterns, head_share
+ORDER BY destination, patterns DESC, layer, head LIMIT $limit

@@ -1,0 +1,36 @@
+// title: Heads ranked by traversal
+// description: How many patterns pass through each attention head, at any position; the most traversed
+//   heads first.
+// parameters:
+//   run: run = newest  The run: a unique prefix of its id, or `newest` for the newest complete one.
+//   level: level attention = attention  Heads and skips exist at attention level only.
+//   subtask: string = ""  Only instances of this subtask; all where empty.
+//   condition: string = ""  Only instances of this condition; all where empty.
+//   role: string = ""  Only patterns of words in this role; all where empty.
+//   sign: int -1|0|1 = 0  1: patterns of words with total influence >= 0 (Pi_+); -1: the others (Pi_-); 0:
+//     both.
+//   layer: int 0.. = 0  Only heads of this layer; 0 for all.
+//   limit: int 1.. = 20  Rows at most.
+// columns:
+//   layer: Layer of the head, from 1.
+//   head: Number of the head in its layer, from 0 (reports print 1..A).
+//   patterns: Patterns that pass through the head.
+//   pattern_share: Of all patterns in scope (a pattern takes one head or skip in each layer).
+//   instances: Instances with such a pattern.
+//   instance_share: Of the instances that have a pattern in scope.
+MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
+WHERE ($subtask = '' OR i.subtask = $subtask) AND ($condition = '' OR i.condition = $condition)
+  AND ($role = '' OR p.role = $role) AND ($sign = 0 OR p.sign = $sign)
+WITH count(*) AS all_patterns, count(DISTINCT i) AS all_instances
+MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
+WHERE ($subtask = '' OR i.subtask = $subtask) AND ($condition = '' OR i.condition = $condition)
+  AND ($role = '' OR p.role = $role) AND ($sign = 0 OR p.sign = $sign)
+UNWIND range(1, (size(p.route) + 1) / 22) AS at
+WITH all_patterns, all_instances, i, at, substring(p.route, at * 22 - 11 + $first, 6) AS step
+WHERE step STARTS WITH 'h' AND ($layer = 0 OR at = $layer)
+WITH all_patterns, all_instances, step, count(*) AS patterns, count(DISTINCT i) AS instances
+MATCH (r:Run {id: $run})
+MATCH (n:Node {id: r.model + '/' + step + '@000'})  // the head at position 0 stands for the head
+RETURN n.layer AS layer, n.head AS head, patterns, 1.0 * patterns / all_patterns AS pattern_share,
+       instances, 1.0 * instances / all_instances AS instance_share
+ORDER BY patterns DESC, layer, head LIMIT $limit

@@ -1,0 +1,27 @@
+// title: Influence by role and sign
+// description: How much total influence the words of each role have, and how much of it their patterns
+//   carry.
+// parameters:
+//   run: run = newest  The run: a unique prefix of its id, or `newest` for the newest complete one.
+//   level: level = finest  `attention` or `embedding`; `finest` is attention where the run has it.
+//   subtask: string = ""  Only instances of this subtask; all where empty.
+//   condition: string = ""  Only instances of this condition; all where empty.
+// columns:
+//   role: Role of the word.
+//   sign: 1 where the word's total influence >= 0, else -1.
+//   patterns: Patterns of such words.
+//   instances: Instances with such a word.
+//   mean_total_influence: Mean of g over these words.
+//   mean_influence: Mean influence of their patterns.
+//   total_share: Sum of |g| over these words / sum of |g| over all words in scope.
+MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
+WHERE ($subtask = '' OR i.subtask = $subtask) AND ($condition = '' OR i.condition = $condition)
+WITH sum(abs(p.total_influence)) AS total
+WHERE total > 0
+MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
+WHERE ($subtask = '' OR i.subtask = $subtask) AND ($condition = '' OR i.condition = $condition)
+WITH total, p.role AS role, p.sign AS sign, count(*) AS patterns, count(DISTINCT i) AS instances,
+     avg(p.total_influence) AS mean_total_influence, avg(p.influence) AS mean_influence,
+     sum(abs(p.total_influence)) AS weight
+RETURN role, sign, patterns, instances, mean_total_influence, mean_influence, weight / total AS total_share
+ORDER BY role, sign DESC

@@ -1,0 +1,31 @@
+// title: One instance and what the run found out about it
+// description: The sentence, its tokens and roles, the quantity of interest and how complete the influences
+//   are.
+// parameters:
+//   run: run = newest  The run: a unique prefix of its id, or `newest` for the newest complete one.
+//   instance: instance  The instance: its id, the row's own name, or a unique prefix of the id.
+// columns:
+//   instance: Id of the instance.
+//   dataset: Its dataset.
+//   name: The row's own name in its dataset.
+//   subtask: Its subtask.
+//   condition: Its condition.
+//   text: Its sentence.
+//   correct: The correct word (empty for a classifier).
+//   wrong: The wrong word (empty for a classifier).
+//   label: Class index of a classifier's instance, else -1.
+//   qoi: The quantity of interest at the sentence.
+//   qoi_baseline: The same at the baseline.
+//   is_correct: Whether the quantity of interest is above 0.
+//   completeness_error: Sum of the words' total influences - (qoi - qoi_baseline).
+//   target: Position whose logits the quantity of interest reads.
+//   label_is_predicted: Whether the label is the model's own prediction, the dataset giving none.
+//   tokens: Tokens by position.
+//   words: The word that each token belongs to.
+//   roles: Roles by position.
+MATCH (r:Run {id: $run})-[e:EVALUATED]->(i:Instance {id: $instance})
+RETURN i.id AS instance, i.dataset AS dataset, i.name AS name, i.subtask AS subtask, i.condition AS condition,
+       i.text AS text, i.correct AS correct, i.wrong AS wrong, i.label AS label, e.qoi AS qoi,
+       e.qoi_baseline AS qoi_baseline, e.is_correct AS is_correct, e.completeness_error AS completeness_error,
+       e.target AS target, e.label_is_predicted AS label_is_predicted, e.tokens AS tokens, e.words AS words,
+       e.roles AS roles

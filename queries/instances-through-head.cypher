@@ -1,0 +1,33 @@
+// title: Instances whose role passes through a head
+// description: The instances in which a word of the given role has its pattern pass through the given head.
+// parameters:
+//   run: run = newest  The run: a unique prefix of its id, or `newest` for the newest complete one.
+//   level: level attention = attention  Heads and skips exist at attention level only.
+//   role: string  Role of the word whose pattern it is.
+//   layer: int 1..  Layer of the head, from 1.
+//   head: int 0..  Number of the head, from 0.
+//   subtask: string = ""  Only instances of this subtask; all where empty.
+//   condition: string = ""  Only instances of this condition; all where empty.
+//   sign: int -1|0|1 = 0  1: patterns of words with total influence >= 0 (Pi_+); -1: the others (Pi_-); 0:
+//     both.
+//   limit: int 1.. = 100  Rows at most.
+// columns:
+//   instance: Id of the instance.
+//   name: The row's own name in its dataset.
+//   subtask: Its subtask.
+//   condition: Its condition.
+//   text: Its sentence.
+//   word: The word.
+//   position: The word's position.
+//   destination: Position that the head writes to.
+//   sign: 1 where the word's total influence >= 0, else -1.
+//   influence: The influence of the pattern up to the head.
+MATCH (r:Run {id: $run})
+MATCH (n:Node {model: r.model, kind: 'head', layer: $layer, head: $head})
+MATCH (n)<-[t:THROUGH]-(p:Pattern {run: $run, level: $level, role: $role})
+WHERE $sign = 0 OR p.sign = $sign
+MATCH (i:Instance)-[:HAS_PATTERN]->(p)
+WHERE ($subtask = '' OR i.subtask = $subtask) AND ($condition = '' OR i.condition = $condition)
+RETURN i.id AS instance, i.name AS name, i.subtask AS subtask, i.condition AS condition, i.text AS text,
+       p.word AS word, p.position AS position, n.position AS destination, p.sign AS sign, t.influence AS influence
+ORDER BY instance, position LIMIT $limit

@@ -1,0 +1,34 @@
+// title: Node probability
+// description: In what share of the instances each node lies on a pattern: the p_n of the pattern entropy.
+//   Nodes on no pattern are not listed (their p_n is 0).
+// parameters:
+//   run: run = newest  The run: a unique prefix of its id, or `newest` for the newest complete one.
+//   level: level = finest  `attention` or `embedding`; `finest` is attention where the run has it.
+//   subtask: string = ""  Only instances of this subtask; all where empty.
+//   condition: string = ""  Only instances of this condition; all where empty.
+//   role: string = ""  Only patterns of words in this role; all where empty.
+//   sign: int -1|0|1 = 0  1: patterns of words with total influence >= 0 (Pi_+); -1: the others (Pi_-); 0:
+//     both.
+//   position: int -1.. = -1  Only patterns of the word at this position; -1 for all.
+// columns:
+//   node: Label of the node, such as `h03.07@012` for layer 3, head 7, position 12.
+//   kind: input, embedding, head or skip.
+//   layer: Layer, from 1; 0 for the input.
+//   head: Number of the head, from 0; -1 where there is none.
+//   position: Position of the node, from 0.
+//   instances: Instances with a pattern in scope that holds the node.
+//   total: Instances that have a pattern in scope.
+//   probability: instances / total.
+MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
+WHERE ($subtask = '' OR i.subtask = $subtask) AND ($condition = '' OR i.condition = $condition)
+  AND ($role = '' OR p.role = $role) AND ($sign = 0 OR p.sign = $sign) AND ($position < 0 OR p.position = $position)
+WITH count(DISTINCT i) AS total
+MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
+WHERE ($subtask = '' OR i.subtask = $subtask) AND ($condition = '' OR i.condition = $condition)
+  AND ($role = '' OR p.role = $role) AND ($sign = 0 OR p.sign = $sign) AND ($position < 0 OR p.position = $position)
+UNWIND p.path AS id
+WITH total, id, count(DISTINCT i) AS instances
+MATCH (n:Node {id: id})
+RETURN n.label AS node, n.kind AS kind, n.layer AS layer, n.head AS head, n.position AS position, instances, total,
+       1.0 * instances / total AS probability
+ORDER BY instances DESC, node

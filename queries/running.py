@@ -1,0 +1,111 @@
+"""Running a template, or a user's own Cypher, against a store."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ipgraph.graphstore.errors import IpgraphError, UsageError
+from ipgraph.queries.binding import bind, bind_text, declared_values
+from ipgraph.queries.registry import template as find
+from ipgraph.queries.template import BOUND_BY_STORE, Template
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ipgraph.graphstore.store import Store, Value
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What a query returned, and the text and parameters that were run; iterating gives rows by name."""
+
+    columns: list[str]
+    rows: list[list[object]]
+    cypher: str
+    parameters: "dict[str, Value]"
+
+    def __iter__(self) -> Iterator[dict[str, object]]:
+        return (dict(zip(self.columns, row, strict=True)) for row in self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def records(self) -> list[dict[str, object]]:
+        """Return the rows by column name."""
+        return list(self)
+
+    def to_pandas(self) -> "pd.DataFrame":
+        """Return the rows as a data frame; raises IpgraphError where pandas is not installed."""
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise IpgraphError("pandas is not installed; `pip install 'ipgraph[pandas]'` adds it") from error
+        return pd.DataFrame(self.rows, columns=self.columns)
+
+
+@contextmanager
+def opened(store: "Store | str | Path | None") -> "Iterator[Store]":
+    """Give a store, opened and closed here unless it is one already (None: IPGRAPH_STORE or the default)."""
+    if store is not None and not isinstance(store, str | Path):
+        yield store
+        return
+    from ipgraph.graphstore.store import open_store
+
+    with open_store(store) as mine:
+        yield mine
+
+
+def run(
+    name: str,
+    /,
+    store: "Store | str | Path | None" = None,
+    *,
+    queries_dir: Path | str | None = None,
+    **parameters: object,
+) -> Rows:
+    """Run a template by name; parameters not given take their defaults.
+
+    Raises UsageError, naming the template's file, for an unknown name, a parameter that is unknown, missing
+    or of the wrong type, and for Cypher that the store refuses.
+    """
+    return run_template(find(name, queries_dir), store, **parameters)
+
+
+def run_template(
+    template: Template, /, store: "Store | str | Path | None" = None, **parameters: object
+) -> Rows:
+    """Run a template; see `run`."""
+    if template.browser_only:
+        hint = f"paste what `ipgraph query show {template.name}` prints"
+        raise UsageError(f"{template.path}: returns paths for Neo4j Browser to draw; {hint} there")
+    declared_values(template, parameters)  # what needs no store is said before one is opened
+    with opened(store) as graph:
+        if template.dialect not in (None, graph.dialect):
+            raise UsageError(
+                f"{template.path}: runs on {template.dialect} only, and this store is {graph.dialect}"
+            )
+        bound = bind(template, parameters, graph)
+        rows = _read(graph, template.text(graph.dialect), bound, f"{template.path}: ")
+    expected = [column.name for column in template.columns]
+    if rows.columns != expected:
+        raise UsageError(
+            f"{template.path}: the head says the columns {expected}, the text returns {rows.columns}"
+        )
+    return rows
+
+
+def run_cypher(cypher: str, /, store: "Store | str | Path | None" = None, **parameters: object) -> Rows:
+    """Run a read-only query of the user's own; `$run`, `$level` and `$first` are bound where it uses them."""
+    with opened(store) as graph:
+        return _read(graph, cypher, bind_text(cypher, parameters, graph), "")
+
+
+def _read(store: "Store", cypher: str, parameters: "Mapping[str, Value]", where: str) -> Rows:
+    try:
+        result = store.read(cypher, parameters)
+    except UsageError as error:
+        raise UsageError(f"{where}{error}") from error
+    shown = {name: value for name, value in parameters.items() if name != BOUND_BY_STORE}
+    return Rows(result.columns, result.rows, cypher, shown)

@@ -1,0 +1,31 @@
+// title: Shared subpaths, by role
+// description: Which sequences of k nodes the patterns of most instances hold, each node at a role's
+//   position.
+// parameters:
+//   run: run = newest  The run: a unique prefix of its id, or `newest` for the newest complete one.
+//   level: level = finest  `attention` or `embedding`; `finest` is attention where the run has it.
+//   k: int 2.. = 3  Nodes in a subpath.
+//   subtask: string = ""  Only instances of this subtask; all where empty.
+//   condition: string = ""  Only instances of this condition; all where empty.
+//   role: string = ""  Only patterns of words in this role; all where empty.
+//   sign: int -1|0|1 = 0  1: patterns of words with total influence >= 0 (Pi_+); -1: the others (Pi_-); 0:
+//     both.
+//   limit: int 1.. = 20  Rows at most.
+// columns:
+//   subpath: The labels of k consecutive nodes, such as `h03.07:subject.........` for layer 3, head 7 (from
+//     0), at the subject (padded with dots to one width).
+//   instances: Instances with a pattern that holds the subpath.
+//   instance_share: Of the instances that have a pattern in scope.
+//   patterns: Patterns that hold the subpath.
+MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
+WHERE ($subtask = '' OR i.subtask = $subtask) AND ($condition = '' OR i.condition = $condition)
+  AND ($role = '' OR p.role = $role) AND ($sign = 0 OR p.sign = $sign)
+WITH count(DISTINCT i) AS all_instances
+MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
+WHERE ($subtask = '' OR i.subtask = $subtask) AND ($condition = '' OR i.condition = $condition)
+  AND ($role = '' OR p.role = $role) AND ($sign = 0 OR p.sign = $sign)
+UNWIND range(0, (size(p.role_route) + 1) / 24 - $k) AS start
+WITH all_instances, i, substring(p.role_route, start * 24 + $first, $k * 24 - 1) AS subpath
+WITH all_instances, subpath, count(DISTINCT i) AS instances, count(*) AS patterns
+RETURN subpath, instances, 1.0 * instances / all_instances AS instance_share, patterns
+ORDER BY instances DESC, subpath LIMIT $limit

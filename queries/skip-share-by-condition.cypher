@@ -1,0 +1,34 @@
+// title: Skip versus head share, per condition
+// description: How often the patterns take the skip connection rather than an attention head in each
+//   subtask and condition.
+// parameters:
+//   run: run = newest  The run: a unique prefix of its id, or `newest` for the newest complete one.
+//   level: level attention = attention  Heads and skips exist at attention level only.
+//   subtask: string = ""  Only instances of this subtask; all where empty.
+//   condition: string = ""  Only instances of this condition; all where empty.
+//   role: string = ""  Only patterns of words in this role; all where empty.
+//   sign: int -1|0|1 = 0  1: patterns of words with total influence >= 0 (Pi_+); -1: the others (Pi_-); 0:
+//     both.
+// columns:
+//   subtask: Subtask of the instances.
+//   condition: Condition of the instances.
+//   skips: Steps through a skip connection.
+//   heads: Steps through an attention head.
+//   skip_share: skips / (skips + heads): of all choices between a skip and a head in the condition;
+//     embeddings are not counted.
+//   staying_heads: Steps through a head that stay at their position, where a skip was possible.
+//   skip_share_staying: skips / (skips + staying_heads): of the steps that stay at their position.
+MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
+WHERE ($subtask = '' OR i.subtask = $subtask) AND ($condition = '' OR i.condition = $condition)
+  AND ($role = '' OR p.role = $role) AND ($sign = 0 OR p.sign = $sign)
+UNWIND range(1, (size(p.route) + 1) / 22) AS layer
+WITH i.subtask AS subtask, i.condition AS condition, substring(p.route, layer * 22 - 11 + $first, 1) AS kind,
+     substring(p.route, layer * 22 - 15 + $first, 3) AS source,
+     substring(p.route, layer * 22 - 4 + $first, 3) AS destination
+WITH subtask, condition, count(CASE WHEN kind = 's' THEN 1 END) AS skips, count(CASE WHEN kind = 'h' THEN 1 END) AS heads,
+     count(CASE WHEN kind = 'h' AND source = destination THEN 1 END) AS staying
+WITH subtask, condition, skips, heads, staying, skips + heads AS steps, skips + staying AS stays
+WHERE steps > 0
+RETURN subtask, condition, skips, heads, 1.0 * skips / steps AS skip_share, staying AS staying_heads,
+       CASE WHEN stays > 0 THEN 1.0 * skips / stays END AS skip_share_staying
+ORDER BY subtask, condition
