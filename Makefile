@@ -13,7 +13,7 @@ demo: $(VENV)/.installed
 	$(VENV)/bin/ipgraph query run shared-subpaths --param k=4 --param limit=5
 
 test: $(VENV)/.test
-	$(VENV)/bin/python -m pytest -n $(WORKERS)
+	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadgroup
 
 lint: $(VENV)/.dev
 	$(VENV)/bin/ruff check .
