@@ -33,16 +33,6 @@ NONE: Signs = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
-class Path:
-    """A pattern to draw: its word's position, sign and total influence, its nodes' labels in step order."""
-
-    position: int
-    sign: int
-    total_influence: float
-    labels: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Hop:
     """One layer of a path, from position to position, through a head (from 1), the skip or "" (not known)."""
 
@@ -51,6 +41,27 @@ class Hop:
     target: int
     through: str
     sign: int
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """A pattern to draw: its word's position, sign and total influence, its nodes' labels in step order."""
+
+    position: int
+    sign: int
+    total_influence: float
+    labels: tuple[str, ...]
+
+    def hops(self) -> Iterator[Hop]:
+        """Yield the path's hops, layer by layer."""
+        source, through = self.position, ""
+        for label in self.labels:
+            kind, layer, position, head = parse_label(label)
+            if kind in ("head", "skip"):
+                through = SKIP if kind == "skip" else str(head + 1)
+            elif kind == "embedding":
+                yield Hop(layer, source, position, through, self.sign)
+                source, through = position, ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +86,7 @@ class Cell:
 
 def draw(tokens: Sequence[str], paths: Sequence[Path], width: int | None = None) -> "Text":
     """Return the drawing of `paths` over `tokens`; past `width` columns, without unused positions."""
-    found = [hop for path in paths for hop in hops(path)]
+    found = [hop for path in paths for hop in path.hops()]
     layers = max((hop.layer for hop in found), default=0)
     met = {position for hop in found for position in (hop.source, hop.target)} | {p.position for p in paths}
     grid = _Grid(_columns(tokens, sorted(met), width))
@@ -85,18 +96,6 @@ def draw(tokens: Sequence[str], paths: Sequence[Path], width: int | None = None)
     grid.nodes(0, _passing(paths, 0))
     grid.words(tokens, paths)
     return grid.text()
-
-
-def hops(path: Path) -> Iterator[Hop]:
-    """Yield the hops of a path, layer by layer."""
-    source, through = path.position, ""
-    for label in path.labels:
-        kind, layer, position, head = parse_label(label)
-        if kind in ("head", "skip"):
-            through = SKIP if kind == "skip" else str(head + 1)
-        elif kind == "embedding":
-            yield Hop(layer, source, position, through, path.sign)
-            source, through = position, ""
 
 
 def _passing(paths: Sequence[Path], layer: int) -> dict[int, Signs]:

@@ -12,7 +12,6 @@ import typer
 
 from ipgraph.cli.options import Extraction, Selection, StoreOption, takes
 from ipgraph.cli.progress import progress
-from ipgraph.cli.summary import print_loaded, print_summary
 
 if TYPE_CHECKING:
     from ipgraph.extractor.datasets import Dataset
@@ -68,6 +67,7 @@ def ingest_run(
     store: StoreOption = None,
 ) -> None:
     """Load finished run directories into the graph store; what is there already is left as it is."""
+    from ipgraph.cli.summary import print_loaded
     from ipgraph.graphstore.runs import RunDirectory
 
     runs = [RunDirectory.open(directory) for directory in directories]
@@ -78,6 +78,8 @@ def ingest_run(
 @takes("extraction", Extraction)
 def extract(dataset: DatasetArgument, selection: Selection, extraction: Extraction) -> None:
     """Extract the influence patterns of a dataset into a run directory only."""
+    from ipgraph.cli.summary import print_summary
+
     run, extracting = _extract(dataset, extraction, selection)
     print_summary(run, extracting, "", f"ipgraph ingest run {run.path}")
 
@@ -85,6 +87,7 @@ def extract(dataset: DatasetArgument, selection: Selection, extraction: Extracti
 def _ingest(
     dataset: "str | Dataset", extraction: Extraction, selection: Selection, store: str | None, then: str
 ) -> None:
+    from ipgraph.cli.summary import print_summary
     from ipgraph.graphstore.store import open_store
 
     with open_store(store) as opened:

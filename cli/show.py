@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ipgraph.cli.draw import Path, draw, hops
 from ipgraph.cli.options import FormatOption, RunOption, StoreOption
 from ipgraph.cli.render import console, print_parts, render, rows_table
 
 if TYPE_CHECKING:
     from rich.text import Text
 
+    from ipgraph.cli.draw import Path
     from ipgraph.queries import Rows, Table
 
 Record = dict[str, Any]
@@ -38,6 +38,7 @@ def show(
 
     Nodes carry the sign of the patterns through them. With --format json or csv, the patterns' steps as rows.
     """
+    from ipgraph.cli.draw import draw
     from ipgraph.queries import run as query
     from ipgraph.queries.running import opened
 
@@ -58,6 +59,8 @@ def show(
 
 def _words(steps: "Rows") -> Iterator[Record]:
     """Yield each word of the instance with the path of its pattern."""
+    from ipgraph.cli.draw import Path
+
     for position, rows in groupby(steps, key=lambda row: row["position"]):
         path = list(rows)
         labels = tuple(str(row["label"]) for row in path)
@@ -100,8 +103,8 @@ def _listing(words: Sequence[Record], *, hidden: int, threshold: float) -> "Tabl
     return Table("", columns, rows, note)
 
 
-def _in_words(path: Path) -> str:
+def _in_words(path: "Path") -> str:
     return " ".join(
         f"{hop.through}>{hop.target}" if hop.source != hop.target else hop.through or "stay"
-        for hop in hops(path)
+        for hop in path.hops()
     )

@@ -8,7 +8,6 @@ from ipgraph.cli.ingest import add_runs
 from ipgraph.cli.options import RUNS_DIR, FormatOption, RunsDirOption, StoreOption
 from ipgraph.cli.progress import progress
 from ipgraph.cli.render import render, rows_table
-from ipgraph.cli.summary import print_loaded
 from ipgraph.graphstore.errors import IpgraphError
 
 app = typer.Typer(no_args_is_help=True, help="The graph store: contents, checks, rebuilding, export.")
@@ -55,6 +54,7 @@ def push(
     runs_dir: RunsDirOption = RUNS_DIR,
 ) -> None:
     """Load existing run directories into the store; what is there already is left as it is."""
+    from ipgraph.cli.summary import print_loaded
     from ipgraph.graphstore.runs import find_run
 
     directories = [find_run(runs_dir, name) for name in runs]
