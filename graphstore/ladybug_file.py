@@ -27,6 +27,8 @@ WAIT_SECONDS = 900.0
 """How long a change waits for another process's change of the same store."""
 
 _TYPES: dict[str, str] = {"string": "STRING", "int": "INT64", "float": "DOUBLE", "bool": "BOOL"}
+_INTERNAL = ("_ID", "_SRC", "_DST")
+"""What the database adds to nodes and relationships: places in the file."""
 _VERSION = "ipgraph schema version "
 
 log = logging.getLogger(__name__)
@@ -58,7 +60,7 @@ class Database:
         finally:
             connection.close()
         for column, kind in enumerate(kinds):
-            if "INT128" in kind or "DECIMAL" in kind:
+            if kind.removesuffix("[]") not in _TYPES.values():
                 for row in rows:
                     row[column] = _plain(row[column])
         return Result(names, rows)
@@ -75,7 +77,11 @@ class Database:
 def _plain(value: Any) -> Any:
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
-    return [_plain(item) for item in value] if isinstance(value, list) else value
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items() if key not in _INTERNAL}
+    return value
 
 
 def require_schema(database: Database, path: Path) -> None:

@@ -31,14 +31,15 @@ from ipgraph.graphstore.schema import (
     columns,
     properties,
 )
-from ipgraph.graphstore.store import Progress
+from ipgraph.graphstore.store import Progress, Value
 from ipgraph.graphstore.stored import counts, returned, rows
 from ipgraph.graphstore.tables import arrow_schema, to_table
 
 SHARDS_A_COPY = 200
 """Files that one COPY reads: the database's memory grows with them, and so does its speed."""
-_KEYED = {kind.name: (*kind.keys, *properties(kind)) for kind in RELATIONSHIPS if kind.keys}
-_OWN: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+RELATIONSHIP = {kind.name: kind for kind in RELATIONSHIPS}
+_KEYED = {name: (*kind.keys, *properties(kind)) for name, kind in RELATIONSHIP.items()}
+OWN: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("Pattern", "patterns", tuple(columns(Pattern))),
     ("EVALUATED", "evaluations", _KEYED["EVALUATED"]),
     ("PRODUCED", "patterns", ("run", "id")),
@@ -67,10 +68,7 @@ class Source:
 
     def tables(self, name: str) -> Iterator[pa.Table]:
         """Yield a table piece by piece."""
-        for path in self.files[name]:
-            with pq.ParquetFile(path) as file:
-                for group in range(file.num_row_groups):
-                    yield file.read_row_group(group)
+        return pieces(self.files[name])
 
 
 def from_directories(runs: Sequence[RunDirectory], staging: Path, others: Sequence[Measure] = ()) -> Source:
@@ -91,12 +89,26 @@ def from_directories(runs: Sequence[RunDirectory], staging: Path, others: Sequen
 def from_store(old: Database, runs: Sequence[Run], staging: Path) -> Source:
     """Return runs of a store as a source: what they own is exported to `staging`."""
     ids = [run.id for run in runs]
-    files = {name: staging / f"kept-{name}.parquet" for name in _EXPORTS}
+    files = export_files(old, _EXPORTS, {"runs": ids}, staging)
+    return Source(runs, [measure for run in ids for measure in stored.measures(old, run)], files)
+
+
+def export_files(
+    old: Database, queries: Mapping[str, str], parameters: Mapping[str, Value], staging: Path
+) -> dict[str, list[Path]]:
+    """Write the rows of each query to a Parquet file in `staging`; return the files by the queries' names."""
+    files = {name: staging / f"kept-{name}.parquet" for name in queries}
     for name, path in files.items():
-        old.read(f"COPY ({_EXPORTS[name]}) TO {_quoted(path)}", {"runs": ids})
-    return Source(
-        runs, [m for run in ids for m in stored.measures(old, run)], {n: [path] for n, path in files.items()}
-    )
+        old.read(f"COPY ({queries[name]}) TO {_quoted(path)}", parameters)
+    return {name: [path] for name, path in files.items()}
+
+
+def pieces(paths: Iterable[Path]) -> Iterator[pa.Table]:
+    """Yield Parquet files piece by piece."""
+    for path in paths:
+        with pq.ParquetFile(path) as file:
+            for group in range(file.num_row_groups):
+                yield file.read_row_group(group)
 
 
 def load(
@@ -173,7 +185,7 @@ class _Loading:
         """COPY what only these runs use."""
         done, total = 0, sum(run.patterns for run in source.runs)
         for start in range(0, len(source.files["patterns"]), SHARDS_A_COPY):
-            for name, table, names in _OWN:
+            for name, table, names in OWN:
                 rows = self.copy_files(name, source.files[table][start : start + SHARDS_A_COPY], names)
                 done += rows if name == "Pattern" else 0
             if progress:

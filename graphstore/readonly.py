@@ -25,7 +25,7 @@ def require_read(cypher: str) -> None:
     word = re.match(r"\w*", bare)[0].upper()  # type: ignore[index]  # always matches
     if word not in _BEGINNINGS or re.match(r"CALL\b(?!\s*\w+\s*\()", bare, re.IGNORECASE):
         raise UsageError(
-            f"only queries are run here: they begin with {', '.join(_BEGINNINGS[:-1])} or CALL function(...), "
+            f"only queries are run: they begin with {', '.join(_BEGINNINGS[:-1])} or CALL function(...), "
             f"not with {bare.split()[0]!r}"
         )
     if load := re.search(r"\bLOAD\s+(?:FROM|WITH|EXTENSION)\b", bare, re.IGNORECASE):

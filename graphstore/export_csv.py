@@ -1,0 +1,112 @@
+"""An embedded store as the CSV files that `neo4j-admin database import full` reads.
+
+One file for each label and relationship type, its header naming ids, ends and types. Lists are joined by the
+control character U+001F, which no word holds.
+"""
+
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import csv
+
+from ipgraph.graphstore.embedded import EmbeddedStore, open_file
+from ipgraph.graphstore.ladybug_load import OWN, RELATIONSHIP, Source, export_files, from_store, pieces
+from ipgraph.graphstore.schema import (
+    SCHEMA_VERSION,
+    ColumnType,
+    Flow,
+    Instance,
+    Measure,
+    Node,
+    Pattern,
+    Run,
+    columns,
+    properties,
+)
+from ipgraph.graphstore.stored import returned
+from ipgraph.graphstore.tables import to_table
+
+Files = Mapping[str, Sequence[Path]]
+
+SEPARATOR = "\x1f"
+ARGUMENTS = "import.args"
+_TYPES: dict[str, str] = {"string": "string", "int": "long", "float": "double", "bool": "boolean"}
+_GRAPH = {
+    "nodes": f"MATCH (n:Node) WHERE n.model IN $models RETURN {returned('n', Node)}",
+    "flows": "MATCH (a:Node)-[:FLOWS_TO]->(b:Node) WHERE a.model IN $models "
+    "RETURN a.id AS source, b.id AS target",
+}
+
+
+def write_csv(store: EmbeddedStore, folder: Path, runs: Iterable[str]) -> str:
+    """Write whole runs of a store as CSV files into a new folder; return the command that imports them."""
+    folder.mkdir()
+    chosen = set(runs)
+    database = open_file(store.path)
+    try:
+        with tempfile.TemporaryDirectory(prefix="ipgraph-") as staging:
+            source = from_store(database, [run for run in store.runs() if run.id in chosen], Path(staging))
+            models = list(dict.fromkeys(run.model for run in source.runs))
+            graph = export_files(database, _GRAPH, {"models": models}, Path(staging))
+            options = [*_write_nodes(source, graph, folder), *_write_relationships(source, graph, folder)]
+    finally:
+        database.close()
+    options += [f"--array-delimiter=U+{ord(SEPARATOR):04X}", "--id-type=string", "--multiline-fields=true"]
+    (folder / ARGUMENTS).write_text("\n".join(options) + "\n", encoding="utf-8")
+    return f"in {folder}, the server stopped: neo4j-admin database import full neo4j @{ARGUMENTS}"
+
+
+def _write_nodes(source: Source, graph: Files, folder: Path) -> Iterator[str]:
+    runs = to_table(Run, source.runs)
+    version = pa.array([SCHEMA_VERSION] * len(source.runs), pa.int64())
+    tables: dict[type, Iterable[pa.Table]] = {
+        Run: [runs.append_column("schema_version", version)],
+        Instance: source.tables("instances"),
+        Pattern: source.tables("patterns"),
+        Node: pieces(graph["nodes"]),
+        Measure: [to_table(Measure, source.measures)],
+    }
+    for record, parts in tables.items():
+        name = record.__name__
+        kinds: dict[str, ColumnType] = columns(record) | ({"schema_version": "int"} if record is Run else {})
+        header = [
+            f"id:ID({name})",
+            *(_typed(column, kind) for column, kind in kinds.items() if column != "id"),
+        ]
+        _write(folder / f"{name}.csv", header, parts)
+        yield f"--nodes={name}={name}.csv"
+
+
+def _write_relationships(source: Source, graph: Files, folder: Path) -> Iterator[str]:
+    tables = {name: (source.tables(table), names) for name, table, names in OWN if name in RELATIONSHIP}
+    tables["MEASURED"] = (iter([to_table(Measure, source.measures)]), ("run", "id"))
+    tables["FLOWS_TO"] = (pieces(graph["flows"]), tuple(columns(Flow)))
+    for name, (parts, names) in tables.items():
+        kind = RELATIONSHIP[name]
+        ends = [f":START_ID({kind.source.__name__})", f":END_ID({kind.target.__name__})"]
+        header = [*ends, *(_typed(column, type_) for column, type_ in properties(kind).items())]
+        _write(folder / f"{name}.csv", header, (part.select(names) for part in parts))
+        yield f"--relationships={name}={name}.csv"
+
+
+def _typed(name: str, kind: ColumnType) -> str:
+    return f"{name}:{_TYPES[kind.removesuffix('[]')]}{'[]' * kind.endswith('[]')}"
+
+
+def _write(path: Path, header: list[str], tables: Iterable[pa.Table]) -> None:
+    with path.open("wb") as file:
+        file.write((",".join(header) + "\n").encode())
+        for table in tables:
+            csv.write_csv(_flat(table), file, csv.WriteOptions(include_header=False))
+
+
+def _flat(table: pa.Table) -> pa.Table:
+    """Join the elements of each list into one string."""
+    for index, field in enumerate(table.schema):
+        if pa.types.is_list(field.type):
+            texts = table[field.name].cast(pa.list_(pa.string()))
+            table = table.set_column(index, field.name, pc.binary_join(texts, SEPARATOR))
+    return table
