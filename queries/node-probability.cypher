@@ -9,6 +9,7 @@
 //   role: string = ""  Only patterns of words in this role; all where empty.
 //   sign: int -1|0|1 = 0  1: patterns of words with total influence >= 0 (Pi_+); -1: the others (Pi_-); 0:
 //     both.
+//   roles: string[] = []  Only instances of this structure, the roles by position; all where empty.
 //   position: int -1.. = -1  Only patterns of the word at this position; -1 for all.
 // columns:
 //   node: Label of the node, such as `h03.07@012` for layer 3, head 7, position 12.
@@ -19,13 +20,19 @@
 //   instances: Instances with a pattern in scope that holds the node.
 //   total: Instances that have a pattern in scope.
 //   probability: instances / total.
-MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
+MATCH (r:Run {id: $run})-[e:EVALUATED]->(i:Instance)
 WHERE ($subtask = '' OR i.subtask = $subtask) AND ($condition = '' OR i.condition = $condition)
-  AND ($role = '' OR p.role = $role) AND ($sign = 0 OR p.sign = $sign) AND ($position < 0 OR p.position = $position)
+  AND (size($roles) = 0 OR e.roles = $roles)
+MATCH (i)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
+WHERE ($role = '' OR p.role = $role) AND ($sign = 0 OR p.sign = $sign)
+  AND ($position < 0 OR p.position = $position)
 WITH count(DISTINCT i) AS total
-MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
+MATCH (r:Run {id: $run})-[e:EVALUATED]->(i:Instance)
 WHERE ($subtask = '' OR i.subtask = $subtask) AND ($condition = '' OR i.condition = $condition)
-  AND ($role = '' OR p.role = $role) AND ($sign = 0 OR p.sign = $sign) AND ($position < 0 OR p.position = $position)
+  AND (size($roles) = 0 OR e.roles = $roles)
+MATCH (i)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
+WHERE ($role = '' OR p.role = $role) AND ($sign = 0 OR p.sign = $sign)
+  AND ($position < 0 OR p.position = $position)
 UNWIND p.path AS id
 WITH total, id, count(DISTINCT i) AS instances
 MATCH (n:Node {id: id})

@@ -1,6 +1,6 @@
 // title: Sentence structures
-// description: The lengths and target positions of each subtask's sentences; positions are comparable
-//   within one structure only.
+// description: The sequences of roles in each subtask's sentences; positions are comparable within one
+//   structure only.
 // parameters:
 //   run: run = newest  The run: a unique prefix of its id, or `newest` for the newest complete one.
 //   subtask: string = ""  Only instances of this subtask; all where empty.
@@ -9,8 +9,12 @@
 //   subtask: Subtask of the instances.
 //   length: Tokens in the sentence, special ones included.
 //   target: Position whose logits the quantity of interest reads.
+//   roles: Roles by position.
 //   instances: Instances of this structure.
+//   mean_qoi: Mean quantity of interest.
+//   example: Id of its first instance.
 MATCH (r:Run {id: $run})-[e:EVALUATED]->(i:Instance)
 WHERE ($subtask = '' OR i.subtask = $subtask) AND ($condition = '' OR i.condition = $condition)
-RETURN i.subtask AS subtask, size(e.tokens) AS length, e.target AS target, count(*) AS instances
-ORDER BY subtask, length, target
+RETURN i.subtask AS subtask, size(e.tokens) AS length, e.target AS target, e.roles AS roles,
+       count(*) AS instances, avg(e.qoi) AS mean_qoi, min(i.id) AS example
+ORDER BY subtask, instances DESC, length, target, example

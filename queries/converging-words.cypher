@@ -1,0 +1,31 @@
+// title: Words of one instance that converge before the target
+// description: The words of one instance whose patterns, coming from at least two positions, enter the same
+//   embedding at a position other than the target's.
+// parameters:
+//   run: run = newest  The run: a unique prefix of its id, or `newest` for the newest complete one.
+//   level: level = finest  `attention` or `embedding`; `finest` is attention where the run has it.
+//   instance: instance  The instance: its id, the row's own name, or a unique prefix of the id.
+// columns:
+//   node: Label of the embedding in which they meet, such as `e03.--@012`.
+//   layer: Its layer, from 1.
+//   node_position: Its position.
+//   node_token: The token at that position.
+//   position: Position of a word whose pattern enters it.
+//   token: Its token.
+//   role: Its role.
+//   sign: 1 where the word's total influence >= 0, else -1.
+MATCH (r:Run {id: $run})-[e:EVALUATED]->(i:Instance {id: $instance})
+MATCH (i)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
+WITH e.target AS target, p, CASE WHEN $level = 'attention' THEN 2 ELSE 1 END AS stride
+UNWIND range(1, (size(p.path) - 1) / stride) AS layer
+WITH target, p.path[layer * stride + $first] AS id, count(*) AS words,
+     count(DISTINCT p.path[(layer - 1) * stride + $first]) AS sources
+WHERE sources > 1
+MATCH (n:Node {id: id})
+WHERE n.position <> target
+MATCH (n)<-[:THROUGH]-(p:Pattern {run: $run, level: $level, instance: $instance})
+MATCH (r:Run {id: $run})-[e:EVALUATED]->(i:Instance {id: $instance})
+RETURN n.label AS node, n.layer AS layer, n.position AS node_position,
+       e.tokens[n.position + $first] AS node_token, p.position AS position, p.token AS token, p.role AS role,
+       p.sign AS sign
+ORDER BY layer, node_position, position

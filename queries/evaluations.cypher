@@ -1,0 +1,34 @@
+// title: Instances of a run in full
+// description: Every instance with its tokens and roles and all that the run found out about it.
+// parameters:
+//   run: run = newest  The run: a unique prefix of its id, or `newest` for the newest complete one.
+//   subtask: string = ""  Only instances of this subtask; all where empty.
+//   condition: string = ""  Only instances of this condition; all where empty.
+//   limit: int 1.. = 1000  Rows at most.
+// columns:
+//   instance: Id of the instance.
+//   dataset: Its dataset.
+//   name: The row's own name in its dataset.
+//   subtask: Its subtask.
+//   condition: Its condition.
+//   text: Its sentence.
+//   correct: The correct word (empty for a classifier).
+//   wrong: The wrong word (empty for a classifier).
+//   label: Class index of a classifier's instance, else -1.
+//   qoi: The quantity of interest at the sentence.
+//   qoi_baseline: The same at the baseline.
+//   is_correct: Whether the quantity of interest is above 0.
+//   completeness_error: Sum of the words' total influences - (qoi - qoi_baseline).
+//   target: Position whose logits the quantity of interest reads.
+//   label_is_predicted: Whether the label is the model's own prediction, the dataset giving none.
+//   tokens: Tokens by position.
+//   words: The word that each token belongs to.
+//   roles: Roles by position.
+MATCH (r:Run {id: $run})-[e:EVALUATED]->(i:Instance)
+WHERE ($subtask = '' OR i.subtask = $subtask) AND ($condition = '' OR i.condition = $condition)
+RETURN i.id AS instance, i.dataset AS dataset, i.name AS name, i.subtask AS subtask, i.condition AS condition,
+       i.text AS text, i.correct AS correct, i.wrong AS wrong, i.label AS label, e.qoi AS qoi,
+       e.qoi_baseline AS qoi_baseline, e.is_correct AS is_correct, e.completeness_error AS completeness_error,
+       e.target AS target, e.label_is_predicted AS label_is_predicted, e.tokens AS tokens, e.words AS words,
+       e.roles AS roles
+ORDER BY instance LIMIT $limit

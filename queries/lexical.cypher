@@ -1,0 +1,34 @@
+// title: Accuracy and influence by word form
+// description: For every form of the word in a role: how often the model is right, what influence the word
+//   has, and what share of all the model's errors fall on it. A word's pieces are taken together.
+// parameters:
+//   run: run = newest  The run: a unique prefix of its id, or `newest` for the newest complete one.
+//   level: level = finest  `attention` or `embedding`; `finest` is attention where the run has it.
+//   role: string  Role of the word.
+//   subtask: string = ""  Only instances of this subtask; all where empty.
+//   limit: int 1.. = 200  Rows at most.
+// columns:
+//   word: The word form.
+//   condition: Condition of the instances.
+//   instances: Instances in which the word has the role.
+//   correct: Those whose quantity of interest is above 0.
+//   accuracy: correct / instances.
+//   mean_total_influence: Mean of g of the word (the sum over its pieces).
+//   mean_influence: Mean influence of its patterns (the sum over its pieces).
+//   errors: instances - correct.
+//   error_share: errors / the errors of all instances in the run and subtask; nothing where there is none.
+MATCH (r:Run {id: $run})-[e:EVALUATED]->(i:Instance)
+WHERE $subtask = '' OR i.subtask = $subtask
+WITH count(CASE WHEN NOT e.is_correct THEN 1 END) AS all_errors
+MATCH (r:Run {id: $run})-[e:EVALUATED]->(i:Instance)
+WHERE $subtask = '' OR i.subtask = $subtask
+MATCH (i)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level, role: $role})
+WITH all_errors, i, e.is_correct AS is_correct, p.word AS word, p.word_index AS word_index,
+     sum(p.total_influence) AS total_influence, sum(p.influence) AS influence
+WITH all_errors, word, i.condition AS condition, count(DISTINCT i) AS instances,
+     count(DISTINCT CASE WHEN is_correct THEN i.id END) AS correct,
+     avg(total_influence) AS mean_total_influence, avg(influence) AS mean_influence
+RETURN word, condition, instances, correct, 1.0 * correct / instances AS accuracy, mean_total_influence,
+       mean_influence, instances - correct AS errors,
+       CASE WHEN all_errors > 0 THEN 1.0 * (instances - correct) / all_errors END AS error_share
+ORDER BY word, condition LIMIT $limit

@@ -1,0 +1,42 @@
+// title: Where two roles' words first meet before the target
+// description: The layer, the place and the heads or skips through which the patterns of a word in one role
+//   and of a word in another first enter the same embedding at a position other than the target's.
+// parameters:
+//   run: run = newest  The run: a unique prefix of its id, or `newest` for the newest complete one.
+//   level: level = finest  `attention` or `embedding`; `finest` is attention where the run has it.
+//   role: string  Role of one word.
+//   other_role: string  Role of the other word (the same role: two words that share it).
+//   subtask: string = ""  Only instances of this subtask; all where empty.
+//   condition: string = ""  Only instances of this condition; all where empty.
+//   limit: int 1.. = 20  Rows at most.
+// columns:
+//   layer: Layer of the embedding in which they first meet, from 1.
+//   meeting_role: Role of its position.
+//   step: How the first word's pattern enters it: `h03.07` for layer 3, head 7 (from 0); `s03.--` for the
+//     skip; empty at embedding level.
+//   other_step: How the other word's pattern enters it.
+//   pairs: Pairs of such words that first meet so.
+//   pair_share: Of all pairs of such words in an instance (an instance has one where a role has one word).
+//   instances: Instances with such a pair.
+MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level, role: $role})
+WHERE ($subtask = '' OR i.subtask = $subtask) AND ($condition = '' OR i.condition = $condition)
+MATCH (i)-[:HAS_PATTERN]->(q:Pattern {run: $run, level: $level, role: $other_role})
+WHERE p.position <> q.position
+WITH count(*) AS all_pairs
+MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level, role: $role})
+WHERE ($subtask = '' OR i.subtask = $subtask) AND ($condition = '' OR i.condition = $condition)
+MATCH (i)-[:HAS_PATTERN]->(q:Pattern {run: $run, level: $level, role: $other_role})
+WHERE p.position <> q.position
+WITH all_pairs, i, p, q, CASE WHEN $level = 'attention' THEN 2 ELSE 1 END AS stride
+UNWIND range(1, ((size(p.route) + 1) / 11 - 1) / stride) AS layer
+WITH all_pairs, i, p, q, stride, layer, substring(p.target_route, layer * stride * 11 + 6 + $first, 4) AS offset,
+     substring(q.target_route, layer * stride * 11 + 6 + $first, 4) AS other_offset
+WHERE offset = other_offset AND offset <> '+000'
+WITH all_pairs, i, p, q, stride, min(layer) AS layer
+WITH all_pairs, i, layer, substring(p.role_route, layer * stride * 24 + 7 + $first, 16) AS label,
+     CASE WHEN stride = 2 THEN substring(p.route, (layer * 2 - 1) * 11 + $first, 6) ELSE '' END AS step,
+     CASE WHEN stride = 2 THEN substring(q.route, (layer * 2 - 1) * 11 + $first, 6) ELSE '' END AS other_step
+WITH all_pairs, layer, label, step, other_step, count(*) AS pairs, count(DISTINCT i) AS instances
+RETURN layer, replace(label, '.', '') AS meeting_role, step, other_step, pairs,
+       1.0 * pairs / all_pairs AS pair_share, instances
+ORDER BY pairs DESC, layer, meeting_role, step, other_step LIMIT $limit

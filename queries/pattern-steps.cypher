@@ -1,0 +1,31 @@
+// title: Patterns of many instances
+// description: Every word's pattern in step order, of the first instances by id.
+// parameters:
+//   run: run = newest  The run: a unique prefix of its id, or `newest` for the newest complete one.
+//   level: level = finest  `attention` or `embedding`; `finest` is attention where the run has it.
+//   subtask: string = ""  Only instances of this subtask; all where empty.
+//   condition: string = ""  Only instances of this condition; all where empty.
+//   instances: int 1.. = 10  Instances at most.
+// columns:
+//   instance: Id of the instance.
+//   level: Level of the pattern.
+//   position: Position of the word whose pattern it is.
+//   token: Its token.
+//   word: The word that the token belongs to.
+//   role: Its role.
+//   sign: 1 where the word's total influence >= 0, else -1.
+//   total_influence: g of the word: its integrated gradient.
+//   influence: Influence of the whole pattern.
+//   step: Number of the step, from 0 (the input).
+//   label: Label of the node, such as `h03.07@012` for layer 3, head 7, position 12.
+//   step_influence: Influence of the pattern chosen so far.
+//   margin: By how much the choice beat the runner-up; nothing where there was one candidate.
+MATCH (r:Run {id: $run})-[:EVALUATED]->(i:Instance)
+WHERE ($subtask = '' OR i.subtask = $subtask) AND ($condition = '' OR i.condition = $condition)
+WITH i ORDER BY i.id LIMIT $instances
+MATCH (i)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
+MATCH (p)-[t:THROUGH]->(n:Node)
+RETURN i.id AS instance, p.level AS level, p.position AS position, p.token AS token, p.word AS word,
+       p.role AS role, p.sign AS sign, p.total_influence AS total_influence, p.influence AS influence,
+       t.step AS step, n.label AS label, t.influence AS step_influence, t.margin AS margin
+ORDER BY instance, position, step

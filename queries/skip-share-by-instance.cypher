@@ -1,0 +1,23 @@
+// title: Skips and heads of each instance, per layer
+// description: How many of an instance's patterns take the skip connection, and how many a head, in each
+//   layer: what a resampling over instances needs.
+// parameters:
+//   run: run = newest  The run: a unique prefix of its id, or `newest` for the newest complete one.
+//   level: level attention = attention  Heads and skips exist at attention level only.
+//   subtask: string = ""  Only instances of this subtask; all where empty.
+//   condition: string = ""  Only instances of this condition; all where empty.
+//   limit: int 1.. = 1000  Rows at most.
+// columns:
+//   instance: Id of the instance.
+//   subtask: Its subtask.
+//   condition: Its condition.
+//   layer: Layer, from 1.
+//   skips: Steps through a skip connection.
+//   heads: Steps through an attention head.
+MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
+WHERE ($subtask = '' OR i.subtask = $subtask) AND ($condition = '' OR i.condition = $condition)
+UNWIND range(1, (size(p.route) + 1) / 22) AS layer
+WITH i, layer, substring(p.route, layer * 22 - 11 + $first, 1) AS kind
+WITH i, layer, count(CASE WHEN kind = 's' THEN 1 END) AS skips, count(CASE WHEN kind = 'h' THEN 1 END) AS heads
+RETURN i.id AS instance, i.subtask AS subtask, i.condition AS condition, layer, skips, heads
+ORDER BY instance, layer LIMIT $limit
