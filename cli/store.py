@@ -1,6 +1,7 @@
 """`ipgraph store`: the graph store itself."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Literal
 
 import typer
 
@@ -59,3 +60,53 @@ def push(
 
     directories = [find_run(runs_dir, name) for name in runs]
     print_loaded(directories, *add_runs(directories, store))
+
+
+@app.command()
+def rebuild(
+    full_graph: Annotated[
+        bool, typer.Option("--full-graph", help="Write every edge, however long the sentences.")
+    ] = False,
+    store: StoreOption = None,
+    runs_dir: RunsDirOption = RUNS_DIR,
+) -> None:
+    """Make the store anew from the run directories; runs that have none are kept from the old store."""
+    from ipgraph.graphstore.runs import list_runs
+    from ipgraph.graphstore.store import open_store
+
+    directories = [run for run in list_runs(runs_dir) if run.is_complete]
+    with open_store(store) as opened, progress("loading", "patterns") as bar:
+        kept = opened.rebuild(directories, bar, full_graph=full_graph)
+        location = opened.location
+    typer.echo(f"{location}: {len(directories)} runs from {runs_dir}, {len(kept)} kept from the old store")
+
+
+@app.command()
+def export(
+    path: Annotated[Path, typer.Argument(help="File (graphml, json) or folder (neo4j-admin) to write.")],
+    form: Annotated[
+        Literal["graphml", "json", "neo4j-admin"],
+        typer.Option("--format", help="GraphML or JSON for networkx, or CSV for Neo4j's offline import."),
+    ] = "graphml",
+    run: Annotated[
+        list[str] | None,
+        typer.Option("--run", metavar="RUN", help="Only this run; repeat for more.", show_default="all"),
+    ] = None,
+    instance: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--instance", metavar="ID", help="Only this instance; repeat for more.", show_default="all"
+        ),
+    ] = None,
+    store: StoreOption = None,
+) -> None:
+    """Write the graph, or some of it, for other programs."""
+    from ipgraph.graphstore.export import export as write
+    from ipgraph.graphstore.runs import match_id
+    from ipgraph.graphstore.store import open_store
+
+    with open_store(store) as opened, progress("exporting", "patterns") as bar:
+        held = [one.id for one in opened.runs()] if run else []
+        runs = [match_id(name, held, opened.location) for name in run] if run else None
+        advice = write(opened, path, form, runs=runs, instances=instance, progress=bar)
+    typer.echo(f"{path} written; {advice}")

@@ -62,6 +62,11 @@ class Store(Protocol):
     def remove(self, run: str, progress: Progress | None = None) -> None:
         """Delete a run and what only it used."""
 
+    def rebuild(
+        self, runs: Iterable[RunDirectory], progress: Progress | None = None, *, full_graph: bool = False
+    ) -> list[Run]:
+        """Make the store anew from run directories; return the runs that it kept, having none among these."""
+
     def add_measures(self, run: str, measures: Iterable[Measure]) -> None:
         """Attach measures to a run, replacing those of the same id."""
 

@@ -1,6 +1,7 @@
 """The drawing of an instance's patterns, against pictures drawn by hand."""
 
 import pytest
+
 from ipgraph.cli.draw import Path, draw
 from ipgraph.graphstore.schema import node_label
 
