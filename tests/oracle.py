@@ -73,7 +73,8 @@ class Guided:
 
 def uniform(n_steps: int) -> tuple[Tensor, Tensor]:
     """Return the published points, ends included, and their equal weights."""
-    return torch.linspace(0, 1, n_steps, dtype=torch.float64), torch.full((n_steps,), 1 / n_steps).double()
+    points = torch.linspace(0, 1, n_steps, dtype=torch.float64)
+    return points, torch.full_like(points, 1 / n_steps)
 
 
 def gauss_legendre(n_steps: int) -> tuple[Tensor, Tensor]:
@@ -176,10 +177,11 @@ def _keep_hop(heads: Tensor, skips: Tensor) -> Any:
     return hook
 
 
-def gpr(model: Any, question: Question) -> list[Guided]:
-    """Return the guided patterns of every word whose embedding differs from the baseline."""
+def gpr(model: Any, question: Question, among: Sequence[int] | None = None) -> list[Guided]:
+    """Return the guided patterns of the words (`among` these) whose embedding differs from the baseline."""
     embeddings = model.get_input_embeddings()(torch.tensor(question.ids))
     words = [i for i, embedding in enumerate(embeddings) if not torch.equal(embedding, question.baseline)]
+    words = [word for word in words if among is None or word in among]
     totals = influences(model, question, [Path(word) for word in words])
     signs = [1 if total >= 0 else -1 for total in totals]
     by_position = [_Search(Path(w), sign, [g]) for w, sign, g in zip(words, signs, totals, strict=True)]
