@@ -25,7 +25,7 @@ class Place:
 
     def tangents(self, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return dq, dk, dv [B, S, A, W, d] of tangents [B, S, W, H] at the sources."""
-        saved = take(self.state.before, _rows(self.source, *self.trace.size[1:], 1))
+        saved = take(self.state.before, rows_of(self.source, *self.trace.size[1:], 1))
         moved = self.state.layer.before.jvp(saved, v.flatten(0, 2)).view(*v.shape[:3], 3, -1)
         dq, dk, dv = (split_heads(moved[..., part, :], self.trace.heads) for part in range(3))
         return dq, dk, dv
@@ -99,22 +99,22 @@ class Hop(Place):
         m = heads @ self.state.v.transpose(-1, -2) - (heads * self.context).sum(-1, keepdim=True)
         g_q = (self.own * m) @ self.state.k * self.scale
         pulled = torch.cat([g.transpose(2, 3).flatten(3) for g in (g_q, g_k, g_v)], -1)
-        saved = take(self.state.before, _rows(self.source, *self.trace.size[1:], 1))
+        saved = take(self.state.before, rows_of(self.source, *self.trace.size[1:], 1))
         below = self.state.layer.before.vjp(saved, pulled.flatten(0, 2)).view(residual.shape)
         return below + self.skip(residual)
 
     def _after_rows(self) -> Tensor:
-        return _rows(self.row, self.trace.size[1], self.state.p.shape[3], 1)
+        return rows_of(self.row, self.trace.size[1], self.state.p.shape[3], 1)
 
 
 def at(x: Tensor, index: Tensor) -> Tensor:
     """Return x [B, S, A, N, d] at positions [B, W]: [B, S, A, W, d]."""
     b, s, a, n, d = x.shape
-    rows = _rows(index, s, n, a)
+    rows = rows_of(index, s, n, a)
     return x.reshape(-1, d).index_select(0, rows).view(b, s, a, -1, d)
 
 
-def _rows(index: Tensor, samples: int, positions: int, heads: int) -> Tensor:
+def rows_of(index: Tensor, samples: int, positions: int, heads: int) -> Tensor:
     """Return where positions [B, W] lie among flattened rows (b, s, a, n), as [B S A W]."""
     blocks = torch.arange(index.shape[0] * samples * heads, device=index.device) * positions
     return (blocks.view(index.shape[0], -1, 1) + index[:, None]).flatten()
