@@ -9,9 +9,9 @@ import torch
 
 from ipgraph.extractor.datasets import Dataset, Skipped, load, subset
 from ipgraph.extractor.encode import Encoded, encode
-from ipgraph.extractor.gpr import refine_attention, refine_embeddings
 from ipgraph.extractor.identity import environment, fields, settings
 from ipgraph.extractor.memory import plan
+from ipgraph.extractor.methods import METHODS
 from ipgraph.extractor.models import LoadedModel, load_model
 from ipgraph.extractor.options import Options
 from ipgraph.extractor.records import add_patterns, evaluations, require_finite
@@ -167,13 +167,12 @@ class _Work:
         require_finite(batch, trace)
         shard.instances += [one.instance for one in batch]
         shard.evaluations += evaluations(self.run.id, batch, trace, self.options.qoi)
+        keys = [one.instance.id for one in batch]
         words = torch.arange(padded.ids.shape[1], device=self.model.device)
         for some in torch.split(words, how.words):
-            embedding = refine_embeddings(trace, some.expand(len(batch), -1))
-            if self.options.level != "attention":
-                add_patterns(shard, self.run.id, self.model, batch, trace, embedding)
-            if self.options.level != "embedding":
-                add_patterns(shard, self.run.id, self.model, batch, trace, refine_attention(trace, embedding))
+            sources = some.expand(len(batch), -1)
+            for found in METHODS[self.options.method].refine(trace, sources, keys, self.options.levels):
+                add_patterns(shard, self.run.id, self.model, batch, trace, found)
 
 
 def pad(model: LoadedModel, batch: list[Encoded]) -> Batch:

@@ -7,19 +7,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ipgraph.extractor.methods import METHODS
 from ipgraph.extractor.models import LoadedModel
 from ipgraph.extractor.trace import Line
 from ipgraph.graphstore.errors import UsageError, unknown
+from ipgraph.graphstore.schema import LEVELS, Level
 
 ALGORITHM_VERSION = 1
 """Raised only when numbers change: part of every run's id."""
 
-LEVELS = ("both", "embedding", "attention")
+LEVEL_OPTIONS = ("both", *LEVELS)
 QOIS = {
     "correct-wrong": "logit of the correct form or label minus that of the wrong form or best other class",
     "positive-negative": "logit of class 1 minus that of class 0 (classifier of two classes)",
 }
-METHODS = {"gpr": "guided pattern refinement (Lu et al. 2021)"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +38,7 @@ class Options:
         """Refuse names that do not exist, listing the valid ones."""
         valid = {
             "method": METHODS,
-            "level": LEVELS,
+            "level": LEVEL_OPTIONS,
             "qoi": QOIS,
             "baseline": BASELINES,
             "quadrature": QUADRATURES,
@@ -45,8 +46,18 @@ class Options:
         for option, names in valid.items():
             if (name := asdict(self)[option]) not in names:
                 raise unknown(option, name, names)
+        if refused := set(self.levels) - set(METHODS[self.method].levels):
+            (defined,) = METHODS[self.method].levels
+            raise UsageError(
+                f"method {self.method!r} is not defined at the {min(refused)} level; use level {defined!r}"
+            )
         if self.n_steps < 2:
             raise UsageError(f"n_steps is {self.n_steps}; the line from baseline to input needs at least 2")
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """The levels asked for."""
+        return tuple(name for name in LEVELS if self.level in (name, "both"))
 
     def require_for(self, model: LoadedModel) -> None:
         """Raise UsageError where the QoI is not defined for a model."""

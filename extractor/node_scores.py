@@ -1,0 +1,128 @@
+"""Paths of the methods that score nodes: attention, conductance and internal influence (Lu et al. 2021, 4.1).
+
+Each gives every word a path and, beside it, every inner node's score for that word: what a united set of
+paths is filled or cut by where methods are compared at equal sizes.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ipgraph.extractor.gpr import at_sources, signs
+from ipgraph.extractor.sets import SetHop
+from ipgraph.extractor.trace import Trace
+
+
+class Scored(NamedTuple):
+    """Each word's path, and the scores of the nodes of layers 1 to L - 1; padding scores -inf."""
+
+    positions: Tensor  # [B, W, L + 1]
+    scores: Tensor  # [B, W, L - 1, N]
+
+
+def attention(trace: Trace, sources: Tensor) -> Scored:
+    """Return the paths of the largest product of head-mean attention and residual, rows renormalised.
+
+    A node's score is the largest product of a path from the word to the target through it.
+    """
+    return _best_paths(trace, sources, [p.mean(1) for p in attention_at_input(trace)])
+
+
+def attention_max(trace: Trace, sources: Tensor) -> Scored:
+    """Return the same with the largest head's attention in the mean's place."""
+    return _best_paths(trace, sources, [p.amax(1) for p in attention_at_input(trace)])
+
+
+def conductance(trace: Trace, sources: Tensor) -> Scored:
+    """Return, in each layer by itself, the position that conducts most of the word's influence, in its sign."""
+    scores = conductances(trace, sources)
+    signed = scores * signs(trace, sources)[..., None, None]
+    return _by_layer(trace, sources, scores, signed)
+
+
+def internal_influence(trace: Trace, sources: Tensor) -> Scored:
+    """Return, for every word alike, each layer's position of the largest E[dq/dh], summed over units."""
+    return _internal(trace, sources, [trace.mean(g).sum(-1) for g in trace.gradients[1:-1]])
+
+
+def internal_influence_l2(trace: Trace, sources: Tensor) -> Scored:
+    """Return the same by the Euclidean norm of E[dq/dh]."""
+    return _internal(trace, sources, [trace.mean(g).norm(dim=-1) for g in trace.gradients[1:-1]])
+
+
+def attention_at_input(trace: Trace) -> list[Tensor]:
+    """Return each layer's attention probabilities at the input itself, [B, A, E, N]."""
+    return [trace.layer(index).p[:, -1] for index in range(trace.depth)]
+
+
+def conductances(trace: Trace, sources: Tensor) -> Tensor:
+    """Return E[dq/dh^l_e . dh^l_e/dx_i] (x_i - x_b) of every node of layers 1 to L - 1: [B, W, L - 1, N].
+
+    Summed over e it is the word's total influence in every layer. One word at a time: its tangent reaches
+    every position.
+    """
+    return torch.cat([_conductances(trace, word) for word in sources.split(1, 1)], 1)
+
+
+def _conductances(trace: Trace, sources: Tensor) -> Tensor:
+    everywhere = torch.arange(trace.size[2], device=sources.device).expand(*sources.shape, -1)
+    v, source = at_sources(trace.start, sources)[:, :, :, None], sources[..., None]
+    found = []
+    for index in range(trace.depth - 1):
+        hop = SetHop(trace, index, source, everywhere)
+        terms = hop.terms(v)
+        heads, skip = ((t * g).sum(-1) for t, g in zip(terms, hop.free_gradients(), strict=True))
+        found.append(trace.mean(heads.sum(2) + skip))
+        if index < trace.depth - 2:
+            v, source = hop.push(*terms), everywhere
+    return torch.stack(found, 2) if found else _no_scores(trace, sources)
+
+
+def _internal(trace: Trace, sources: Tensor, layers: list[Tensor]) -> Scored:
+    scores = torch.stack(layers, 1) if layers else _no_scores(trace, sources)[:, 0]
+    scores = scores[:, None].expand(-1, sources.shape[1], -1, -1)
+    return _by_layer(trace, sources, scores, scores)
+
+
+def _by_layer(trace: Trace, sources: Tensor, scores: Tensor, ranked: Tensor) -> Scored:
+    """Return paths through each layer's best position by `ranked`, the first among equals."""
+    padding = ~trace.batch.mask[:, None, None]
+    inner = ranked.masked_fill(padding, -torch.inf).argmax(-1)
+    target = trace.batch.target[:, None].expand_as(sources)
+    positions = torch.cat([sources[..., None], inner, target[..., None]], -1)
+    return Scored(positions, scores.masked_fill(padding, -torch.inf))
+
+
+def _best_paths(trace: Trace, sources: Tensor, attention: list[Tensor]) -> Scored:
+    """Return the best products of paths through attention plus identity, by dynamic programming."""
+    hops = [_with_residual(trace, index, p).double().log() for index, p in enumerate(attention)]
+    onward = [hops[-1][:, 0]]  # of layers 1 to L - 1: the best way from each position to the target
+    for hop in reversed(hops[1:-1]):
+        onward.insert(0, (hop + onward[0][:, :, None]).amax(1))
+    path, scores = [sources], []
+    reached = sources[..., None] == torch.arange(trace.size[2], device=sources.device)
+    best = torch.zeros_like(reached, dtype=torch.double).masked_fill(~reached, -torch.inf)
+    for hop, rest in zip(hops[:-1], onward, strict=False):  # one layer alone leaves no choice
+        best = (best[:, :, None] + hop[:, None]).amax(-1)
+        scores.append((best + rest[:, None]).exp())
+        here = hop.transpose(1, 2).gather(1, path[-1][..., None].expand(-1, -1, hop.shape[1]))
+        path.append((here + rest[:, None]).argmax(-1))
+    path.append(trace.batch.target[:, None].expand_as(sources))
+    found = torch.stack(scores, 2) if scores else _no_scores(trace, sources)
+    padding = ~trace.batch.mask[:, None, None]
+    return Scored(torch.stack(path, -1), found.to(trace.start).masked_fill(padding, -torch.inf))
+
+
+def _with_residual(trace: Trace, index: int, p: Tensor) -> Tensor:
+    """Return attention [B, E, N] plus identity, rows divided by their sums, those of padding zero."""
+    positions = torch.arange(trace.size[2], device=p.device).expand(p.shape[0], -1)
+    last = index == trace.depth - 1
+    rows = trace.batch.target[:, None] if last else positions
+    p = p + (rows[..., None] == positions[:, None])
+    p = p / p.sum(-1, keepdim=True)
+    return p if last else p * trace.batch.mask[..., None]
+
+
+def _no_scores(trace: Trace, sources: Tensor) -> Tensor:
+    return trace.start.new_zeros(*sources.shape, 0, trace.size[2])
