@@ -143,9 +143,7 @@ def count_paths(graph: "nx.DiGraph[str]", sources: Iterable[str], targets: Itera
     return sum(ways.get(node, 0) for node in targets)
 
 
-def taken_flows(
-    patterns: pa.Table, model: str, layers: int, start: int = FULL_POSITIONS
-) -> set[tuple[str, str]]:
+def taken_flows(patterns: pa.Table, model: str, layers: int, start: int) -> set[tuple[str, str]]:
     """Return the edges with an end at `start` or later that attention patterns take, up to the output."""
     output = _node(model, "output", layers + 1, -1).id
     found: set[tuple[str, str]] = set()

@@ -215,8 +215,9 @@ class _Loading:
 
     def _taken(self, source: Source, runs: set[str], model: str, layers: int) -> pa.Table:
         """Return the edges past FULL_POSITIONS that these runs take and the database does not hold."""
+        own = pa.array(sorted(runs))
         found = (
-            graph.taken_flows(table.filter(pc.is_in(table["run"], pa.array(sorted(runs)))), model, layers)
+            graph.taken_flows(table.filter(pc.is_in(table["run"], own)), model, layers, graph.FULL_POSITIONS)
             for table in source.tables("patterns")
         )
         taken = set(chain.from_iterable(found))
