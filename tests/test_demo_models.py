@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from safetensors.torch import load_file
 from transformers import AutoModelForMaskedLM, AutoModelForSequenceClassification, AutoTokenizer
 
 from ipgraph.extractor.datasets import load
-from ipgraph.extractor.demo import AGREEMENT, SENTIMENT
+from ipgraph.extractor.demo import AGREEMENT, SENTIMENT, train
+from ipgraph.graphstore.errors import IpgraphError
 from ipgraph.graphstore.schema import Instance
 
 MODELS = [pytest.param(AGREEMENT, id="agreement"), pytest.param(SENTIMENT, id="sentiment")]
@@ -71,6 +73,26 @@ def test_the_card_states_at_least_95_percent_and_the_weights_reach_what_it_state
     assert stated == reached
     assert len(stated) == 4 * len(SUBTASKS[folder])
     assert min(float(accuracy) for accuracy in stated.values()) >= 0.95
+
+
+def test_training_twice_gives_the_same_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train, "REQUIRED", 0.0)
+    short = replace(train.RECIPES["sentiment"], steps=3, warmup=1)
+    for run in ("first", "second"):
+        train.train(short, tmp_path / run)
+    files = sorted(p.name for p in (tmp_path / "first").iterdir())
+    assert files == sorted(p.name for p in SENTIMENT.iterdir())
+    for name in files:
+        assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
+
+
+def test_a_model_that_is_not_good_enough_is_not_written(tmp_path: Path) -> None:
+    short = replace(train.RECIPES["sentiment"], steps=1)
+    with pytest.raises(
+        IpgraphError, match=r"sentiment is below 0.95 on sentiment .* 0\.\d+: nothing written"
+    ):
+        train.train(short, tmp_path / "poor")
+    assert not (tmp_path / "poor").exists()
 
 
 def right(model: Any, tokenizer: Any, instances: list[Instance]) -> int:
