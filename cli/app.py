@@ -7,9 +7,14 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from ipgraph.cli import cite, dataset, ingest, query, report, runs, show, store
+from ipgraph.cli import cite, dataset, draw_command, ingest, plot_command, query, report, runs, show, store
 from ipgraph.graphstore.errors import IpgraphError
 
+ORDER = (
+    *("ingest", "extract", "evaluate", "report", "query", "show", "draw", "plot"),
+    *("run", "cite", "dataset", "store"),
+)
+"""The commands as `--help` lists them."""
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
 
@@ -19,7 +24,7 @@ class Guarded(TyperGroup):
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # noqa: ARG002
         """Return the commands in the order in which they are used."""
-        return ["ingest", "extract", "report", "query", "show", "run", "cite", "dataset", "store"]
+        return sorted(self.commands, key=ORDER.index)
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
         """Run the command; no traceback reaches a user for an error that we or the system can name."""
@@ -53,6 +58,8 @@ app.command()(ingest.extract)
 app.add_typer(query.app, name="query")
 app.add_typer(report.app, name="report")
 app.command()(show.show)
+app.command()(draw_command.draw)
+app.add_typer(plot_command.app, name="plot")
 app.add_typer(runs.app, name="run")
 app.command()(cite.cite)
 app.add_typer(dataset.app, name="dataset")

@@ -1,0 +1,147 @@
+"""`ipgraph draw`: flow diagrams of instances, or of whole conditions, as files for a paper."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ipgraph.cli.options import StoreOption
+from ipgraph.graphstore.errors import UsageError, unknown
+
+if TYPE_CHECKING:
+    from ipgraph.cli.figures.diagram import Diagram
+    from ipgraph.graphstore.schema import Level, Run
+    from ipgraph.graphstore.store import Store
+
+OutputOption = Annotated[
+    Path,
+    typer.Option(
+        "--output", "-o", metavar="FILE", help="File to write: .svg, .pdf or .png.", show_default=False
+    ),
+]
+WidthOption = Annotated[
+    float | None,
+    typer.Option(
+        "--width", metavar="INCHES", help="Width of the figure.", show_default="what the figure needs"
+    ),
+]
+RunsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--run",
+        metavar="RUN",
+        help="Run id or its beginning; repeat it to put runs (say, of two methods) side by side.",
+        show_default="the newest complete run",
+    ),
+]
+
+
+def draw(
+    output: OutputOption,
+    instances: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="INSTANCE...", help="Their ids, the beginnings of them, or their rows' own names."
+        ),
+    ] = None,
+    condition: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Draw all instances of a condition as one; repeat it to compare; '' is the whole run."
+        ),
+    ] = None,
+    subtask: Annotated[str, typer.Option(help="With --condition: only instances of this subtask.")] = "",
+    level: Annotated[
+        str, typer.Option(help="embedding or attention.", show_default="attention where the run has it")
+    ] = "",
+    threshold: Annotated[
+        float, typer.Option(min=0, max=1, help="Draw words with at least this share of the sum of |g|.")
+    ] = 0.05,
+    min_share: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="With --condition: draw edges in at least this share of instances."),
+    ] = 0.1,
+    width: WidthOption = None,
+    run: RunsOption = None,
+    store: StoreOption = None,
+) -> None:
+    """Draw flow diagrams, side by side: words down, layers to the right, skips dashed, heads numbered from 1.
+
+    One panel an INSTANCE and --run; or, with --condition, one panel a condition, where an edge's width is the
+    share of its instances.
+    """
+    from ipgraph.cli.figures import flow, style
+    from ipgraph.queries.binding import resolve_run
+    from ipgraph.queries.running import opened
+
+    style.check_format(output)
+    style.need_matplotlib()
+    if bool(instances) == bool(condition):
+        raise UsageError(
+            "draw what? Name instances (ipgraph query run instances lists them), or give --condition"
+        )
+    chosen = _level(level)
+    with opened(store) as graph:
+        runs = [resolve_run(graph, name) for name in run or [""]]
+        if instances:
+            drawn = _of_instances(graph, runs, instances, chosen, threshold)
+        else:
+            drawn = _of_conditions(graph, runs, condition or (), subtask, (chosen, threshold, min_share))
+    about = f"runs {', '.join(r.id for r in runs)}: {', '.join(instances or condition or ())}"
+    style.save(flow.draw(drawn, width), output, about)
+    typer.echo(f"wrote {output}")
+
+
+def _of_instances(
+    store: "Store", runs: "Sequence[Run]", instances: Sequence[str], level: "Level | None", threshold: float
+) -> "list[Diagram]":
+    from ipgraph.cli.figures.diagram import of_sentence
+    from ipgraph.cli.figures.gather import load_sentence
+
+    return [
+        _named(of_sentence(load_sentence(store, run, instance), level, threshold), run, runs)
+        for instance in instances
+        for run in runs
+    ]
+
+
+def _of_conditions(
+    store: "Store",
+    runs: "Sequence[Run]",
+    conditions: Sequence[str],
+    subtask: str,
+    how: "tuple[Level | None, float, float]",
+) -> "list[Diagram]":
+    from ipgraph.cli.figures.diagram import of_condition
+    from ipgraph.cli.figures.gather import load_sentences
+
+    drawn = []
+    for condition in conditions:
+        title = " ".join(filter(None, [subtask, condition])) or "all instances"
+        for run in runs:
+            sentences = load_sentences(store, run, subtask=subtask, condition=condition)
+            drawn.append(_named(of_condition(sentences, title, *how), run, runs))
+    return drawn
+
+
+def _named(drawn: "Diagram", run: "Run", runs: "Sequence[Run]") -> "Diagram":
+    """Return a diagram that says which of several runs it shows: by method or model, if they differ in it."""
+    if len(runs) == 1:
+        return drawn
+    names = ([r.method for r in runs], [r.model_name for r in runs], [r.id for r in runs])
+    telling = next(name for name in names if len(set(name)) == len(runs))
+    return replace(drawn, title=f"{telling[runs.index(run)]}: {drawn.title}")
+
+
+def _level(text: str) -> "Level | None":
+    """Return the level that an option names; None leaves it to the data."""
+    from ipgraph.graphstore.schema import LEVELS
+
+    if text in ("", "finest"):
+        return None
+    for level in LEVELS:
+        if text == level:
+            return level
+    raise unknown("level", text, LEVELS)

@@ -1,0 +1,76 @@
+"""The legend below flow diagrams: only what the diagrams hold is explained."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from ipgraph.cli.figures.diagram import Diagram
+from ipgraph.cli.figures.pen import DASHES, Pen, Point, extent
+from ipgraph.cli.figures.style import FAINT, INK, SIGNS, SMALL
+
+LINE, MARK, APART = 0.17, 0.26, 0.1
+"""Inches: height of a line; width of a mark; room between entries."""
+TINTS = (1.0, 0.62, 0.32)
+"""Strengths of colour of a word's bars."""
+BAR_NAMES = ("total g", "embedding I(πᵉ)", "attention I(πᵃ)")
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """An entry of the legend."""
+
+    mark: str
+    text: str
+
+    @property
+    def width(self) -> float:
+        return MARK + extent(self.text, SMALL) + APART
+
+
+def _entries(diagrams: Sequence[Diagram]) -> Iterator[_Entry]:
+    edges = [edge for d in diagrams for edge in d.edges]
+    yield from (_Entry(mark, mark) for mark in ("positive", "negative"))
+    if any(edge.through for edge in edges):
+        yield from (_Entry("head", "head (number)"), _Entry("skip", "skip"))
+    if edges:
+        greatest = max(edge.weight for edge in edges)
+        is_share = diagrams[0].weight == "share"
+        yield _Entry("width", f"{greatest:.0%} of instances" if is_share else f"|I| = {greatest:.2g}")
+    for index, name in enumerate(BAR_NAMES):
+        if any(row.bars[index] is not None for d in diagrams for row in d.rows):
+            yield _Entry(f"bar{index}", name)
+
+
+def legend_height(diagrams: Sequence[Diagram], width: float) -> float:
+    """Return the height of a legend of a width, in inches."""
+    return len(_lines(diagrams, width)) * LINE
+
+
+def draw_legend(pen: Pen, diagrams: Sequence[Diagram], corner: Point, width: float) -> None:
+    """Draw the legend of diagrams from its top left corner."""
+    for number, line in enumerate(_lines(diagrams, width)):
+        x, y = corner[0], corner[1] + (number + 0.5) * LINE
+        for entry in line:
+            _mark(pen, entry.mark, x, y)
+            pen.text((x + MARK, y), entry.text, SMALL)
+            x += entry.width
+
+
+def _lines(diagrams: Sequence[Diagram], width: float) -> list[list[_Entry]]:
+    lines: list[list[_Entry]] = [[]]
+    for entry in _entries(diagrams):
+        if sum(e.width for e in lines[-1]) + entry.width - APART > width and lines[-1]:
+            lines.append([])
+        lines[-1].append(entry)
+    return lines
+
+
+def _mark(pen: Pen, mark: str, x: float, y: float) -> None:
+    ends = [(x, y), (x + 0.21, y)]
+    if mark.startswith("bar"):
+        pen.box((x, y - 0.03), (0.21, 0.06), INK, TINTS[int(mark[3:])])
+    elif mark in ("positive", "negative"):
+        pen.line(ends, 2.0, SIGNS[1 if mark == "positive" else -1])
+    elif mark == "width":
+        pen.line(ends, pen.thickness(pen.greatest), FAINT)
+    else:
+        pen.line(ends, 1.0, INK, linestyle=DASHES if mark == "skip" else "solid")

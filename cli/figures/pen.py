@@ -1,0 +1,93 @@
+"""Drawing in inches: lines, boxes and text on axes without a frame, and how much room a text takes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from ipgraph.cli.figures.style import NORMAL, sheet
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Point = tuple[float, float]
+
+THIN, THICK = 0.5, 3.2
+"""Widths, in points, of an edge of weight 0 and of the greatest weight."""
+DASHES = (0, (2.2, 1.3))
+
+
+@dataclass(frozen=True, slots=True)
+class Pen:
+    """Draws on axes that measure inches from the top left corner."""
+
+    axes: "Axes"
+    greatest: float
+
+    @classmethod
+    def on(cls, width: float, height: float, greatest: float) -> "Pen":
+        """Return the pen of a new sheet; an edge of the `greatest` weight will be the thickest."""
+        axes = sheet(width, height).add_axes((0, 0, 1, 1))
+        axes.set(xlim=(0, width), ylim=(height, 0))
+        axes.set_axis_off()
+        return cls(axes, greatest)
+
+    def text(self, at: Point, text: str, size: float = NORMAL, **more: Any) -> None:
+        """Write a text as it is, dollar signs included."""
+        settings: dict[str, Any] = {"va": "center", "fontsize": size, "parse_math": False, **more}
+        self.axes.text(*at, text, **settings)
+
+    def line(
+        self, points: Sequence[Point], width: float, colour: str, gid: str | None = None, **more: Any
+    ) -> None:
+        """Draw a straight line through two points, or a curve that the middle one of three pulls."""
+        from matplotlib.patches import PathPatch
+        from matplotlib.path import Path
+
+        codes = [Path.MOVETO, *([Path.LINETO] if len(points) == 2 else [Path.CURVE3] * 2)]
+        settings: dict[str, Any] = {"facecolor": "none", "capstyle": "butt", "gid": gid, **more}
+        self.axes.add_patch(PathPatch(Path(points, codes), edgecolor=colour, linewidth=width, **settings))
+
+    def box(self, at: Point, size: Point, colour: str, alpha: float = 1.0, **more: Any) -> None:
+        """Fill a box from its top left corner."""
+        from matplotlib.patches import Rectangle
+
+        settings: dict[str, Any] = {"linewidth": 0, "facecolor": tint(colour, alpha), **more}
+        self.axes.add_patch(Rectangle(at, *size, **settings))
+
+    def circle(self, at: Point, radius: float, **more: Any) -> None:
+        """Draw a circle about a point."""
+        from matplotlib.patches import Circle
+
+        self.axes.add_patch(Circle(at, radius, **more))
+
+    def thickness(self, weight: float) -> float:
+        """Return the width in points of an edge of a weight."""
+        return THIN + (THICK - THIN) * weight / self.greatest if self.greatest else THIN
+
+
+def tint(colour: str, strength: float) -> tuple[float, float, float]:
+    """Return a colour mixed with white, opaque."""
+    from matplotlib.colors import to_rgb
+
+    red, green, blue = (1 - strength * (1 - part) for part in to_rgb(colour))
+    return red, green, blue
+
+
+def short(text: str, room: float) -> str:
+    """Return as much of a text as fits."""
+    if extent(text) <= room:
+        return text
+    return next(text[:n] + "…" for n in range(len(text), -1, -1) if extent(text[:n] + "…") <= room)
+
+
+@cache
+def extent(text: str, size: float = NORMAL) -> float:
+    """Return the width of a text in inches."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import TextPath
+
+    if not text.strip():
+        return 0.0
+    path = TextPath((0, 0), text.replace("$", "S"), size=size, prop=FontProperties("DejaVu Sans"))
+    return float(path.get_extents().width) / 72

@@ -1,0 +1,197 @@
+"""The plots over layers and heads: skip share, margins, a map of heads.
+
+Each is a function from points to a figure. A series has its own colour and its own marker or dash, so that it
+is told apart in print without colour too.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ipgraph.cli.figures.style import (
+    COLUMN,
+    INK,
+    MARKERS,
+    SCALE,
+    SERIES,
+    SMALL,
+    TEXT,
+    grid,
+    sheet,
+    styled,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+HEIGHT = 2.1
+DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)))
+CELL_WITH_NUMBER = 0.22
+"""Inches that a cell of the map of heads needs to hold its number."""
+WIDEST_MAP = 0.32
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A value at x with its 95% interval (None: none known), and what to write beside it."""
+
+    x: float
+    value: float
+    low: float | None = None
+    high: float | None = None
+    label: str = ""
+    is_marked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Points that belong together."""
+
+    name: str
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HeadMap:
+    """How much goes through each head: `shares[layer - 1][head]`, heads from 0."""
+
+    title: str
+    shares: tuple[tuple[float, ...], ...]
+
+
+@styled
+def skip_share(series: Sequence[Series], width: float = COLUMN) -> "Figure":
+    """Return the skip share by layer, one line a series, with intervals."""
+    figure, axes = _axes(width)
+    for index, line in enumerate(series):
+        shift = 0.06 * (index - (len(series) - 1) / 2)
+        _intervals(axes, line, index, shift, linestyle=DASHES[index % len(DASHES)])
+    axes.set(xlabel="layer", ylabel="skip share", ylim=(0, 1.02))
+    axes.yaxis.set_major_formatter(_percent())
+    _whole_layers(axes, series)
+    grid(axes)
+    _key(figure, axes, series)
+    return figure
+
+
+@styled
+def margins(panels: Sequence[tuple[str, Sequence[Series]]], width: float | None = None) -> "Figure":
+    """Return, a panel a level, the share of choices at most so close, one line a layer."""
+    figure = sheet(width or COLUMN * min(2, len(panels)), HEIGHT)
+    most = max(len(series) for _, series in panels)
+    for number, (title, series) in enumerate(panels):
+        axes = figure.add_subplot(1, len(panels), number + 1)
+        for index, line in enumerate(series):
+            xs, ys = [p.x for p in line.points], [p.value for p in line.points]
+            axes.plot(xs, ys, label=line.name, **_rank(index, most))
+        axes.set(xscale="log", ylim=(0, 1.02), title=title, xlabel="margin / |q|")
+        axes.yaxis.set_major_formatter(_percent())
+        grid(axes, "both")
+        if number == 0:
+            axes.set_ylabel("choices at most so close")
+    names: dict[str, Any] = {"title": "layer", "handlelength": 2.4, "ncols": 1 + (most > 6)}
+    fullest = max(figure.axes, key=lambda axes: len(axes.lines))
+    fullest.legend(loc="upper left", **names)
+    figure.set_layout_engine("constrained")
+    return figure
+
+
+def _rank(index: int, count: int) -> dict[str, Any]:
+    """Return the look of one of `count` lines that are in an order: from dark to light, dashes in turn."""
+    from matplotlib import colormaps
+
+    colour = colormaps["viridis"](0.9 * index / max(1, count - 1))
+    return {"color": colour, "linewidth": 1.1, "linestyle": DASHES[index % len(DASHES)]}
+
+
+@styled
+def head_maps(maps: Sequence[HeadMap], width: float | None = None) -> "Figure":
+    """Return maps of heads (numbered 1..A, layers upward) side by side on one scale."""
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    layers, heads = len(maps[0].shares), max(len(row) for m in maps for row in m.shares)
+    natural = len(maps) * (0.45 + heads * WIDEST_MAP) + 0.5
+    width = width or min(natural, COLUMN if len(maps) == 1 else TEXT)
+    cell = ((width - 0.5) / len(maps) - 0.45) / heads
+    figure = sheet(width, layers * max(min(cell, WIDEST_MAP), 0.16) + 0.65)
+    scale = Normalize(0, max((share for m in maps for row in m.shares for share in row), default=1) or 1)
+    panels = figure.subplots(1, len(maps), sharey=True, squeeze=False)[0]
+    for number, (axes, drawn) in enumerate(zip(panels, maps, strict=True)):
+        _cells(axes, drawn, scale, with_numbers=cell >= CELL_WITH_NUMBER)
+        if number == 0:
+            axes.set_ylabel("layer")
+    bar = figure.colorbar(ScalarMappable(scale, SCALE), ax=list(panels), pad=0.02, aspect=16)
+    bar.ax.yaxis.set_major_formatter(_percent())
+    bar.outline.set_linewidth(0.4)
+    bar.set_label("share of patterns")
+    figure.set_layout_engine("constrained")
+    return figure
+
+
+def _cells(axes: "Axes", drawn: HeadMap, scale: Any, *, with_numbers: bool) -> None:
+    layers, heads = len(drawn.shares), len(drawn.shares[0])
+    edges_x, edges_y = [h + 0.5 for h in range(heads + 1)], [n + 0.5 for n in range(layers + 1)]
+    axes.pcolormesh(edges_x, edges_y, drawn.shares, cmap=SCALE, norm=scale, edgecolors="white", linewidth=0.5)
+    axes.set_title(drawn.title, parse_math=False)
+    axes.set(xlabel="head", xticks=range(1, heads + 1), yticks=range(1, layers + 1))
+    axes.tick_params(length=0)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_visible(False)
+    for layer, row in enumerate(drawn.shares, 1):
+        for head, share in enumerate(row, 1):
+            if with_numbers and round(100 * share):
+                colour = "white" if scale(share) > 0.6 else INK
+                place: dict[str, Any] = {
+                    "ha": "center",
+                    "va": "center",
+                    "fontsize": SMALL - 1,
+                    "color": colour,
+                }
+                axes.text(head, layer, f"{100 * share:.0f}", gid=f"head-{layer}-{head}", **place)
+
+
+def _intervals(axes: "Axes", series: Series, index: int, shift: float, **more: Any) -> None:
+    """Draw a series as a line with markers and intervals."""
+    style = {"marker": MARKERS[index % len(MARKERS)], "markersize": 3.2, "linewidth": 0.9, **more}
+    error_bars(axes, series, index, shift, label=series.name, **style)
+
+
+def error_bars(axes: "Axes", series: Series, index: int, shift: float, **more: Any) -> None:
+    """Draw the points of a series with their intervals, in its colour."""
+    points = series.points
+    below = [p.value - (p.value if p.low is None else p.low) for p in points]
+    above = [(p.value if p.high is None else p.high) - p.value for p in points]
+    spread = [[max(0.0, b) for b in below], [max(0.0, a) for a in above]]
+    xs, ys = [p.x + shift for p in points], [p.value for p in points]
+    colour = SERIES[index % len(SERIES)]
+    axes.errorbar(xs, ys, yerr=spread, color=colour, elinewidth=0.7, capsize=1.5, capthick=0.7, **more)
+
+
+def _axes(width: float) -> "tuple[Figure, Axes]":
+    figure = sheet(width, HEIGHT)
+    axes = figure.add_subplot()
+    figure.set_layout_engine("constrained")
+    return figure, axes
+
+
+def _whole_layers(axes: "Axes", series: Sequence[Series]) -> None:
+    layers = sorted({round(p.x) for line in series for p in line.points})
+    axes.set_xticks(layers)
+
+
+def _percent() -> Any:
+    from matplotlib.ticker import PercentFormatter
+
+    return PercentFormatter(1)
+
+
+def _key(figure: "Figure", axes: "Axes", series: Sequence[Series]) -> None:
+    """Write the names of several series above the axes."""
+    if len(series) > 1:
+        longest = max(len(line.name) for line in series)
+        columns = max(1, min(len(series), int(figure.get_figwidth() / (0.45 + 0.05 * longest))))
+        figure.legend(loc="outside upper center", ncols=columns, handlelength=2.2, columnspacing=1.2)
+    else:
+        axes.set_title(series[0].name if series else "", color=INK, parse_math=False)

@@ -1,0 +1,132 @@
+"""How every figure looks and is written: for paper columns, in colours that colour-blind readers tell apart.
+
+Two calls of one figure write the same bytes: no dates, no random ids, fonts that come with matplotlib.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ParamSpec
+
+from ipgraph.graphstore.errors import IpgraphError, UsageError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+FORMATS = ("svg", "pdf", "png")
+COLUMN, TEXT = 3.25, 6.75
+"""Inches: the width of a column and of the text in a two-column paper."""
+SMALL, NORMAL = 6.0, 7.0
+"""Font sizes in points."""
+SIGNS = {1: "#0072b2", -1: "#d55e00"}
+"""Blue and vermilion of Okabe and Ito's palette; they differ in lightness too."""
+SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000", "#999999")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+INK, FAINT, RULE = "#222222", "#bbbbbb", "#dddddd"
+SCALE = "Blues"
+"""Colour map of quantities."""
+
+_RC: dict[str, Any] = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans", "Verdana", "Helvetica", "Arial"],
+    "font.size": NORMAL,
+    "mathtext.fontset": "dejavusans",
+    "axes.titlesize": NORMAL,
+    "axes.labelsize": NORMAL,
+    "axes.linewidth": 0.6,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "text.color": INK,
+    "xtick.labelsize": SMALL,
+    "ytick.labelsize": SMALL,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "legend.fontsize": SMALL,
+    "legend.frameon": False,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "ipgraph",
+    "pdf.fonttype": 42,
+    "savefig.dpi": 300,
+}
+
+Parameters = ParamSpec("Parameters")
+
+
+def need_matplotlib() -> None:
+    """Raise IpgraphError that names the extra if matplotlib is not installed."""
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError as error:
+        raise IpgraphError("figures need matplotlib: run pip install 'ipgraph[plot]'") from error
+
+
+def styled(build: "Callable[Parameters, Figure]") -> "Callable[Parameters, Figure]":
+    """Give a function that builds a figure the style, whatever the user's own settings are."""
+
+    @wraps(build)
+    def wrapper(*args: Parameters.args, **kwargs: Parameters.kwargs) -> "Figure":
+        need_matplotlib()
+        with _style():
+            return build(*args, **kwargs)
+
+    return wrapper
+
+
+def _style() -> Any:
+    from matplotlib.style import context
+
+    return context(["default", _RC])
+
+
+def check_format(path: Path) -> str:
+    """Return the format that a file's name asks for; raises UsageError if it is none of FORMATS."""
+    kind = path.suffix.lower().lstrip(".")
+    if kind not in FORMATS:
+        raise UsageError(f"{path}: the file's ending says how to draw; valid: {', '.join(FORMATS)}")
+    return kind
+
+
+def save(figure: "Figure", path: Path, about: str = "") -> None:
+    """Write a figure as its file's ending says (svg, pdf or png); `about` goes into the file's metadata."""
+    kind = check_format(path)
+    with _style():
+        figure.savefig(path, format=kind, metadata=_metadata(kind, about))
+
+
+def svg(figure: "Figure", about: str = "") -> str:
+    """Return a figure as an `<svg>` element, to be put into a page."""
+    from io import StringIO
+
+    text = StringIO()
+    with _style():
+        figure.savefig(text, format="svg", metadata=_metadata("svg", about))
+    whole = text.getvalue()
+    return whole[whole.index("<svg") :]
+
+
+def _metadata(kind: str, about: str) -> dict[str, str | None]:
+    """Return what to write about a file, without what changes from day to day or from version to version."""
+    named = {"Title": about} if about else {}
+    if kind == "pdf":
+        return {**named, "Creator": "ipgraph", "Producer": None, "CreationDate": None}
+    return {**named, "Software": None} if kind == "png" else {**named, "Creator": "ipgraph", "Date": None}
+
+
+def sheet(width: float, height: float) -> "Figure":
+    """Return an empty figure of a size in inches."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height))
+
+
+def grid(axes: "Axes", axis: Any = "y") -> None:
+    """Draw faint lines behind the data."""
+    axes.grid(axis=axis, color=RULE, linewidth=0.5)
+    axes.set_axisbelow(True)

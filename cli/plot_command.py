@@ -1,0 +1,116 @@
+"""`ipgraph plot`: what a run shows over all its instances, as figures for a paper."""
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from ipgraph.cli.draw_command import OutputOption, WidthOption
+from ipgraph.cli.options import RunOption, StoreOption
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from matplotlib.figure import Figure
+
+    from ipgraph.graphstore.schema import Run
+
+app = typer.Typer(
+    no_args_is_help=True, help="Plots of a run, made from the store alone, as .svg, .pdf or .png."
+)
+
+SubtaskOption = Annotated[str, typer.Option(help="Only instances of this subtask.")]
+ConditionOption = Annotated[str, typer.Option(help="Only instances of this condition.")]
+
+
+@app.command("skip-share")
+def skip_share(
+    output: OutputOption,
+    by: Annotated[
+        Literal["subtask", "condition"] | None, typer.Option(help="One line a subtask, or a condition.")
+    ] = None,
+    subtask: SubtaskOption = "",
+    condition: ConditionOption = "",
+    seed: Annotated[int, typer.Option(help="Seed of the resampling behind the intervals.")] = 0,
+    width: WidthOption = None,
+    run: RunOption = "",
+    store: StoreOption = None,
+) -> None:
+    """Plot how often patterns take the skip connection in each layer, with 95% intervals over instances."""
+    from ipgraph.cli.figures import plots, points, style
+    from ipgraph.queries.binding import resolve_run
+    from ipgraph.queries.running import opened
+
+    _ready(output)
+    with opened(store) as graph:
+        chosen = resolve_run(graph, run)
+        scope = {"subtask": subtask, "condition": condition}
+        series = points.skip_shares(graph, chosen, by=by or "", seed=seed, **scope)
+    _write(plots.skip_share(series, width or style.COLUMN), output, chosen)
+
+
+@app.command()
+def heads(
+    output: OutputOption,
+    role: Annotated[
+        list[str] | None, typer.Option(help="Only patterns of words in this role; repeat it for a map each.")
+    ] = None,
+    condition: Annotated[
+        list[str] | None, typer.Option(help="Only instances of this condition; repeat it for a map each.")
+    ] = None,
+    subtask: SubtaskOption = "",
+    width: WidthOption = None,
+    run: RunOption = "",
+    store: StoreOption = None,
+) -> None:
+    """Plot which share of the patterns passes each attention head: layers upward, heads numbered from 1."""
+    from ipgraph.cli.figures import plots, points
+    from ipgraph.queries.binding import resolve_run
+    from ipgraph.queries.running import opened
+
+    _ready(output)
+    with opened(store) as graph:
+        chosen = resolve_run(graph, run)
+        maps = [
+            points.head_map(
+                graph, chosen, role=r, condition=c, subtask=subtask, title=" ".join((r, c)).strip()
+            )
+            for r in role or [""]
+            for c in condition or [""]
+        ]
+    _write(plots.head_maps(maps, width), output, chosen)
+
+
+@app.command()
+def margins(
+    output: OutputOption,
+    subtask: SubtaskOption = "",
+    condition: ConditionOption = "",
+    width: WidthOption = None,
+    run: RunOption = "",
+    store: StoreOption = None,
+) -> None:
+    """Plot how close the choices were: the share of choices with at most a given margin, layer by layer."""
+    from ipgraph.cli.figures import plots, points
+    from ipgraph.queries.binding import resolve_run
+    from ipgraph.queries.running import opened
+
+    _ready(output)
+    with opened(store) as graph:
+        chosen = resolve_run(graph, run)
+        panels = points.margin_panels(graph, chosen, subtask=subtask, condition=condition)
+    _write(plots.margins(panels, width), output, chosen)
+
+
+def _ready(output: "Path") -> None:
+    """Raise the errors that need no data before any is read."""
+    from ipgraph.cli.figures.style import check_format, need_matplotlib
+
+    check_format(output)
+    need_matplotlib()
+
+
+def _write(figure: "Figure", output: "Path", run: "Run") -> None:
+    from ipgraph.cli.figures.style import save
+
+    save(figure, output, f"run {run.id}: {run.method} on {run.dataset}, {run.model_name}")
+    typer.echo(f"wrote {output}")
