@@ -77,6 +77,8 @@ def declared_value(
 ) -> Plain | list[Plain]:
     """Return a parameter's value, given or default; raises UsageError where it is missing or does not fit."""
     value = given.get(parameter.name)
+    if value == "" and parameter.type in ("run", "level", "instance"):
+        value = None
     if value is None and parameter.default is not None:
         return parameter.default
     if value is None:

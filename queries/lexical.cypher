@@ -13,6 +13,7 @@
 //   instances: Instances in which the word has the role.
 //   correct: Those whose quantity of interest is above 0.
 //   accuracy: correct / instances.
+//   occurrences: Such words in these instances, of which the means are taken.
 //   mean_total_influence: Mean of g of the word (the sum over its pieces).
 //   mean_influence: Mean influence of its patterns (the sum over its pieces).
 //   errors: instances - correct.
@@ -27,8 +28,8 @@ WITH all_errors, i, e.is_correct AS is_correct, p.word AS word, p.word_index AS 
      sum(p.total_influence) AS total_influence, sum(p.influence) AS influence
 WITH all_errors, word, i.condition AS condition, count(DISTINCT i) AS instances,
      count(DISTINCT CASE WHEN is_correct THEN i.id END) AS correct,
-     avg(total_influence) AS mean_total_influence, avg(influence) AS mean_influence
-RETURN word, condition, instances, correct, 1.0 * correct / instances AS accuracy, mean_total_influence,
-       mean_influence, instances - correct AS errors,
+     count(*) AS occurrences, avg(total_influence) AS mean_total_influence, avg(influence) AS mean_influence
+RETURN word, condition, instances, correct, 1.0 * correct / instances AS accuracy, occurrences,
+       mean_total_influence, mean_influence, instances - correct AS errors,
        CASE WHEN all_errors > 0 THEN 1.0 * (instances - correct) / all_errors END AS error_share
 ORDER BY word, condition LIMIT $limit

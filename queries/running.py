@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ipgraph.graphstore.errors import IpgraphError, UsageError
 from ipgraph.queries.binding import bind, bind_text, declared_values
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from ipgraph.graphstore.store import Store, Value
 
 
+Record = dict[str, Any]
+"""A row by column name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rows:
     """What a query returned, and the text and parameters that were run; iterating gives rows by name."""
@@ -26,13 +30,13 @@ class Rows:
     cypher: str
     parameters: "dict[str, Value]"
 
-    def __iter__(self) -> Iterator[dict[str, object]]:
+    def __iter__(self) -> Iterator[Record]:
         return (dict(zip(self.columns, row, strict=True)) for row in self.rows)
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def records(self) -> list[dict[str, object]]:
+    def records(self) -> list[Record]:
         """Return the rows by column name."""
         return list(self)
 

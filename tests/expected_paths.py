@@ -141,7 +141,7 @@ def _subpaths(name: Callable[[Row, At], str]) -> Callable[..., Rows]:
             labels = [name(p, at) for at in p["at"]]
             for start in range(len(labels) - k + 1):
                 holding[" ".join(labels[start : start + k])].append(p)
-        found = [
+        found: Rows = [
             [path, instances_of(ps), instances_of(ps) / instances_of(patterns), len(ps)]
             for path, ps in holding.items()
         ]
@@ -168,6 +168,15 @@ def _holding(patterns: list[Row]) -> dict[str, set[str]]:
         for at in p["at"]:
             holding[at.label].add(p["instance"])
     return holding
+
+
+def node_probability_by_position(data: Data, **scope: Any) -> Rows:
+    rows: Rows = []
+    for position, patterns in by(data.scope(**scope), lambda p: p["position"]).items():
+        total = instances_of(patterns)
+        found = [[position, x, len(ids), total, len(ids) / total] for x, ids in _holding(patterns).items()]
+        rows += sorted(found, key=lambda row: (-row[2], row[1]))
+    return rows
 
 
 def node_probability_difference(

@@ -82,6 +82,11 @@ _EXAMPLES: list[tuple[str, dict[str, Any]]] = [
     ("node-probability", _EMBEDDING),
     ("node-probability", _SCOPED),
     ("node-probability", {**_EMBEDDING, "position": 3, "roles": ROLES}),
+    *(
+        (name, options)
+        for name in ("node-probability-by-position", "influence-by-position")
+        for options in (_ATTENTION, {**_EMBEDDING, "roles": ROLES, "condition": "plural-plural"})
+    ),
     ("node-probability-difference", {**_ATTENTION, **_CONDITIONS, "limit": 1000}),
     ("node-probability-difference", {**_EMBEDDING, **_CONDITIONS, "role": "subject", "sign": 1}),
     ("instance", {**_OF_RUN, "instance": INSTANCE}),

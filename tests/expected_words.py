@@ -80,6 +80,16 @@ def influence_by_role(data: Data, **scope: Any) -> Rows:
     ]
 
 
+def influence_by_position(data: Data, **scope: Any) -> Rows:
+    return [
+        [
+            *(*key, len(ps), mean(abs(p["total_influence"]) for p in ps)),
+            *(mean(p["total_influence"] for p in ps), mean(abs(p["influence"]) for p in ps)),
+        ]
+        for key, ps in by(data.scope(**scope), lambda p: (p["position"], p["role"])).items()
+    ]
+
+
 def concentration(data: Data, **scope: Any) -> Rows:
     rows: Rows = []
     for minus, patterns in by(data.scope(**scope), lambda p: -p["sign"]).items():
@@ -99,7 +109,8 @@ def lexical(data: Data, run: str, role: str, level: str, subtask: str = "", limi
         right = sum(found.values())
         means = [mean(w[name] for w in ws) for name in ("total", "carried")]
         missed = len(found) - right
-        rows.append([word, condition, len(found), right, right / len(found), *means, missed, missed / errors])
+        counts = [len(found), right, right / len(found), len(ws)]
+        rows.append([word, condition, *counts, *means, missed, missed / errors])
     return rows[:limit]
 
 

@@ -1,0 +1,37 @@
+"""Node labels as people read them: heads counted from 1 to A as in the paper, no padding.
+
+h03.07@012 -> h3.8@12        s03.--@012 -> s3@12        x00.--@012 -> x@12
+h03.07-002 -> h3.8-2         (relative to the target)
+h03.07:subject......... -> h3.8:subject
+"""
+
+from ipgraph.graphstore.schema import parse_label
+
+KEY = "x: input, e: embedding, h: head (layer.number, from 1), s: skip"
+"""What a table's note says of them."""
+
+
+def printed_head(head: int) -> int:
+    """Return a head's number as printed, 1..A, from its number in storage, 0..A-1."""
+    return head + 1
+
+
+def printed_step(step: str) -> str:
+    """Return what a label says before its position: `h03.07` gives `h3.8`."""
+    kind, layer, _, head = parse_label(f"{step}@000")
+    if kind == "input":
+        return "x"
+    return f"{step[0]}{layer}" + (f".{printed_head(head)}" if head >= 0 else "")
+
+
+def printed_label(label: str) -> str:
+    """Return a node's label, absolute, relative to the target or by role."""
+    step, mark, place = label[:6], label[6], label[7:]
+    if mark == ":":
+        return f"{printed_step(step)}:{place.rstrip('.')}"
+    return f"{printed_step(step)}{mark}{int(place)}"
+
+
+def printed_subpath(subpath: str) -> str:
+    """Return a part of a route, its nodes joined by arrows."""
+    return " → ".join(map(printed_label, subpath.split(" ")))

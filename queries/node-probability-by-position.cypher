@@ -1,0 +1,27 @@
+// title: Node probability, per word position
+// description: In what share of the instances each node lies on the pattern of the word at each position: the
+//   p_n behind the pattern entropy of a position. Positions are comparable within one structure only.
+// parameters:
+//   run: run = newest  The run: a unique prefix of its id, or `newest` for the newest complete one.
+//   level: level = finest  `attention` or `embedding`; `finest` is attention where the run has it.
+//   subtask: string = ""  Only instances of this subtask; all where empty.
+//   condition: string = ""  Only instances of this condition; all where empty.
+//   roles: string[] = []  Only instances of this structure, the roles by position; all where empty.
+// columns:
+//   word_position: Position of the word whose pattern it is.
+//   node: Label of the node, such as `h03.07@012` for layer 3, head 7, position 12.
+//   instances: Instances in which the word's pattern holds the node.
+//   total: Instances in which there is a pattern of a word at the position.
+//   probability: instances / total.
+MATCH (r:Run {id: $run})-[e:EVALUATED]->(i:Instance)
+WHERE ($subtask = '' OR i.subtask = $subtask) AND ($condition = '' OR i.condition = $condition)
+  AND (size($roles) = 0 OR e.roles = $roles)
+MATCH (i)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
+UNWIND p.path AS id
+WITH p.position AS word_position, id, count(*) AS passing
+WITH word_position, collect(id) AS ids, collect(passing) AS counts, max(passing) AS total
+UNWIND range(0, size(ids) - 1) AS k
+WITH word_position, ids[k + $first] AS id, counts[k + $first] AS instances, total
+MATCH (n:Node {id: id})
+RETURN word_position, n.label AS node, instances, total, 1.0 * instances / total AS probability
+ORDER BY word_position, instances DESC, node

@@ -1,0 +1,168 @@
+"""Reports on words: their influence, where they meet, and what forms of a word do."""
+
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from ipgraph.queries.report_parts import EVERY, as_table, require_roles
+from ipgraph.queries.running import Record
+from ipgraph.queries.running import run as query
+from ipgraph.queries.tables import Table, count, number, share, signed, text
+
+if TYPE_CHECKING:
+    from ipgraph.graphstore.store import Store
+
+
+def words(
+    store: "Store",
+    *,
+    run: str = "",
+    level: str = "",
+    subtask: str = "",
+    condition: str = "",
+    role: str = "",
+    sign: int = 0,
+    at_least: int = 1,
+    limit: int = 20,
+) -> list[Table]:
+    """Influence by role, the most influential words, and how much of it their patterns carry."""
+    require_roles(store, [role], run)
+    where = {"run": run, "level": level, "subtask": subtask, "condition": condition}
+    ranked = query("influential-words", store, **where, role=role, sign=sign, at_least=at_least, limit=limit)
+    return [
+        as_table(
+            "Influence by role and sign",
+            query("influence-by-role", store, **where),
+            {
+                "role": text("role"),
+                "sign": signed("sign", 0),
+                "patterns": count("words"),
+                "mean_total_influence": signed("mean g"),
+                "mean_influence": signed("mean pattern"),
+                "total_share": share("of sum |g|"),
+            },
+            "g: the word's influence; pattern: what its pattern carries of it",
+        ),
+        as_table(
+            "Most influential words",
+            ranked,
+            {
+                "role": text("role"),
+                "word": text("word"),
+                "instances": count("instances"),
+                "mean_total_influence": signed("mean g"),
+                "mean_influence": signed("mean pattern"),
+            },
+            "the pieces of a word taken together",
+        ),
+        as_table(
+            "Concentration",
+            query("concentration", store, **where),
+            {
+                "sign": signed("sign", 0),
+                "instances": count("instances"),
+                "concentration": number("concentration"),
+            },
+            "sum of the patterns' influences / sum of g within an instance, averaged",
+        ),
+    ]
+
+
+def convergence(
+    store: "Store",
+    *,
+    run: str = "",
+    level: str = "",
+    subtask: str = "",
+    condition: str = "",
+    sign: int = 0,
+    limit: int = 20,
+) -> list[Table]:
+    """Where words from several positions converge at the same node before the target."""
+    where: dict[str, Any] = {"run": run, "level": level, "subtask": subtask}
+    where |= {"condition": condition, "sign": sign}
+    columns = {
+        "layer": count("layer"),
+        "role": text("role"),
+        "instances": count("instances"),
+        "instance_share": share("of instances"),
+        "patterns": count("patterns"),
+    }
+    rows = query("convergence", store, **where, limit=limit)
+    return [as_table("Where words converge before the target", rows, columns)]
+
+
+def merges(
+    store: "Store",
+    *,
+    role: str,
+    other_role: str,
+    run: str = "",
+    level: str = "",
+    subtask: str = "",
+    condition: str = "",
+    limit: int = 20,
+) -> list[Table]:
+    """Whether the patterns of two roles' words meet before the target, in which layer, through which head."""
+    require_roles(store, [role, other_role], run)
+    where = {"run": run, "level": level, "role": role, "other_role": other_role, "subtask": subtask}
+    where["condition"] = condition
+    points = query("merge-points", store, **where, limit=limit)
+    return [
+        as_table(
+            f"Instances in which {role} and {other_role} meet before the target",
+            query("merges", store, **where),
+            {
+                "subtask": text("subtask"),
+                "condition": text("condition"),
+                "instances": count("instances"),
+                "meeting": count("meeting"),
+                "meeting_share": share("share"),
+                "mean_layer": number("mean layer", 1),
+            },
+        ),
+        as_table(
+            "Where they first meet",
+            points,
+            {
+                "layer": count("layer"),
+                "meeting_role": text("at"),
+                "step": text(f"{role} by"),
+                "other_step": text(f"{other_role} by" if other_role != role else "the other by"),
+                "pairs": count("pairs"),
+                "pair_share": share("of pairs"),
+            },
+            "h3.8: through head 8 (from 1) of layer 3; s3: through its skip; empty at embedding level",
+        ),
+    ]
+
+
+def lexical(store: "Store", *, role: str, run: str = "", level: str = "", subtask: str = "") -> list[Table]:
+    """Accuracy, influence and share of all errors for each form of the word in a role."""
+    require_roles(store, [role], run)
+    rows = query("lexical", store, run=run, level=level, role=role, subtask=subtask, limit=EVERY)
+    columns = {
+        "instances": count("instances"),
+        "accuracy": share("accuracy"),
+        "mean_total_influence": signed("mean g"),
+        "mean_influence": signed("mean pattern"),
+        "error_share": share("of all errors"),
+    }
+    forms = [_form(word, list(group)) for word, group in groupby(rows, key=lambda row: row["word"])]
+    by_condition = {"word": text("word"), "condition": text("condition"), **columns}
+    return [
+        as_table(f"Forms of the {role}", rows, {"word": text("word"), **columns}, records=forms),
+        as_table("The same, per condition", rows, by_condition),
+    ]
+
+
+def _form(word: str, rows: list[Record]) -> Record:
+    """Return a word form's rows of all conditions as one."""
+    instances, correct, words = (sum(r[n] for r in rows) for n in ("instances", "correct", "occurrences"))
+    means = {
+        name: sum(row["occurrences"] * row[name] for row in rows) / words
+        for name in ("mean_total_influence", "mean_influence")
+    }
+    shares = [row["error_share"] for row in rows]
+    error_share = None if None in shares else sum(shares)
+    counts = {"word": word, "instances": instances, "accuracy": correct / instances}
+    return {**counts, **means, "error_share": error_share}

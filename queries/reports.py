@@ -1,0 +1,41 @@
+"""Reports: questions that take several queries and some arithmetic, each answered by a list of tables.
+
+Every report is made from the store alone. Its function takes the store and, by keyword, its options.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ipgraph.queries import report_nodes, report_paths, report_runs, report_words
+from ipgraph.queries.tables import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A report: its name, what it answers in one line, and the function that makes it."""
+
+    name: str
+    title: str
+    function: Callable[..., list[Table]]
+
+
+def _report(name: str, function: Callable[..., list[Table]]) -> Report:
+    return Report(name, (function.__doc__ or "").partition("\n")[0], function)
+
+
+_FUNCTIONS: dict[str, Callable[..., list[Table]]] = {
+    "overview": report_runs.overview,
+    "skip-share": report_paths.skip_share,
+    "heads": report_paths.heads,
+    "subpaths": report_paths.subpaths,
+    "through-head": report_paths.through_head,
+    "entropy": report_nodes.entropy,
+    "conditions": report_nodes.conditions,
+    "words": report_words.words,
+    "convergence": report_words.convergence,
+    "merges": report_words.merges,
+    "lexical": report_words.lexical,
+    "compare": report_runs.compare,
+    "quality": report_runs.quality,
+}
+REPORTS: dict[str, Report] = {name: _report(name, function) for name, function in _FUNCTIONS.items()}
