@@ -1,4 +1,4 @@
-"""The methods by which paths are chosen: guided refinement, and those it is compared with (Lu et al. 2021, 4.1)."""
+"""The methods that choose paths: guided refinement, and those it is compared with (Lu et al. 2021, 4.1)."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ class Method:
 
 
 def along(trace: Trace, positions: Tensor, choices: Tensor | None = None) -> Refinement:
-    """Return given paths [B, W, L + 1] and hops [B, W, L] with their influences; no margin, as none was chosen by it."""
+    """Return given paths [B, W, L + 1] and hops [B, W, L] with their influences; no margin led to them."""
     influence = steps(trace, paths(positions, choices, trace.heads))
     return Refinement(positions, choices, influence, torch.full_like(influence, torch.nan))
 
@@ -76,7 +76,7 @@ def random_hops(trace: Trace, positions: Tensor, keys: Keys, *, seed: int = 0) -
     return (chance * (trace.heads + stays)).long() - stays
 
 
-def _scored(find: Callable[[Trace, Tensor], node_scores.Scored]) -> Callable[[Trace, Tensor, Keys], Refinement]:
+def _scored(find: node_scores.Find) -> Callable[[Trace, Tensor, Keys], Refinement]:
     return lambda trace, sources, _: along(trace, find(trace, sources).positions)
 
 
@@ -111,7 +111,9 @@ METHODS: dict[str, Method] = {
         "the path of most attention, head mean plus residual", _EMBEDDING, _scored(node_scores.attention)
     ),
     "attention_max": Method(
-        "the path of most attention, largest head plus residual", _EMBEDDING, _scored(node_scores.attention_max)
+        "the path of most attention, largest head plus residual",
+        _EMBEDDING,
+        _scored(node_scores.attention_max),
     ),
     "conductance": Method(
         "each layer's position of most conductance", _EMBEDDING, _scored(node_scores.conductance)

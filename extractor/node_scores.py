@@ -4,7 +4,8 @@ Each gives every word a path and, beside it, every inner node's score for that w
 paths is filled or cut by where methods are compared at equal sizes.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
@@ -21,6 +22,10 @@ class Scored(NamedTuple):
     scores: Tensor  # [B, W, L - 1, N]
 
 
+Find: TypeAlias = Callable[[Trace, Tensor], Scored]
+"""Finds the paths of words at positions [B, W]."""
+
+
 def attention(trace: Trace, sources: Tensor) -> Scored:
     """Return the paths of the largest product of head-mean attention and residual, rows renormalised.
 
@@ -35,7 +40,7 @@ def attention_max(trace: Trace, sources: Tensor) -> Scored:
 
 
 def conductance(trace: Trace, sources: Tensor) -> Scored:
-    """Return, in each layer by itself, the position that conducts most of the word's influence, in its sign."""
+    """Return, for each layer by itself, the position that conducts most of the word's influence."""
     scores = conductances(trace, sources)
     signed = scores * signs(trace, sources)[..., None, None]
     return _by_layer(trace, sources, scores, signed)

@@ -62,9 +62,9 @@ class SetHop(Place):
         self.stays = (destination[..., None] == source[:, :, None]).to(trace.start.dtype)  # [B, W, M, K]
 
     def terms(self, v: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what tangents [B, S, W, K, H] move above: contexts [B, S, A, W, M, d], residual [B, S, W, M, H].
+        """Return what tangents [B, S, W, K, H] move above; those of empty places must be zero.
 
-        Empty places must hold zero.
+        Contexts [B, S, A, W, M, d] and residual [B, S, W, M, H].
         """
         state = self.state
         dq, dk, dv = (x.unflatten(3, self.places) for x in self.tangents(v.flatten(2, 3)))
@@ -82,7 +82,7 @@ class SetHop(Place):
 
     def _columns(self, rows: Tensor) -> Tensor:
         """Return the sources as columns of every destination's row of attention, [B, S, A, W, M, K]."""
-        source = self.source.unflatten(1, self.places)[:, None, None, :, None]
+        source: Tensor = self.source.unflatten(1, self.places)[:, None, None, :, None]
         return source.expand(*rows.shape[:3], *self.above, -1)
 
     def push(self, contexts: Tensor, residual: Tensor) -> Tensor:
@@ -141,7 +141,7 @@ def walk(
 
 
 def keep(terms: tuple[Tensor, Tensor], hops: Tensor) -> tuple[Tensor, Tensor]:
-    """Return terms with those of hops [B, W, M, 1 + A] (or [B, W, M, 1], all alike) that are not kept zero."""
+    """Return terms, zero at hops that are not kept: [B, W, M, 1 + A], or [B, W, M, 1] for all alike."""
     if hops.all():
         return terms
     contexts, residual = terms
