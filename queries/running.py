@@ -91,7 +91,7 @@ def run_template(
                 f"{template.path}: runs on {template.dialect} only, and this store is {graph.dialect}"
             )
         bound = bind(template, parameters, graph)
-        rows = _read(graph, template.text(graph.dialect), bound, f"{template.path}: ")
+        rows = _read(graph, template.text(graph.dialect), bound, template.path)
     expected = [column.name for column in template.columns]
     if rows.columns != expected:
         raise UsageError(
@@ -103,13 +103,15 @@ def run_template(
 def run_cypher(cypher: str, /, store: "Store | str | Path | None" = None, **parameters: object) -> Rows:
     """Run a read-only query of the user's own; `$run`, `$level` and `$first` are bound where it uses them."""
     with opened(store) as graph:
-        return _read(graph, cypher, bind_text(cypher, parameters, graph), "")
+        return _read(graph, cypher, bind_text(cypher, parameters, graph))
 
 
-def _read(store: "Store", cypher: str, parameters: "Mapping[str, Value]", where: str) -> Rows:
+def _read(store: "Store", cypher: str, parameters: "Mapping[str, Value]", path: Path | None = None) -> Rows:
     try:
         result = store.read(cypher, parameters)
     except UsageError as error:
-        raise UsageError(f"{where}{error}") from error
+        if path is None:
+            raise
+        raise UsageError(f"{path}: {str(error).partition(chr(10))[0]}") from error
     shown = {name: value for name, value in parameters.items() if name != BOUND_BY_STORE}
     return Rows(result.columns, result.rows, cypher, shown)

@@ -226,7 +226,8 @@ def _check_names(template: Template) -> None:
         raise TemplateError(
             f"{template.path}: a parameter cannot be called {name}, which means something else"
         )
-    if any(p.type == "level" or p.type == "instance" for p in template.parameters) and "run" not in declared:
+    types = {p.type for p in template.parameters}
+    if types & {"level", "instance"} and "run" not in types:
         raise TemplateError(
             f"{template.path}: a level or an instance is one of a run; declare `run: run = newest`"
         )

@@ -1,0 +1,244 @@
+"""Running templates and a user's own Cypher: what parameters become, and what is refused."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from fixtures import make_run
+
+from ipgraph.graphstore.errors import UsageError
+from ipgraph.graphstore.runs import RunDirectory
+from ipgraph.graphstore.schema import Run
+from ipgraph.graphstore.store import Store, open_store
+from ipgraph.queries import browser_script, run, run_cypher, template
+from ipgraph.queries.binding import resolve_level, resolve_run
+
+pytestmark = pytest.mark.xdist_group("queries")
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> list[RunDirectory]:
+    """Two runs of one dataset, and last the newest, which has embedding patterns only."""
+    root = tmp_path_factory.mktemp("runs")
+    return [make_run(root), make_run(root, seed=1), make_run(root, method="attention", level="embedding")]
+
+
+@pytest.fixture(scope="module")
+def path(runs: list[RunDirectory], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("store") / "ipgraph.db"
+    with open_store(path) as store:
+        store.add(runs)
+    return path
+
+
+@pytest.fixture(scope="module")
+def store(path: Path) -> Iterator[Store]:
+    with open_store(path) as opened:
+        yield opened
+
+
+def write(folder: Path, body: str, *, head: str = "", columns: str = "word: The word.") -> Path:
+    """Write a user's template called mine; return its folder."""
+    start = "// title: Mine\n// description: Mine.\n// parameters:\n//   run: run = newest  The run.\n"
+    (folder / "mine.cypher").write_text(
+        f"{start}{head}// columns:\n//   {columns}\n{body}\n", encoding="utf-8"
+    )
+    return folder
+
+
+class Listing:
+    """A store that only says which runs it has."""
+
+    location = "bolt://lab"
+
+    def __init__(self, *runs: Run) -> None:
+        self._runs = list(runs)
+
+    def runs(self) -> list[Run]:
+        return self._runs
+
+
+def test_a_store_is_given_open_or_by_its_path(
+    path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = run("accuracy", store).rows
+    assert rows
+    assert run("accuracy", path).rows == run("accuracy", str(path)).rows == rows
+    monkeypatch.setenv("IPGRAPH_STORE", str(path))
+    assert run("accuracy").rows == rows
+
+
+def test_rows_come_by_name_and_as_a_data_frame(store: Store, runs: list[RunDirectory]) -> None:
+    rows = run("heads-by-traversal", store, run=runs[0].id, level="attention", limit=4)
+    assert rows.columns[:3] == ["layer", "head", "patterns"]
+    assert rows.records() == list(rows) == [dict(zip(rows.columns, row, strict=True)) for row in rows.rows]
+    assert len(rows) == 4
+    frame = rows.to_pandas()
+    assert list(frame.columns) == rows.columns
+    assert frame["patterns"].tolist() == [row["patterns"] for row in rows]
+    assert rows.parameters == {
+        "run": runs[0].id,
+        "level": "attention",
+        "subtask": "",
+        "condition": "",
+        "role": "",
+        "sign": 0,
+        "layer": 0,
+        "limit": 4,
+    }
+    assert "$limit" in rows.cypher
+
+
+def test_the_run_is_the_newest_complete_one_or_a_unique_prefix(runs: list[RunDirectory]) -> None:
+    first, second, third = (directory.run for directory in runs)
+    half = replace(third, state="loading")
+    listing: Any = Listing(half, second, first)
+    assert resolve_run(listing) == resolve_run(listing, "newest") == resolve_run(listing, "") == second
+    assert resolve_run(listing, first.id) == resolve_run(listing, first.id[:6]) == first
+    longer = replace(first, id=first.id + "0")
+    assert resolve_run(Listing(longer, first), first.id) == first  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=f"run {third.id[:7]!r} is only partly loaded into bolt://lab"):
+        resolve_run(listing, third.id[:7])
+    with pytest.raises(UsageError, match="run 'r' is the beginning of 2 runs"):
+        resolve_run(listing, "r")
+    with pytest.raises(UsageError, match="unknown run 'x1'; valid, nearest first: r"):
+        resolve_run(listing, "x1")
+    for empty in (Listing(), Listing(half)):
+        with pytest.raises(UsageError, match="bolt://lab holds no complete run; make one by `ipgraph ingest"):
+            resolve_run(empty)  # type: ignore[arg-type]
+
+
+def test_a_store_that_does_not_exist_yet_holds_no_run(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="holds no complete run"):
+        run("accuracy", tmp_path / "absent.db")
+
+
+def test_the_level_is_the_finest_that_every_run_has(store: Store, runs: list[RunDirectory]) -> None:
+    both, _, embedding = (directory.run for directory in runs)
+    assert resolve_level([both]) == resolve_level([both], "finest") == "attention"
+    assert resolve_level([both, embedding]) == resolve_level([embedding]) == "embedding"
+    rows = run("compare-runs", store, run=both.id, other=embedding.id)
+    assert rows.parameters["level"] == "embedding"
+    assert rows.rows
+    with pytest.raises(UsageError, match=f"no patterns at attention level in {embedding.id}; extract with"):
+        run("skip-share", store, run=embedding.id)
+    with pytest.raises(
+        UsageError, match="unknown level 'atention'; valid, nearest first: attention, embedding"
+    ):
+        run("node-probability", store, run=both.id, level="atention")
+    with pytest.raises(
+        UsageError, match=r"skip-share\.cypher: the parameter level is 'embedding'; valid: att"
+    ):
+        run("skip-share", store, level="embedding")
+
+
+def test_an_instance_is_named_by_id_row_or_prefix(store: Store) -> None:
+    every = run("instances", store, limit=100).records()
+    for named in every[:3]:
+        digest = named["instance"].partition(":")[2]
+        for name in (named["instance"], named["name"], named["instance"][:-1], digest[:9]):
+            found = run("instance", store, instance=name).records()
+            assert [row["instance"] for row in found] == [named["instance"]], name
+    with pytest.raises(UsageError, match="instance 'sva-obj:' names 24 instances of run"):
+        run("instance", store, instance="sva-obj:")
+    with pytest.raises(
+        UsageError, match="has no instance 'nothing'; `ipgraph query run instances` lists them"
+    ):
+        run("instance", store, instance="nothing")
+
+
+def test_values_become_the_declared_type(store: Store, tmp_path: Path) -> None:
+    lines = ("k: int 1.. = 3", "x: float = 1", "yes: bool = true", "ks: int[] = []", 'w: string = ""')
+    names = ("k", "x", "yes", "ks", "w")
+    head = "".join(f"//   {line}  It.\n" for line in lines)
+    columns = "\n//   ".join(f"{name}_back: It." for name in names)
+    body = f"MATCH (r:Run {{id: $run}}) RETURN {', '.join(f'${name} AS {name}_back' for name in names)}"
+    folder = write(tmp_path, body, head=head, columns=columns)
+    text = run("mine", store, queries_dir=folder, k="4", x="2.5", yes="False", ks="1, 2", w="5")
+    assert text.rows == [[4, 2.5, False, [1, 2], "5"]]
+    ours = run("mine", store, queries_dir=folder, k=np.int64(4), x=2, yes=np.bool_(False), ks=(1, 2), w="5")
+    assert ours.rows == [[4, 2.0, False, [1, 2], "5"]]
+    assert type(ours.rows[0][1]) is float
+    assert run("mine", store, queries_dir=folder, ks="[7]").rows == [[3, 1.0, True, [7], ""]]
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"k": "three"}, "the parameter k is 'three', not a whole number"),
+        ({"k": 2.0}, "the parameter k is 2.0, not a whole number"),
+        ({"k": True}, "the parameter k is True, not a whole number"),
+        ({"k": 1}, "the parameter k is 1; it must be at least 2"),
+        ({"k": 1 << 63}, "more than 64 bits hold"),
+        ({"sign": 2}, "the parameter sign is 2; valid: -1, 0, 1"),
+        ({"role": 5}, "the parameter role is 5, not text"),
+        ({"lenght": 3}, "unknown parameter 'lenght'; valid, nearest first: role, level"),
+    ],
+)
+def test_a_parameter_that_does_not_fit_is_named_with_the_file(tmp_path: Path, given: Any, says: str) -> None:
+    with pytest.raises(UsageError) as raised:  # said before any store is opened
+        run("shared-subpaths", tmp_path / "absent.db", **given)
+    assert str(raised.value).startswith(str(template("shared-subpaths").path))
+    assert says in str(raised.value)
+
+
+def test_a_parameter_without_a_default_must_be_given(store: Store) -> None:
+    with pytest.raises(
+        UsageError, match=r"merges\.cypher: the parameter role \(string: Role of one word\.\) has no"
+    ):
+        run("merges", store)
+
+
+def test_cypher_that_the_store_refuses_is_said_with_the_file(store: Store, tmp_path: Path) -> None:
+    folder = write(tmp_path, "MATCH (r:Run {id: $run}) RETRUN r.id AS word")
+    with pytest.raises(UsageError, match=r"mine\.cypher: .*RETRUN"):
+        run("mine", store, queries_dir=folder)
+    write(tmp_path, "MATCH (r:Run {id: $run}) CREATE (x:Run {id: 'z'}) RETURN r.id AS word")
+    with pytest.raises(UsageError, match=r"mine\.cypher: "):
+        run("mine", store, queries_dir=folder)
+    assert not [found for found in store.runs() if found.id == "z"]
+
+
+def test_columns_must_be_those_the_head_says(store: Store, tmp_path: Path) -> None:
+    folder = write(tmp_path, "MATCH (r:Run {id: $run}) RETURN r.id AS name")
+    with pytest.raises(
+        UsageError, match=r"mine\.cypher: the head says the columns \['word'\], the text returns"
+    ):
+        run("mine", store, queries_dir=folder)
+
+
+def test_a_template_for_another_store_is_refused(store: Store, tmp_path: Path) -> None:
+    folder = write(tmp_path, "MATCH (r:Run {id: $run}) RETURN r.id AS word", head="// dialect: neo4j\n")
+    with pytest.raises(UsageError, match=r"mine\.cypher: runs on neo4j only, and this store is ladybug"):
+        run("mine", store, queries_dir=folder)
+    with pytest.raises(
+        UsageError, match="returns paths for Neo4j Browser to draw; paste what `ipgraph query show"
+    ):
+        run("picture-of-instance", store, instance="sva-obj-0")
+
+
+def test_own_cypher_is_bound_and_read_only(store: Store, runs: list[RunDirectory]) -> None:
+    text = "MATCH (p:Pattern {run: $run, level: $level}) WHERE p.position < $k "
+    text += "RETURN count(*) AS found, [1, 2][$first] AS one"
+    rows = run_cypher(text, store, run=runs[0].id[:7], k=np.int32(1))
+    assert rows.rows == [[24, 1]]
+    assert rows.parameters == {"run": runs[0].id, "level": "attention", "k": 1}
+    assert run_cypher("RETURN $names AS names", store, names=("a", "b"), unused=1).rows == [[["a", "b"]]]
+    with pytest.raises(UsageError, match="the query uses \\$k, which was not given; add --param k="):
+        run_cypher("RETURN $k AS k", store)
+    with pytest.raises(UsageError, match="the parameter k is <object"):
+        run_cypher("RETURN $k AS k", store, k=object())
+    with pytest.raises(UsageError):
+        run_cypher("CREATE (x:Run {id: 'z'})", store)
+    with pytest.raises(UsageError):
+        run_cypher("RETURN 1 AS a; RETURN 2 AS b", store)
+
+
+def test_browser_script_with_a_store_says_what_is_bound(store: Store, runs: list[RunDirectory]) -> None:
+    script = browser_script(template("shared-subpaths"), store, run=runs[1].id[:8], k=4)
+    assert f':param run => "{runs[1].id}"' in script.splitlines()
+    assert ":param first => 0" in script.splitlines()
+    assert ":param k => 4" in script.splitlines()
