@@ -7,7 +7,19 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from ipgraph.cli import cite, dataset, draw_command, ingest, plot_command, query, report, runs, show, store
+from ipgraph.cli import (
+    cite,
+    dataset,
+    draw_command,
+    html_command,
+    ingest,
+    plot_command,
+    query,
+    report,
+    runs,
+    show,
+    store,
+)
 from ipgraph.graphstore.errors import IpgraphError
 
 ORDER = (
@@ -57,6 +69,7 @@ app.add_typer(ingest.app, name="ingest")
 app.command()(ingest.extract)
 app.add_typer(query.app, name="query")
 app.add_typer(report.app, name="report")
+report.app.command()(html_command.html)
 app.command()(show.show)
 app.command()(draw_command.draw)
 app.add_typer(plot_command.app, name="plot")

@@ -124,6 +124,8 @@ def head_maps(maps: Sequence[HeadMap], width: float | None = None) -> "Figure":
             axes.set_ylabel("layer")
     bar = figure.colorbar(ScalarMappable(scale, SCALE), ax=list(panels), pad=0.02, aspect=16)
     bar.ax.yaxis.set_major_formatter(_percent())
+    if bar.solids is not None:
+        bar.solids.set(rasterized=False, edgecolor="face")
     bar.outline.set_linewidth(0.4)
     bar.set_label("share of patterns")
     figure.set_layout_engine("constrained")

@@ -1,0 +1,99 @@
+"""`ipgraph report html`: everything about a run in one file."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ipgraph.cli.options import RunOption, StoreOption
+
+if TYPE_CHECKING:
+    from ipgraph.cli.figures.diagram import Sentence
+    from ipgraph.cli.figures.page import Illustration, Section
+    from ipgraph.graphstore.schema import Run
+    from ipgraph.graphstore.store import Store
+
+REPORTS = ("overview", "quality", "skip-share", "heads", "subpaths", "words", "convergence", "entropy")
+"""The reports that the page holds: those that need no choice of words or conditions."""
+PANELS = 4
+"""Conditions drawn at most."""
+
+
+def html(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="File to write, such as report.html.")
+    ] = Path("report.html"),
+    instances: Annotated[
+        int, typer.Option(min=1, help="Instances that the view of instances holds at most; 1,000 take 7 MB.")
+    ] = 1000,
+    run: RunOption = "",
+    store: StoreOption = None,
+) -> None:
+    """Write a run's reports, figures and a view of every instance as one HTML file that needs no network."""
+    from ipgraph.cli.figures.gather import load_sentences
+    from ipgraph.cli.figures.page import page
+    from ipgraph.cli.figures.style import need_matplotlib
+    from ipgraph.queries.binding import resolve_run
+    from ipgraph.queries.running import opened
+
+    need_matplotlib()
+    with opened(store) as graph:
+        chosen = resolve_run(graph, run)
+        sentences = load_sentences(graph, chosen, limit=instances)
+        overview, *reports = _reports(graph, chosen)
+        figures = list(_figures(graph, chosen, sentences))
+    output.write_text(page(chosen, overview, reports, figures, sentences), encoding="utf-8")
+    typer.echo(f"wrote {output} ({output.stat().st_size / 1e6:.1f} MB); open it in a browser")
+
+
+def _reports(store: "Store", run: "Run") -> "Iterator[Section]":
+    from ipgraph.cli.figures.page import Section
+    from ipgraph.queries.reports import REPORTS as KNOWN
+
+    needs_heads = ("skip-share", "heads")
+    for name in REPORTS:
+        if run.level != "embedding" or name not in needs_heads:
+            report = KNOWN[name]
+            heading = name.replace("-", " ").capitalize()
+            yield Section(heading, report.title, report.function(store, run=run.id))
+
+
+def _figures(store: "Store", run: "Run", sentences: "list[Sentence]") -> "Iterator[Illustration]":
+    from ipgraph.cli.figures import plots, points
+    from ipgraph.cli.figures.page import Illustration
+    from ipgraph.cli.figures.style import svg
+
+    yield from _flows(sentences)
+    if run.level != "embedding":
+        shares = svg(plots.skip_share(points.skip_shares(store, run)))
+        yield Illustration(
+            shares, "Share of the patterns that take the skip connection, by layer; 95% intervals."
+        )
+        heads = svg(plots.head_maps([points.head_map(store, run)]))
+        yield Illustration(heads, "Share of the patterns that pass each head, in percent.")
+    margins = svg(plots.margins(points.margin_panels(store, run)))
+    yield Illustration(margins, "How close the choices of nodes were: their margin over the runner-up.")
+
+
+def _flows(sentences: "list[Sentence]") -> "Iterator[Illustration]":
+    """Yield the patterns of the commonest structure by condition."""
+    from ipgraph.cli.figures import flow
+    from ipgraph.cli.figures.diagram import of_condition, structures
+    from ipgraph.cli.figures.page import Illustration
+    from ipgraph.cli.figures.style import svg
+
+    if not sentences:
+        return
+    (roles, target), _ = structures(sentences).most_common(1)[0]
+    alike = [s for s in sentences if (s.roles, s.target) == (roles, target)]
+    conditions = sorted({(s.subtask, s.condition) for s in alike})[:PANELS]
+    panels = [
+        of_condition([s for s in alike if (s.subtask, s.condition) == key], " ".join(key).strip())
+        for key in conditions
+    ]
+    caption = (
+        "Patterns by condition: an edge's width is the share of instances that take it, from 10% on; words "
+        "with less than 5% of the sum of |g| are left out. Sentences of the run's commonest structure."
+    )
+    yield Illustration(svg(flow.draw(panels)), caption)
