@@ -44,7 +44,7 @@ def _facts(run: Run) -> Table:
         ["quantity of interest", run.qoi],
         ["patterns", f"{run.patterns:,} of {run.steps:,} steps"],
     ]
-    return Table.of(f"Run {run.id}", ["", ""], rows)
+    return Table.of(f"Run {run.id}", ["what", "value"], rows)
 
 
 def _accuracy(store: "Store", run: Run) -> Table:

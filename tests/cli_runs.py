@@ -72,7 +72,17 @@ def call(
     *arguments: str, cwd: Path, env: Mapping[str, str] | None = None
 ) -> "subprocess.CompletedProcess[str]":
     """Call the installed command in a process of its own."""
-    environment = {k: v for k, v in os.environ.items() if k != "IPGRAPH_STORE"} | dict(env or {})
     return subprocess.run(
-        [COMMAND, *arguments], cwd=cwd, env=environment, capture_output=True, text=True, check=False
+        [COMMAND, *arguments],
+        cwd=cwd,
+        env=environment() | dict(env or {}),
+        capture_output=True,
+        text=True,
+        check=False,
     )
+
+
+def environment() -> dict[str, str]:
+    """Return this process's environment without what changes the output; torch gets one thread."""
+    changing = ("IPGRAPH_STORE", "NO_COLOR", "FORCE_COLOR", "COLUMNS")
+    return {k: v for k, v in os.environ.items() if k not in changing} | {"OMP_NUM_THREADS": "1"}

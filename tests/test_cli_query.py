@@ -1,14 +1,17 @@
-"""`ipgraph query`: the rows of the library, in every format, and what is refused."""
+"""`ipgraph query` and `report`: the library's rows and tables in every format, and what is refused."""
 
 import csv
 import json
+from inspect import signature
 from io import StringIO
 from pathlib import Path
 
 import pytest
 from cli_runs import Folder, folder, invoke, shared_folder
 
+from ipgraph.graphstore.store import open_store
 from ipgraph.queries import run, templates
+from ipgraph.queries.reports import REPORTS
 
 __all__ = ["folder", "shared_folder"]
 TEMPLATE = """\
@@ -133,3 +136,26 @@ def test_ipgraph_store_names_the_store(
     invoke("query", "run", "skip-share", code=2)
     env = {"IPGRAPH_STORE": str(folder.path / "ipgraph.db")}
     assert invoke("query", "run", "skip-share", env=env).stdout == expected
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_reports_are_the_library_s_tables(name: str, folder: Folder) -> None:
+    given = {
+        "through-head": {"role": "subject", "layer": 1, "head": 1},
+        "merges": {"role": "subject", "other_role": "attractor"},
+        "lexical": {"role": "subject"},
+        "compare": {"other": folder.runs[0].id, "run": folder.runs[1].id},
+        "conditions": {"condition": "singular-plural", "other_condition": "plural-plural"},
+    }.get(name, {})
+    function = REPORTS[name].function
+    required = [p.name for p in signature(function).parameters.values() if p.default is p.empty][1:]
+    arguments = [str(given[key]) for key in required]
+    options = [f"--{key.replace('_', '-')}={value}" for key, value in given.items() if key not in required]
+    with open_store(folder.path / "ipgraph.db") as store:
+        expected = function(store, **given)
+    shown = json.loads(invoke("report", name, *arguments, *options, "--format", "json").stdout)
+    tables = [shown] if len(expected) == 1 else [table["rows"] for table in shown]
+    assert tables == [[dict(zip(t.headers, row, strict=True)) for row in t.rows] for t in expected]
+    assert all(len(set(table.headers)) == len(table.headers) for table in expected)
+    text = invoke("report", name, *arguments, *options).stdout
+    assert all(table.title in text and table.note in text for table in expected)
