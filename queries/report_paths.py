@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from ipgraph.graphstore.errors import unknown
+from ipgraph.graphstore.errors import UsageError, unknown
 from ipgraph.queries.labels import KEY
 from ipgraph.queries.report_parts import EVERY, as_table, first_of_each, require_roles
 from ipgraph.queries.running import run as query
@@ -160,7 +160,7 @@ def through_head(
     require_roles(store, [role], run)
     scope: dict[str, Any] = {"run": run, "subtask": subtask, "condition": condition, "sign": sign}
     if head < 1:
-        raise unknown("head", str(head), ["1 and more: reports count heads from 1"])
+        raise UsageError(f"there is no head {head}: reports count heads from 1")
     rows = query("instances-through-head", store, **scope, role=role, layer=layer, head=head - 1, limit=limit)
     columns = {
         "instance": text("instance"),

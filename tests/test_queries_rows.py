@@ -2,6 +2,8 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +11,8 @@ from expected_data import Data
 from expected_rows import examples, expected, names
 from fixtures import make_measures, make_run
 
-from ipgraph.graphstore.runs import RunDirectory
+from ipgraph.graphstore.runs import RunDirectory, Shard
+from ipgraph.graphstore.schema import Pattern
 from ipgraph.graphstore.store import Store, open_store
 from ipgraph.queries import run, templates
 
@@ -60,3 +63,50 @@ def test_rows_are_those_computed_from_the_parquet_files(
         for got, want in zip(found.rows, wanted, strict=True):
             assert len(got) == len(want)
             assert all(map(close, got, want)), (parameters, got, want)
+
+
+@pytest.fixture(scope="module")
+def pieces(runs: list[RunDirectory], tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
+    """A run in which every subject and the word before it are pieces of one word, and all is right."""
+    source, fields = runs[0], asdict(runs[0].run)
+    given = ("model", "model_name", "task", "dataset", "method", "level", "qoi", "baseline", "n_steps")
+    known = {name: fields[name] for name in (*given, "quadrature", "dtype", "layers", "heads")}
+    made = RunDirectory.create(
+        tmp_path_factory.mktemp("pieces"), {"pieces": True}, fields=known, environment={}, shards=1
+    )
+    shard = Shard(*(list(source.records(name)) for name in ("instances", "evaluations", "patterns", "steps")))
+    shard.evaluations = [replace(e, run=made.id, is_correct=True) for e in shard.evaluations]
+    whole = {(p.instance, p.level): p for p in shard.patterns if p.role == "subject"}
+    shard.patterns = [_piece(p, whole[p.instance, p.level], made.id) for p in shard.patterns]
+    shard.steps = [replace(s, pattern=s.pattern.replace(source.id, made.id)) for s in shard.steps]
+    made.write_shard(0, shard)
+    made.finish()
+    return made
+
+
+def _piece(pattern: Pattern, subject: Pattern, run_id: str) -> Pattern:
+    moved = replace(pattern, run=run_id, id=pattern.id.replace(pattern.run, run_id))
+    if pattern.position != subject.position - 1:
+        return moved
+    return replace(moved, word=subject.word, word_index=subject.word_index, role="subject")
+
+
+@pytest.mark.parametrize("level", ["attention", "embedding"])
+def test_the_pieces_of_a_word_are_taken_together(pieces: RunDirectory, tmp_path: Path, level: str) -> None:
+    data = Data.of(pieces)
+    with open_store(tmp_path / "ipgraph.db") as store:
+        store.add([pieces])
+        for sign in (0, 1, -1):
+            given: dict[str, Any] = {"run": pieces.id, "level": level, "role": "subject", "sign": sign}
+            wanted = expected("influential-words", data, **given)
+            for got, want in zip(run("influential-words", store, **given).rows, wanted, strict=True):
+                assert all(map(close, got, want))
+        found = run("lexical", store, level=level, role="subject").records()
+    totals = {word["word"]: word for word in found if word["instances"] == 1}
+    for word, row in totals.items():
+        both = [p for p in data.scope(pieces.id, level) if (p["word"], p["role"]) == (word, "subject")]
+        assert row["occurrences"] == 1
+        if len(both) == 2:
+            assert close(row["mean_total_influence"], both[0]["total_influence"] + both[1]["total_influence"])
+    assert totals
+    assert {row["error_share"] for row in found} == {None}
