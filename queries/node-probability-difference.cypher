@@ -1,5 +1,6 @@
 // title: Where two conditions differ most
 // description: The nodes whose probability of lying on a pattern differs most between two conditions.
+//   Positions are comparable within one structure only.
 // parameters:
 //   run: run = newest  The run: a unique prefix of its id, or `newest` for the newest complete one.
 //   level: level = finest  `attention` or `embedding`; `finest` is attention where the run has it.

@@ -10,6 +10,7 @@ import pytest
 from ipgraph.graphstore.errors import UsageError
 from ipgraph.graphstore.schema import LABEL_WIDTH, ROLE_LABEL_WIDTH
 from ipgraph.queries import Template, TemplateError, browser_script, template, templates
+from ipgraph.queries.reference import written
 from ipgraph.queries.template import used_parameters
 
 HEAD = """\
@@ -207,3 +208,19 @@ def test_importing_queries_imports_nothing_heavy() -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+DOCS = Path(__file__).parent.parent / "docs" / "queries.md"
+
+
+def test_the_documented_templates_and_reports_are_the_registrys() -> None:
+    page = DOCS.read_text(encoding="utf-8")
+    assert page == written(page), "run `python -m ipgraph.queries.reference docs/queries.md`"
+    assert all(f"### {name}\n" in page for name in SHIPPED)
+
+
+def test_the_documented_example_of_ones_own_template_parses(tmp_path: Path) -> None:
+    page = DOCS.read_text(encoding="utf-8").partition("The head:\n\n")[2]
+    example = "\n".join(line[4:] for line in page.partition("\n\n")[0].splitlines())
+    write(tmp_path, example)
+    assert [p.name for p in template("mine", tmp_path).parameters] == ["run", "level", "least"]
