@@ -11,7 +11,7 @@ from oracle import Guided, Question
 from torch import Tensor
 
 from ipgraph.extractor.adapter import bert_adapter
-from ipgraph.extractor.gpr import Refinement, refine_attention, refine_embeddings
+from ipgraph.extractor.gpr import Refinement, refine_attention, refine_embeddings, signs
 from ipgraph.extractor.options import QUADRATURES
 from ipgraph.extractor.trace import Batch, Line, Trace
 
@@ -119,7 +119,7 @@ def guided(trace: Trace, embedding: Refinement, attention: Refinement, row: int,
     assert embedding.influence[row, word, 0] == trace.total_influence[row, word]
     return Guided(
         word,
-        1 if trace.total_influence[row, word] >= 0 else -1,
+        int(signs(trace, embedding.positions[..., 0])[row, word]),
         tuple(embedding.positions[row, word, 1:].tolist()),
         tuple(embedding.influence[row, word].tolist()),
         nullable(embedding.margin[row, word].tolist()),
