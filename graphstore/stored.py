@@ -132,14 +132,17 @@ def count(store: Reader, cypher: str, **parameters: Value) -> int:
 
 def graph_notes(store: Reader) -> dict[str, Scalar]:
     """Return, for each model, how far its computation graph reaches in the store."""
-    reach = rows(store, "MATCH (n:Node) RETURN n.model AS model, max(n.position) AS last ORDER BY model")
     found: dict[str, Scalar] = {}
-    for row in reach:
+    text = (
+        "MATCH (n:Node) RETURN n.model AS model, max(n.position) + 1 AS positions, max(n.head) + 1 AS heads, "
+        "max(n.layer) - 1 AS layers ORDER BY model"
+    )
+    for row in rows(store, text):
+        edges = "MATCH (a:Node {model: $model})-[:FLOWS_TO]->(:Node) RETURN count(*) AS n"
+        whole = graph.counts(row["layers"], row["heads"], row["positions"])[1]
+        partly = count(store, edges, model=row["model"]) < whole
         beyond = f"; past {graph.FULL_POSITIONS} only the edges that some pattern takes"
-        positions = row["last"] + 1
-        found[f"graph of {row['model']}"] = f"{positions} positions" + beyond * (
-            positions > graph.FULL_POSITIONS
-        )
+        found[f"graph of {row['model']}"] = f"{row['positions']} positions" + beyond * partly
     return found
 
 

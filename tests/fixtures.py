@@ -5,7 +5,9 @@ target, attention patterns refine embedding patterns, forced steps repeat the in
 null where there was one candidate, the words' total influences and the completeness error add up to the QoI.
 """
 
+import resource
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -95,6 +97,17 @@ def make_run(
     if finish:
         run.finish(seconds=1.5)
     return run
+
+
+@contextmanager
+def file_size_limit(size: int) -> Iterator[None]:
+    """Let no file of this process grow past `size` bytes, as if the disk were full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def make_measures(run: RunDirectory, count: int = 3) -> list[Measure]:

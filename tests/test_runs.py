@@ -4,15 +4,13 @@ import errno
 import json
 import logging
 import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from fixtures import make_measures, make_run
+from fixtures import file_size_limit, make_measures, make_run
 
 from ipgraph.graphstore import shards
 from ipgraph.graphstore.errors import IpgraphError, UsageError
@@ -212,24 +210,11 @@ def test_measures_are_kept_and_replaced_by_id(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_leaves_the_finished_shards(tmp_path: Path) -> None:
-    """The file size limit of a process stands for the end of a disk: Parquet writing fails part way."""
     run = make_run(tmp_path, finish=False)
     shard = read_shard(run, 1)
-    script = (
-        "import resource, signal, sys\n"
-        "from ipgraph.graphstore.runs import RunDirectory\n"
-        "sys.path.insert(0, sys.argv[2])\n"
-        "from test_runs import read_shard\n"
-        "run = RunDirectory.open(sys.argv[1])\n"
-        "shard = read_shard(run, 1)\n"
-        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))\n"
-        "run.write_shard(2, shard)\n"
-    )
-    arguments = [sys.executable, "-c", script, str(run.path), str(Path(__file__).parent)]
-    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
-    assert "the finished shards are intact" in done.stderr.splitlines()[-1]
-    assert os.strerror(errno.EFBIG) in done.stderr
+    with file_size_limit(4000), pytest.raises(IpgraphError, match="finished shards are intact") as caught:
+        run.write_shard(2, shard)
+    assert os.strerror(errno.EFBIG) in str(caught.value)
     assert run.missing() == [2]
     assert read_shard(run, 1) == shard
     assert {path.name for path in (run.path / "shards").iterdir()} == {"00000", "00001"}
