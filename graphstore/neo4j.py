@@ -82,6 +82,25 @@ class Neo4jStore:
         patterns = self._required(run).patterns
         neo4j_remove.remove(self._connection, run, _counted(progress, 0, patterns))
 
+    def rebuild(
+        self, runs: Iterable[RunDirectory], progress: Progress | None = None, *, full_graph: bool = False
+    ) -> list[Run]:
+        """Load run directories anew, one after the other; return the stored runs that have no directory here.
+
+        With `full_graph` every edge of their computation graphs is written, however long the sentences.
+        """
+        directories = {run.id: run for run in runs}
+        held = self.runs()
+        for run in held:
+            if run.id in directories:
+                directories[run.id].require_complete()
+                neo4j_remove.remove(self._connection, run.id)
+        self.add(directories.values(), progress)
+        if full_graph:
+            for directory in directories.values():
+                neo4j_load.load_far_edges(self._connection, directory.run)
+        return [run for run in held if run.id not in directories]
+
     def add_measures(self, run: str, measures: Iterable[Measure]) -> None:
         """Attach measures to a run, replacing those of the same id; raises UsageError if it is not there."""
         self._required(run)

@@ -11,7 +11,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, LiteralString, TypeVar, cast
+from typing import Any, TypeVar
 
 import neo4j
 from neo4j.exceptions import DriverError, IncompleteCommit, Neo4jError
@@ -21,7 +21,7 @@ from ipgraph.graphstore.neo4j_errors import as_sentence
 
 OLDEST = (5, 26)
 """The oldest release that will do: the 5.26 LTS. Calendar versions (2025.01 and later) come after it."""
-RETRY_SECONDS = 60.0
+RETRY_SECONDS = 120.0
 """How long a transaction is retried, with back-off; a server that restarts is up again by then."""
 _LOST_COMMITS = 5
 
@@ -69,34 +69,35 @@ class Connection:
 
     def read(self, cypher: str, parameters: Mapping[str, Any] | None = None) -> neo4j.EagerResult:
         """Run a statement in a read transaction: the server refuses to write in it."""
-        with self._sentences():
-            return self.driver.execute_query(
-                _text(cypher), dict(parameters or {}), database_=self.database, routing_="r"
+        return self._repeated(
+            lambda: self.driver.execute_query(
+                cypher, dict(parameters or {}), database_=self.database, routing_="r"
             )
+        )
 
     def write(self, cypher: str, **parameters: Any) -> neo4j.SummaryCounters:
         """Run a statement in a write transaction of its own (see `transact`); return what it changed."""
-        return self.transact(
-            lambda transaction: transaction.run(_text(cypher), parameters).consume().counters
-        )
+        return self.transact(lambda transaction: transaction.run(cypher, parameters).consume().counters)
 
     def transact(self, work: Callable[[neo4j.ManagedTransaction], T]) -> T:
-        """Do work that may be repeated in one write transaction.
-
-        The driver retries, with back-off, what fails in passing. Where the connection broke during the commit
-        nobody knows whether it took place: the work is done again.
-        """
+        """Do work in one write transaction; it must be such that it can be repeated."""
         bookmarks = self.driver.execute_query_bookmark_manager
-        with (
-            self._sentences(),
-            self.driver.session(database=self.database, bookmark_manager=bookmarks) as session,
-        ):
+        with self.driver.session(database=self.database, bookmark_manager=bookmarks) as session:
+            return self._repeated(lambda: session.execute_write(work))
+
+    def _repeated(self, attempt: Callable[[], T]) -> T:
+        """Repeat what the driver does not: a transaction whose connection broke during the commit.
+
+        Nobody knows whether that commit took place. Whatever else fails in passing the driver has retried
+        already, with back-off.
+        """
+        with self._sentences():
             for _ in range(_LOST_COMMITS):
                 try:
-                    return session.execute_write(work)
+                    return attempt()
                 except IncompleteCommit:
                     log.warning("the connection to %s broke during a commit; repeating it", self.location)
-            return session.execute_write(work)
+            return attempt()
 
     def _components(self) -> tuple[str, str]:
         """Return version and edition by one query, never retried: a wrong request fails at once."""
@@ -137,8 +138,3 @@ def require_version(location: str, version: str, edition: str) -> None:
             f"the server at {location} is Neo4j {version} ({edition}); "
             f"ipgraph needs {oldest} or newer, of any edition, without plugins"
         )
-
-
-def _text(cypher: str) -> LiteralString:
-    """Mark a statement as reviewed: values are bound as parameters, and names come from the schema."""
-    return cast(LiteralString, cypher)

@@ -155,13 +155,18 @@ def _load_graph(connection: Connection, run: Run) -> None:
         by_position[max(node.position, 0)].append(node)
     for position in range(start, run.positions):
         nodes = [asdict(node) for node in by_position[position]]
-        connection.write(_GRAPH, nodes=nodes, flows=_flows_at(run, position))
+        flows = _flows_at(run, position) if position < graph.FULL_POSITIONS else []
+        connection.write(_GRAPH, nodes=nodes, flows=flows)
+
+
+def load_far_edges(connection: Connection, run: Run) -> None:
+    """Add every edge past FULL_POSITIONS, up to the run's positions."""
+    for position in range(graph.FULL_POSITIONS, run.positions):
+        connection.write(_GRAPH, nodes=[], flows=_flows_at(run, position))
 
 
 def _flows_at(run: Run, position: int) -> list[Row]:
-    """Return the edges whose later end is at a position, a row for each source; none past FULL_POSITIONS."""
-    if position >= graph.FULL_POSITIONS:
-        return []
+    """Return the edges whose later end is at a position, a row for each source."""
     pairs = (
         pair
         for table in graph.flow_tables(run.model, run.layers, run.heads, position + 1, start=position)
@@ -176,7 +181,7 @@ def _load_edges_taken(connection: Connection, run: RunDirectory) -> None:
     if record.positions <= graph.FULL_POSITIONS:
         return
     for table in run.tables("patterns"):
-        flows = graph.taken_flows(table, record.model, record.layers)
+        flows = graph.taken_flows(table, record.model, record.layers, graph.FULL_POSITIONS)
         connection.write(_GRAPH, nodes=[], flows=_by_source(flows))
 
 
