@@ -21,6 +21,7 @@ from requirements import missing
 from servers import Login
 from test_store_contract import counts, due
 
+from ipgraph import queries
 from ipgraph.graphstore import neo4j_connect, neo4j_load, neo4j_remove
 from ipgraph.graphstore.errors import IpgraphError, UsageError
 from ipgraph.graphstore.neo4j import Neo4jStore
@@ -284,6 +285,21 @@ def test_a_half_loaded_run_is_visible_and_the_next_loading_completes_it(
         assert min(seen) > 3 * SMALL_BATCH
         assert store.check([run]) == []
         assert counts(store) == due(run)
+
+
+def test_templates_never_count_a_half_loaded_run(
+    neo4j_server: Login, run: RunDirectory, other: RunDirectory, small_batches: None
+) -> None:
+    with Neo4jStore(neo4j_server.uri) as store:
+        with pytest.raises(Stopped):
+            store.add([other], stop_after(SMALL_BATCH))
+        for name in ("newest", other.id):
+            with pytest.raises(UsageError, match="no complete run"):
+                queries.run("skip-share", store, run=name)
+        store.add([run])
+        rows = queries.run("skip-share", store)
+        assert rows.parameters["run"] == run.id
+        assert rows.records() == queries.run("skip-share", store, run=run.id).records()
 
 
 @pytest.mark.parametrize("finish", ["remove", "add"])
