@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ipgraph.extractor import node_scores
 from ipgraph.extractor.gpr import SKIP, Refinement, refine_attention, refine_embeddings
+from ipgraph.extractor.node_scores import FINDERS, Find
 from ipgraph.extractor.sets import EVERY, paths, steps
 from ipgraph.extractor.trace import Trace
 from ipgraph.graphstore.schema import LEVELS, Level
@@ -76,7 +76,7 @@ def random_hops(trace: Trace, positions: Tensor, keys: Keys, *, seed: int = 0) -
     return (chance * (trace.heads + stays)).long() - stays
 
 
-def _scored(find: node_scores.Find) -> Callable[[Trace, Tensor, Keys], Refinement]:
+def _scored(find: Find) -> Callable[[Trace, Tensor, Keys], Refinement]:
     return lambda trace, sources, _: along(trace, find(trace, sources).positions)
 
 
@@ -108,25 +108,25 @@ _EMBEDDING: tuple[Level, ...] = ("embedding",)
 METHODS: dict[str, Method] = {
     "gpr": Method("guided pattern refinement (Lu et al. 2021)", LEVELS, _gpr, _gpr_hops),
     "attention": Method(
-        "the path of most attention, head mean plus residual", _EMBEDDING, _scored(node_scores.attention)
+        "the path of most attention, head mean plus residual", _EMBEDDING, _scored(FINDERS["attention"])
     ),
     "attention_max": Method(
         "the path of most attention, largest head plus residual",
         _EMBEDDING,
-        _scored(node_scores.attention_max),
+        _scored(FINDERS["attention_max"]),
     ),
     "conductance": Method(
-        "each layer's position of most conductance", _EMBEDDING, _scored(node_scores.conductance)
+        "each layer's position of most conductance", _EMBEDDING, _scored(FINDERS["conductance"])
     ),
     "internal_influence": Method(
         "each layer's position of the largest gradient, summed over units",
         _EMBEDDING,
-        _scored(node_scores.internal_influence),
+        _scored(FINDERS["internal_influence"]),
     ),
     "internal_influence_l2": Method(
         "each layer's position of the largest gradient, by its norm",
         _EMBEDDING,
-        _scored(node_scores.internal_influence_l2),
+        _scored(FINDERS["internal_influence_l2"]),
     ),
     "random": Method("positions, heads and skips drawn at random", LEVELS, _random, _random_hops),
     "skip_replaced": Method(

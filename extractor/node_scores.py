@@ -131,3 +131,12 @@ def _with_residual(trace: Trace, index: int, p: Tensor) -> Tensor:
 
 def _no_scores(trace: Trace, sources: Tensor) -> Tensor:
     return trace.start.new_zeros(*sources.shape, 0, trace.size[2])
+
+
+FINDERS: dict[str, Find] = {
+    "attention": attention,
+    "attention_max": attention_max,
+    "conductance": conductance,
+    "internal_influence": internal_influence,
+    "internal_influence_l2": internal_influence_l2,
+}

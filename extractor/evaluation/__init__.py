@@ -1,0 +1,1 @@
+"""How well patterns explain a model: ablation, concentration, alignment, entropy, optimality."""

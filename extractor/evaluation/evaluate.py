@@ -1,0 +1,204 @@
+"""`evaluate`: a finished run of guided patterns in, figures with intervals out, kept with the run."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ipgraph.extractor.evaluation.ablate import (
+    Ablator,
+    guided_ablations,
+    pi_plus,
+    scored_ablations,
+    whole_ablations,
+)
+from ipgraph.extractor.evaluation.estimates import Collected, Floats, Ints, estimate
+from ipgraph.extractor.evaluation.guided import Guided, Traced, batches, read
+from ipgraph.extractor.evaluation.metrics import (
+    add_alignment,
+    add_concentration,
+    add_path_shares,
+    add_skip_share,
+    stacked,
+)
+from ipgraph.extractor.evaluation.positions import Paths, entropy_measures
+from ipgraph.extractor.evaluation.searches import Searches, add_searches, add_several
+from ipgraph.extractor.gpr import SKIP
+from ipgraph.extractor.methods import METHODS, random_hops, random_paths
+from ipgraph.extractor.models import DEMOS, LoadedModel, load_model
+from ipgraph.extractor.node_scores import FINDERS, Scored
+from ipgraph.extractor.options import Options
+from ipgraph.extractor.sets import EVERY, influence, paths
+from ipgraph.graphstore.errors import UsageError, unknown
+from ipgraph.graphstore.runs import RunDirectory
+from ipgraph.graphstore.schema import Level, Measure
+
+Progress = Callable[[int, int], None]
+COMPARED = ("attention", "conductance", "internal_influence", "random", "skip_replaced")
+"""The methods that guided patterns are compared with unless others are named."""
+
+
+def evaluate(
+    run: RunDirectory,
+    *,
+    model: LoadedModel | None = None,
+    methods: Sequence[str] = COMPARED,
+    searches: Searches | None = None,
+    draws: int = 50,
+    repeats: int = 1000,
+    seed: int = 0,
+    device: str = "auto",
+    batch_size: int | None = None,
+    on_progress: Progress | None = None,
+) -> list[Measure]:
+    """Measure a finished run of guided patterns, keep the measures with it and return them.
+
+    `methods` are compared with guided patterns; `draws` random sets of nodes are ablated; intervals come
+    from `repeats` bootstrap samples of instances. The model is the run's own, loaded again unless given.
+    Raises UsageError where the run is not one that can be evaluated.
+    """
+    for name in methods:
+        if name not in METHODS:
+            raise unknown("method", name, METHODS)
+    if draws < 2 or repeats < 2:
+        raise UsageError(f"{draws} draws and {repeats} resamples were asked for; both need at least 2")
+    model = model or model_of(run, device)
+    work = _Work(run, model, methods, searches or Searches(), draws, repeats, seed)
+    with torch.no_grad():
+        work.go(batch_size, on_progress)
+    measures = work.measures()
+    run.write_measures(measures)
+    return measures
+
+
+def model_of(run: RunDirectory, device: str = "auto") -> LoadedModel:
+    """Load the model that a run was made with, from where it came from then."""
+    record, digest = run.run, run.manifest["settings"]["model"]
+    is_local = record.model_name in DEMOS or Path(record.model_name).is_dir()
+    revision = None if is_local else digest
+    return load_model(record.model_name, revision=revision, device=device, dtype=record.dtype)
+
+
+@dataclass
+class _Work:
+    """One evaluation as it goes on."""
+
+    run: RunDirectory
+    model: LoadedModel
+    methods: Sequence[str]
+    searches: Searches
+    draws: int
+    repeats: int
+    seed: int
+
+    def __post_init__(self) -> None:
+        record = self.run.run
+        self.options = Options(
+            qoi=record.qoi, baseline=record.baseline, n_steps=record.n_steps, quadrature=record.quadrature
+        )
+        self.guided: list[Guided] = read(self.run, self.model)
+        self.levels = tuple(self.guided[0].influence)
+        self.collected = Collected(len(self.guided))
+        self.paths: dict[tuple[str, Level], list[Paths]] = {
+            ("gpr", level): [
+                Paths(g.positions, g.choices if level == "attention" else None, g.influence[level])
+                for g in self.guided
+            ]
+            for level in self.levels
+        }
+
+    def go(self, batch_size: int | None, on_progress: Progress | None) -> None:
+        """Trace every instance and collect its figures; then search in some of them."""
+        searched = self._searched()
+        done, total = 0, len(self.guided) + len(searched)
+        add_skip_share(self.collected, self.guided)
+        for part, add in ((np.arange(len(self.guided)), self._add), (searched, self._search)):
+            some = [self.guided[i] for i in part]
+            for batch in batches(some, self.model, self.options, batch_size):
+                add(replace(batch, index=part[batch.index]))
+                done += len(batch.guided)
+                if on_progress is not None:
+                    on_progress(done, total)
+
+    def measures(self) -> list[Measure]:
+        """Return every figure collected, with its interval."""
+        subtasks = [g.one.instance.subtask for g in self.guided]
+        groups = {"": np.arange(len(subtasks))}
+        if len(set(subtasks)) > 1:
+            groups |= {name: np.flatnonzero([s == name for s in subtasks]) for name in sorted(set(subtasks))}
+        entropies = entropy_measures(
+            self.run.id,
+            self.guided,
+            self.paths,
+            groups,
+            heads=self.model.adapter.heads,
+            repeats=self.repeats,
+            seed=self.seed,
+        )
+        return [*estimate(self.run.id, self.collected, groups, self.repeats, self.seed), *entropies]
+
+    def _searched(self) -> Ints:
+        if not self.searches.any_search:
+            return np.array([], int)
+        count = min(self.searches.instances, len(self.guided))
+        return np.sort(np.random.default_rng(self.seed).permutation(len(self.guided))[:count])
+
+    def _search(self, batch: Traced) -> None:
+        add_searches(self.collected, batch, self.searches, self.seed)
+
+    def _add(self, batch: Traced) -> None:
+        ablator = Ablator(self.collected, batch)
+        ablator.add(whole_ablations(batch))
+        scored = self._scored(batch)
+        if scored:
+            ablator.add(scored_ablations(batch, scored))
+        for level in self.levels:
+            ablator.add(guided_ablations(batch, level, skip_replaced="skip_replaced" in self.methods))
+            if "random" in self.methods:
+                ablator.add_random(level, self.draws, self.seed)
+            add_concentration(self.collected, batch, "gpr", level, stacked(batch.guided, level))
+            add_path_shares(self.collected, batch, level, pi_plus(batch, level))
+        add_alignment(self.collected, batch)
+        self._add_influences(batch, scored)
+        if self.searches.nodes_per_layer > 1:
+            add_several(self.collected, batch, self.searches.nodes_per_layer)
+
+    def _scored(self, batch: Traced) -> dict[str, Scored]:
+        return {name: FINDERS[name](batch.trace, batch.words) for name in self.methods if name in FINDERS}
+
+    def _add_influences(self, batch: Traced, scored: dict[str, Scored]) -> None:
+        """Add what the other methods' paths carry, and keep those that entropy is measured of."""
+        for name, (positions, _) in scored.items():
+            carried = self._carried(batch, name, positions)
+            if name.startswith("attention"):
+                kept = self.paths.setdefault((name, "embedding"), list(self.paths["gpr", self.levels[0]]))
+                for row, index in enumerate(batch.index):
+                    n = len(batch.guided[row].total)
+                    path = positions[row, :n].cpu().numpy()
+                    kept[index] = Paths(path, None, carried[row, :n])
+        if "random" in self.methods:
+            positions = random_paths(batch.trace, batch.words, batch.keys, seed=self.seed)
+            self._carried(batch, "random", positions)
+            if batch.choices is not None:
+                hops = random_hops(batch.trace, positions, batch.keys, seed=self.seed)
+                self._carried(batch, "random", positions, hops)
+        if "skip_replaced" in self.methods and batch.choices is not None:
+            every = batch.choices.masked_fill(batch.choices == SKIP, EVERY)
+            self._carried(batch, "skip_replaced", batch.positions, every)
+
+    def _carried(self, batch: Traced, name: str, positions: Tensor, choices: Tensor | None = None) -> Floats:
+        """Return the influence of paths [B, N], and add the concentration of it."""
+        parts = [
+            influence(
+                batch.trace,
+                paths(positions[:, some], None if choices is None else choices[:, some], batch.trace.heads),
+            )
+            for some in batch.chunks()
+        ]
+        carried: Floats = torch.cat(parts, 1).double().cpu().numpy()
+        level: Level = "embedding" if choices is None else "attention"
+        add_concentration(self.collected, batch, name, level, carried)
+        return carried
