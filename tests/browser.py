@@ -109,13 +109,15 @@ def browser() -> Iterator[Page]:
             preexec_fn=lambda: (os.dup2(theirs_in, READ), os.dup2(theirs_out, WRITE)),
             pass_fds=(READ, WRITE),
         )
-        os.close(theirs_in), os.close(theirs_out)
+        os.close(theirs_in)
+        os.close(theirs_out)
         try:
             yield Page(ours_in, ours_out)
         finally:
             process.terminate()
             process.wait(WAIT)
-            os.close(ours_in), os.close(ours_out)
+            os.close(ours_in)
+            os.close(ours_out)
 
 
 def _pipe() -> tuple[int, int]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ipgraph.cli.figures.diagram import SKIP, Diagram, Edge
 from ipgraph.cli.figures.legend import TINTS, draw_legend, legend_height
 from ipgraph.cli.figures.pen import DASHES, Pen, Point, extent, short
-from ipgraph.cli.figures.style import INK, RULE, SIGNS, SMALL, TEXT, styled
+from ipgraph.cli.figures.style import INK, RULE, SIGNS, SMALL, TEXT, letter, styled
 from ipgraph.graphstore.errors import UsageError
 
 if TYPE_CHECKING:
@@ -48,8 +48,9 @@ def draw(diagrams: Sequence[Diagram], width: float | None = None) -> "Figure":
     for index in range(0, len(diagrams), size.columns):
         beside = diagrams[index : index + size.columns]
         for column, diagram in enumerate(beside):
-            letter = f"({chr(ord('a') + index + column)})  " if len(diagrams) > 1 else ""
-            _Panel(pen, size, diagram, EDGE + column * (size.panel + APART), top, reach).draw(letter)
+            left = EDGE + column * (size.panel + APART)
+            panel = _Panel(pen, size, diagram, letter(index + column), left, top, reach)
+            panel.draw(with_letter=len(diagrams) > 1)
         top += max(_panel_height(d) for d in beside)
     draw_legend(pen, diagrams, (EDGE, top), size.width - 2 * EDGE)
     return pen.axes.figure  # type: ignore[return-value]
@@ -100,6 +101,7 @@ class _Panel:
     pen: Pen
     size: _Size
     diagram: Diagram
+    letter: str
     left: float
     top: float
     reach: Point
@@ -110,8 +112,13 @@ class _Panel:
     def y(self, row: int) -> float:
         return self.top + TITLE + (row + 0.5) * ROW
 
-    def draw(self, letter: str) -> None:
-        title = short(letter + self.diagram.title, self.size.panel / BOLD)
+    def id(self, *parts: object) -> str:
+        """Return an element's id in the SVG, such as `a-edge-1-2-2-skip-positive`: layer, rows, through."""
+        return "-".join(map(str, (self.letter, *parts)))
+
+    def draw(self, *, with_letter: bool) -> None:
+        start = f"({self.letter})  " if with_letter else ""
+        title = short(start + self.diagram.title, self.size.panel / BOLD)
         self.pen.text((self.left, self.top + TITLE / 2), title, fontweight="bold")
         self._words()
         self._bars()
@@ -124,7 +131,7 @@ class _Panel:
             style = "italic" if row.is_role else "normal"
             place = (self.left + self.size.labels - EDGE, self.y(at))
             self.pen.text(
-                place, short(row.label, LONGEST_LABEL), ha="right", fontstyle=style, gid=f"word-{at}"
+                place, short(row.label, LONGEST_LABEL), ha="right", fontstyle=style, gid=self.id("word", at)
             )
 
     def _bars(self) -> None:
@@ -136,7 +143,7 @@ class _Panel:
                 if value is not None:
                     corner = (zero, self.y(at) - 0.4 * ROW + index * height)
                     colour = SIGNS[1 if value >= 0 else -1]
-                    self.pen.box(corner, (value * scale, height), colour, tint, gid=f"bar-{at}-{index}")
+                    self.pen.box(corner, (value * scale, height), colour, tint, gid=self.id("bar", at, index))
         bottom = self.y(len(self.diagram.rows)) - 0.4 * ROW
         self.pen.line([(zero, self.top + TITLE), (zero, bottom)], 0.5, INK)
         for value in _ticks(low, high):
@@ -169,7 +176,7 @@ class _Panel:
 
     def _edge(self, edge: Edge, points: list[Point]) -> None:
         sign = "positive" if edge.sign > 0 else "negative"
-        name = f"edge-{edge.layer}-{edge.source}-{edge.target}-{edge.through or 'hop'}-{sign}"
+        name = self.id("edge", edge.layer, edge.source, edge.target, edge.through or "hop", sign)
         dashes = DASHES if edge.through == SKIP else "solid"
         width = self.pen.thickness(edge.weight)
         self.pen.line(points, width, SIGNS[edge.sign], name, linestyle=dashes, zorder=2)
@@ -181,7 +188,7 @@ class _Panel:
         place = next(free, None) or max(places, key=lambda p: _distance(p, placed))
         back = {"facecolor": "white", "edgecolor": "none", "pad": 0.35}
         settings = {"ha": "center", "bbox": back, "zorder": 4, "color": SIGNS[edge.sign]}
-        self.pen.text(place, edge.through, SMALL - 0.5, fontweight="bold", gid="number", **settings)
+        self.pen.text(place, edge.through, SMALL - 0.5, fontweight="bold", **settings)
         return place
 
     def _nodes(self) -> None:
@@ -189,7 +196,7 @@ class _Panel:
         for at in range(len(self.diagram.rows)):
             colour = SIGNS[min(starts[at])] if len(starts.get(at, ())) == 1 else INK if at in starts else RULE
             corner = (self.x(0) - NODE, self.y(at) - NODE)
-            self.pen.box(corner, (2 * NODE, 2 * NODE), colour, zorder=3, gid=f"input-{at}")
+            self.pen.box(corner, (2 * NODE, 2 * NODE), colour, zorder=3, gid=self.id("input", at))
             for layer in range(1, self.diagram.layers + 1):
                 self._node(layer, at, (layer, at) in met)
         end = (self.x(self.diagram.layers), self.y(self.diagram.target))
@@ -201,7 +208,9 @@ class _Panel:
         face, edge = (INK if is_target else "white", INK) if met else (RULE, RULE)
         radius = NODE if met else NODE / 2
         settings: dict[str, Any] = {"facecolor": face, "edgecolor": edge, "linewidth": 0.7, "zorder": 3}
-        self.pen.circle((self.x(layer), self.y(row)), radius, gid=f"embedding-{layer}-{row}", **settings)
+        self.pen.circle(
+            (self.x(layer), self.y(row)), radius, gid=self.id("embedding", layer, row), **settings
+        )
 
     def _axis(self) -> None:
         bottom = self.y(len(self.diagram.rows)) - 0.4 * ROW

@@ -22,7 +22,7 @@
 
   // ---- numbers
   const signed = (x) => (x < 0 ? "−" : "+") + Math.abs(x).toPrecision(3);
-  const percent = (x) => (Number.isFinite(x) ? (100 * x).toFixed(1) + "%" : "–");
+  const percent = (x) => (Number.isFinite(x) ? (100 * x).toFixed(1).replace("-", "−") + "%" : "–");
   const sign = (x) => (x < 0 ? "negative" : "positive");
   const through = (head) => (head === undefined ? "" : head === 0 ? "skip" : `head ${head}`);
 

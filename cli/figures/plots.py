@@ -17,6 +17,7 @@ from ipgraph.cli.figures.style import (
     SMALL,
     TEXT,
     grid,
+    letter,
     sheet,
     styled,
 )
@@ -119,7 +120,7 @@ def head_maps(maps: Sequence[HeadMap], width: float | None = None) -> "Figure":
     scale = Normalize(0, max((share for m in maps for row in m.shares for share in row), default=1) or 1)
     panels = figure.subplots(1, len(maps), sharey=True, squeeze=False)[0]
     for number, (axes, drawn) in enumerate(zip(panels, maps, strict=True)):
-        _cells(axes, drawn, scale, with_numbers=cell >= CELL_WITH_NUMBER)
+        _cells(axes, drawn, scale, letter(number), with_numbers=cell >= CELL_WITH_NUMBER)
         if number == 0:
             axes.set_ylabel("layer")
     bar = figure.colorbar(ScalarMappable(scale, SCALE), ax=list(panels), pad=0.02, aspect=16)
@@ -132,7 +133,7 @@ def head_maps(maps: Sequence[HeadMap], width: float | None = None) -> "Figure":
     return figure
 
 
-def _cells(axes: "Axes", drawn: HeadMap, scale: Any, *, with_numbers: bool) -> None:
+def _cells(axes: "Axes", drawn: HeadMap, scale: Any, panel: str, *, with_numbers: bool) -> None:
     layers, heads = len(drawn.shares), len(drawn.shares[0])
     edges_x, edges_y = [h + 0.5 for h in range(heads + 1)], [n + 0.5 for n in range(layers + 1)]
     axes.pcolormesh(edges_x, edges_y, drawn.shares, cmap=SCALE, norm=scale, edgecolors="white", linewidth=0.5)
@@ -151,7 +152,7 @@ def _cells(axes: "Axes", drawn: HeadMap, scale: Any, *, with_numbers: bool) -> N
                     "fontsize": SMALL - 1,
                     "color": colour,
                 }
-                axes.text(head, layer, f"{100 * share:.0f}", gid=f"head-{layer}-{head}", **place)
+                axes.text(head, layer, f"{100 * share:.0f}", gid=f"{panel}-head-{layer}-{head}", **place)
 
 
 def _intervals(axes: "Axes", series: Series, index: int, shift: float, **more: Any) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ipgraph.cli.figures.plots import Series, error_bars
-from ipgraph.cli.figures.style import COLUMN, MARKERS, SERIES, SMALL, TEXT, grid, sheet, styled
+from ipgraph.cli.figures.style import COLUMN, MARKERS, SERIES, SMALL, TEXT, grid, letter, sheet, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,8 +38,8 @@ def scatter(panels: Sequence[Scatter], width: float | None = None) -> "Figure":
         axes = figure.add_subplot(1, len(panels), number + 1)
         for index, series in enumerate(panel.series):
             labels += _points(axes, series, index)
-        letter = f"({chr(ord('a') + number)}) " if len(panels) > 1 else ""
-        axes.set_title(letter + panel.note, loc="left", parse_math=False)
+        start = f"({letter(number)}) " if len(panels) > 1 else ""
+        axes.set_title(start + panel.note, loc="left", parse_math=False)
         axes.set(xlabel=panel.x, ylabel=panel.y)
         axes.margins(0.15)
         grid(axes, "both")

@@ -119,6 +119,11 @@ def _metadata(kind: str, about: str) -> dict[str, str | None]:
     return {**named, "Software": None} if kind == "png" else {**named, "Creator": "ipgraph", "Date": None}
 
 
+def letter(index: int) -> str:
+    """Return the letter of a figure's panel: a, b, ..., z, aa, ..."""
+    return (letter(index // 26 - 1) if index >= 26 else "") + chr(ord("a") + index % 26)
+
+
 def sheet(width: float, height: float) -> "Figure":
     """Return an empty figure of a size in inches."""
     from matplotlib.figure import Figure

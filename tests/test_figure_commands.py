@@ -1,0 +1,189 @@
+"""`ipgraph draw` and `ipgraph plot` on a store, against counts made in plain Python from the run's rows."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from cli_runs import Folder, folder, invoke, shared_folder
+
+from ipgraph.cli.figures import points
+from ipgraph.graphstore.runs import RunDirectory
+from ipgraph.graphstore.schema import Pattern, parse_label
+from ipgraph.graphstore.store import Store, open_store
+
+__all__ = ["folder", "shared_folder"]
+
+SVG = "{http://www.w3.org/2000/svg}"
+SUBTASK, CONDITION = "object-relative-across", "singular-plural"
+
+
+def drawn(path: Path, panel: str = "a") -> set[str]:
+    """Return the ids of the edges in a panel of an SVG, without its letter."""
+    root = ElementTree.parse(path).getroot()  # noqa: S314
+    ids = [g.get("id", "") for g in root.iter(f"{SVG}g") if "-edge-" in g.get("id", "")]
+    assert len(set(ids)) == len(ids)
+    return {name.partition("-")[2] for name in ids if name.startswith(f"{panel}-")}
+
+
+def hops(pattern: Pattern) -> set[str]:
+    """Return a pattern's hops as the ids of their edges."""
+    sign = "positive" if pattern.sign > 0 else "negative"
+    found, source, through = set(), pattern.position, "hop"
+    for label in pattern.route.split()[1:]:
+        kind, layer, position, head = parse_label(label)
+        if kind == "embedding":
+            found.add(f"edge-{layer}-{source}-{position}-{through}-{sign}")
+            source, through = position, "hop"
+        else:
+            through = "skip" if kind == "skip" else str(head + 1)
+    return found
+
+
+def edges(run: RunDirectory, instance: str, level: str, threshold: float) -> set[str]:
+    patterns = [p for p in run.records("patterns") if p.instance == instance and p.level == level]
+    least = threshold * sum(abs(p.total_influence) for p in patterns)
+    return set().union(*(hops(p) for p in patterns if abs(p.total_influence) >= least))
+
+
+@pytest.fixture
+def store(folder: Folder) -> Iterator[Store]:
+    with open_store(folder.path / "ipgraph.db") as opened:
+        yield opened
+
+
+@pytest.mark.parametrize(
+    ("level", "threshold"), [("attention", 0.05), ("embedding", 0.2), ("attention", 0.0)]
+)
+def test_draw_draws_the_edges_of_the_instances_in_the_order_given(
+    folder: Folder, tmp_path: Path, level: str, threshold: float
+) -> None:
+    run = folder.runs[0]
+    first, second = [i.id for i in run.records("instances")][:2]
+    out = tmp_path / "two.svg"
+    where = ("--run", run.id, "--level", level, "--threshold", str(threshold))
+    assert invoke("draw", second, first, "-o", str(out), *where).output == f"wrote {out}\n"
+    assert drawn(out, "a") == edges(run, second, level, threshold)
+    assert drawn(out, "b") == edges(run, first, level, threshold)
+
+
+def test_two_runs_of_one_instance_stand_side_by_side_under_their_names(
+    folder: Folder, tmp_path: Path
+) -> None:
+    instance = next(iter(folder.runs[0].records("instances"))).id
+    out, ids = tmp_path / "runs.svg", [run.id for run in folder.runs]
+    invoke("draw", instance, "-o", str(out), "--run", ids[0], "--run", ids[1])
+    for panel, run in zip("ab", folder.runs, strict=True):
+        assert drawn(out, panel) == edges(run, instance, "attention", 0.05)
+    text = out.read_text()
+    assert all(
+        f"{id_}: " in text for id_ in ids
+    )  # method and model are the same: only the id tells them apart
+
+
+def test_a_condition_is_drawn_with_the_edges_of_enough_of_its_instances(
+    folder: Folder, tmp_path: Path
+) -> None:
+    run, out = folder.runs[0], tmp_path / "condition.svg"
+    where = ("--subtask", SUBTASK, "--min-share", "0.5", "--run", run.id)
+    invoke("draw", "--condition", CONDITION, "-o", str(out), *where)
+    ids = [i.id for i in run.records("instances") if (i.subtask, i.condition) == (SUBTASK, CONDITION)]
+    taken = Counter(edge for id_ in ids for edge in edges(run, id_, "attention", 0.05))
+    assert drawn(out) == {edge for edge, count in taken.items() if count >= 0.5 * len(ids)} != set()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("-o", "a.svg"), "draw what? Name instances"),
+        (("x", "--condition", "y", "-o", "a.svg"), "draw what? Name instances"),
+        (("nowhere", "-o", "a.svg"), "has no instance 'nowhere'"),
+        (("x", "-o", "a.jpg"), "valid: svg, pdf, png"),
+        (("x", "-o", "a.svg", "--level", "word"), "unknown level 'word'"),
+        (("--condition", "nowhere", "-o", "a.svg"), "no instance of the run is of this condition"),
+        (("--condition", CONDITION, "-o", "a.svg"), "of 2 structures"),
+    ],
+)
+def test_what_cannot_be_drawn_is_said(folder: Folder, arguments: tuple[str, ...], message: str) -> None:
+    assert message in " ".join(invoke("draw", *arguments, code=2).output.split())
+    assert not Path("a.svg").exists()
+
+
+def test_a_file_that_cannot_be_written_is_said(folder: Folder) -> None:
+    instance = next(iter(folder.runs[0].records("instances"))).id
+    assert "nowhere/a.svg" in invoke("draw", instance, "-o", "nowhere/a.svg", code=1).output
+
+
+@pytest.mark.parametrize("plot", ["skip-share", "heads", "margins"])
+def test_every_plot_is_written(folder: Folder, tmp_path: Path, plot: str) -> None:
+    out = tmp_path / f"{plot}.svg"
+    assert invoke("plot", plot, "-o", str(out)).output == f"wrote {out}\n"
+    assert folder.runs[0].run.dataset in out.read_text()
+
+
+def test_a_scope_that_holds_nothing_is_an_error(folder: Folder, tmp_path: Path) -> None:
+    out = str(tmp_path / "a.svg")
+    assert "no patterns of this" in invoke("plot", "skip-share", "--subtask", "x", "-o", out, code=2).output
+    assert "no words in the role 'x'" in invoke("plot", "heads", "--role", "x", "-o", out, code=2).output
+    assert "no choices of this" in invoke("plot", "margins", "--condition", "x", "-o", out, code=2).output
+
+
+def test_skip_shares_are_those_of_the_patterns_within_their_intervals(folder: Folder, store: Store) -> None:
+    run = folder.runs[0]
+    conditions = {i.id: i.condition for i in run.records("instances")}
+    steps: dict[tuple[str, int], list[bool]] = defaultdict(list)
+    for pattern in run.records("patterns"):
+        for kind, layer, *_ in map(parse_label, pattern.route.split()):
+            if kind in ("head", "skip"):
+                steps[conditions[pattern.instance], layer].append(kind == "skip")
+    found = points.skip_shares(store, run.run, by="condition")
+    values = {(series.name, int(p.x)): p.value for series in found for p in series.points}
+    assert values == pytest.approx({key: sum(skips) / len(skips) for key, skips in steps.items()})
+    for series in found:
+        for point in series.points:
+            assert point.low is not None
+            assert point.high is not None
+            assert point.low < point.value < point.high
+    assert [s.name for s in points.skip_shares(store, run.run)] == ["all instances"]
+
+
+def test_the_map_of_heads_counts_the_patterns_through_each(folder: Folder, store: Store) -> None:
+    run = folder.runs[0]
+    patterns = [p for p in run.records("patterns") if p.level == "attention" and p.role == "subject"]
+    through = Counter(
+        (layer, head)
+        for p in patterns
+        for _, layer, _, head in map(parse_label, p.route.split())
+        if head >= 0
+    )
+    found = points.head_map(store, run.run, role="subject")
+    assert {
+        (layer, head): share
+        for layer, row in enumerate(found.shares, 1)
+        for head, share in enumerate(row)
+        if share
+    } == pytest.approx({key: count / len(patterns) for key, count in through.items()})
+    assert (len(found.shares), len(found.shares[0])) == (run.run.layers, run.run.heads)
+
+
+def test_margins_rise_to_the_share_of_choices_within_the_whole_qoi(folder: Folder, store: Store) -> None:
+    run = folder.runs[0]
+    qoi = {e.instance: abs(e.qoi) for e in run.records("evaluations")}
+    patterns = {p.id: p for p in run.records("patterns")}
+    within: dict[tuple[str, str], list[bool]] = defaultdict(list)
+    for step in run.records("steps"):
+        if step.margin is not None:
+            pattern = patterns[step.pattern]
+            layer = str(parse_label(step.node.rpartition("/")[2])[1])
+            within[pattern.level, layer].append(step.margin <= 0.1 * qoi[pattern.instance])
+    found = points.margin_panels(store, run.run)
+    assert [title for title, _ in found] == ["embedding level", "attention level"]
+    tenth = {
+        (title.split()[0], series.name): next(p.value for p in series.points if p.x == 0.1)
+        for title, panel in found
+        for series in panel
+    }
+    assert tenth == pytest.approx({key: sum(close) / len(close) for key, close in within.items()})
+    for _, panel in found:
+        assert all(list(s.points) == sorted(s.points, key=lambda p: (p.x, p.value)) for s in panel)
