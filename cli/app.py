@@ -11,6 +11,7 @@ from ipgraph.cli import (
     cite,
     dataset,
     draw_command,
+    evaluate,
     html_command,
     ingest,
     plot_command,
@@ -67,6 +68,7 @@ def _stop(message: str, code: int) -> typer.Exit:
 app = typer.Typer(cls=Guarded, no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False)
 app.add_typer(ingest.app, name="ingest")
 app.command()(ingest.extract)
+app.command()(evaluate.evaluate)
 app.add_typer(query.app, name="query")
 app.add_typer(report.app, name="report")
 report.app.command()(html_command.html)

@@ -80,7 +80,7 @@ def extract(dataset: DatasetArgument, selection: Selection, extraction: Extracti
     """Extract the influence patterns of a dataset into a run directory only."""
     from ipgraph.cli.summary import print_summary
 
-    run, extracting = _extract(dataset, extraction, selection)
+    run, extracting = extract_run(dataset, extraction, selection)
     print_summary(run, extracting, "", f"ipgraph ingest run {run.path}")
 
 
@@ -92,13 +92,13 @@ def _ingest(
 
     with open_store(store) as opened:
         opened.runs()  # a store that cannot be used is found out before hours of work, not after
-    run, extracting = _extract(dataset, extraction, selection)
+    run, extracting = extract_run(dataset, extraction, selection)
     location, _, loading = add_runs([run], store)
     option = f" --store {store}" if store not in (None, os.environ.get("IPGRAPH_STORE")) else ""
     print_summary(run, f"{extracting}, loading {loading:.1f} s", location, then + option)
 
 
-def _extract(
+def extract_run(
     dataset: "str | Dataset", extraction: Extraction, selection: Selection
 ) -> "tuple[RunDirectory, str]":
     """Return the finished run, and what it took in words."""

@@ -65,7 +65,9 @@ class Extraction:
     batch_size: Annotated[
         str, _option("Model", "Sentences at once, or auto for what free memory allows.", metavar="N|auto")
     ] = "auto"
-    method: Annotated[str, _option("Patterns", "How paths are chosen: gpr.")] = "gpr"
+    method: Annotated[
+        str, _option("Patterns", "How paths are chosen: gpr, or one of the methods of evaluate.")
+    ] = "gpr"
     level: Annotated[str, _option("Patterns", "embedding, attention or both.")] = "both"
     qoi: Annotated[
         str, _option("Patterns", "correct-wrong, or positive-negative of a classifier of two classes.")

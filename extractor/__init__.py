@@ -7,12 +7,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ipgraph.extractor.evaluation.evaluate import evaluate
     from ipgraph.extractor.extract import extract
+    from ipgraph.extractor.influence import influence_of
     from ipgraph.extractor.models import LoadedModel, load_model
 
-__all__ = ["LoadedModel", "extract", "load_model"]
+__all__ = ["LoadedModel", "evaluate", "extract", "influence_of", "load_model"]
 
-_HOMES = {"extract": "extract", "LoadedModel": "models", "load_model": "models"}
+_HOMES = {
+    "LoadedModel": "models",
+    "evaluate": "evaluation.evaluate",
+    "extract": "extract",
+    "influence_of": "influence",
+    "load_model": "models",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -53,7 +53,7 @@ def extract(
     that gives NaN or a shard that cannot be written.
     """
     began = time.monotonic()
-    sentences = _sentences(batch_size)
+    sentences = batch_sentences(batch_size)
     options = Options(
         method=method, level=level, qoi=qoi, baseline=baseline, n_steps=n_steps, quadrature=quadrature
     )
@@ -80,7 +80,8 @@ def extract(
     return run
 
 
-def _sentences(batch_size: int | str) -> int | None:
+def batch_sentences(batch_size: int | str) -> int | None:
+    """Return how many sentences a batch has, None where memory decides; raises UsageError for neither."""
     if batch_size == "auto":
         return None
     if not str(batch_size).isdecimal() or int(batch_size) < 1:

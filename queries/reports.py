@@ -6,7 +6,14 @@ Every report is made from the store alone. Its function takes the store and, by 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ipgraph.queries import report_nodes, report_paths, report_runs, report_words
+from ipgraph.queries import (
+    report_evaluation,
+    report_figure5,
+    report_nodes,
+    report_paths,
+    report_runs,
+    report_words,
+)
 from ipgraph.queries.tables import Table
 
 
@@ -37,5 +44,8 @@ _FUNCTIONS: dict[str, Callable[..., list[Table]]] = {
     "lexical": report_words.lexical,
     "compare": report_runs.compare,
     "quality": report_runs.quality,
+    "table1": report_evaluation.table1,
+    "figure5": report_figure5.figure5,
+    "optimality": report_evaluation.optimality,
 }
 REPORTS: dict[str, Report] = {name: _report(name, function) for name, function in _FUNCTIONS.items()}

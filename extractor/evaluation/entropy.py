@@ -28,7 +28,8 @@ def pattern_entropy(held: Bools, size: int, counts: npt.NDArray[np.int64]) -> Fl
     used = held[:, held.any(0)].astype(np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         p = counts @ used / counts.sum(1, keepdims=True)
-    return binary_entropy(p).sum(1) / size
+    entropy: Floats = binary_entropy(p).sum(1) / size
+    return entropy
 
 
 def binary_entropy(p: Floats) -> Floats:
@@ -36,5 +37,4 @@ def binary_entropy(p: Floats) -> Floats:
     ends = (p <= 0) | (p >= 1)
     inside = np.where(ends, 0.5, p)
     found = -inside * np.log2(inside) - (1 - inside) * np.log2(1 - inside)
-    whole: Floats = np.where(np.isnan(p), np.nan, np.where(ends, 0.0, found))
-    return whole
+    return np.where(np.isnan(p), np.nan, np.where(ends, 0.0, found))

@@ -35,6 +35,7 @@ class Collected:
         self.instances = instances
         self.ratios: dict[Key, Floats] = {}
         self.draws: dict[Key, Floats] = {}
+        self.words: dict[Key, dict[int, Floats]] = {}
 
     def add(
         self,
@@ -53,6 +54,10 @@ class Collected:
         """Set values [n, draws] of some instances; the figure is the draws' spread, resampled over draws."""
         values = np.asarray(values, float)
         self.draws.setdefault(key, np.zeros((self.instances, values.shape[1])))[index] = values
+
+    def add_words(self, key: Key, index: int, values: Floats) -> None:
+        """Set an instance's values, one a word; the figure is the median over all words."""
+        self.words.setdefault(key, {})[index] = values
 
 
 def resamples(instances: int, repeats: int, seed: int) -> Ints:
@@ -80,6 +85,13 @@ def estimate(
             again = means[np.random.default_rng(seed).integers(len(means), size=(repeats, len(means)))]
             spread = again.std(1, ddof=1)
             found.append(measure(run, key, grouping, means.std(ddof=1), spread, len(members), seed))
+        for key, words in collected.words.items():
+            if held := [words[i] for i in members if i in words and words[i].size]:
+                drawn = np.random.default_rng(seed).integers(len(held), size=(repeats, len(held)))
+                again = np.array([np.median(np.concatenate([held[i] for i in row])) for row in drawn])
+                found.append(
+                    measure(run, key, grouping, np.median(np.concatenate(held)), again, len(held), seed)
+                )
     return found
 
 

@@ -26,6 +26,7 @@ from ipgraph.extractor.evaluation.metrics import (
 )
 from ipgraph.extractor.evaluation.positions import Paths, entropy_measures
 from ipgraph.extractor.evaluation.searches import Searches, add_searches, add_several
+from ipgraph.extractor.extract import batch_sentences
 from ipgraph.extractor.gpr import SKIP
 from ipgraph.extractor.methods import METHODS, random_hops, random_paths
 from ipgraph.extractor.models import DEMOS, LoadedModel, load_model
@@ -51,7 +52,7 @@ def evaluate(
     repeats: int = 1000,
     seed: int = 0,
     device: str = "auto",
-    batch_size: int | None = None,
+    batch_size: int | str = "auto",
     on_progress: Progress | None = None,
 ) -> list[Measure]:
     """Measure a finished run of guided patterns, keep the measures with it and return them.
@@ -68,7 +69,7 @@ def evaluate(
     model = model or model_of(run, device)
     work = _Work(run, model, methods, searches or Searches(), draws, repeats, seed)
     with torch.no_grad():
-        work.go(batch_size, on_progress)
+        work.go(batch_sentences(batch_size), on_progress)
     measures = work.measures()
     run.write_measures(measures)
     return measures
@@ -110,14 +111,14 @@ class _Work:
             for level in self.levels
         }
 
-    def go(self, batch_size: int | None, on_progress: Progress | None) -> None:
+    def go(self, sentences: int | None, on_progress: Progress | None) -> None:
         """Trace every instance and collect its figures; then search in some of them."""
         searched = self._searched()
         done, total = 0, len(self.guided) + len(searched)
         add_skip_share(self.collected, self.guided)
         for part, add in ((np.arange(len(self.guided)), self._add), (searched, self._search)):
             some = [self.guided[i] for i in part]
-            for batch in batches(some, self.model, self.options, batch_size):
+            for batch in batches(some, self.model, self.options, sentences):
                 add(replace(batch, index=part[batch.index]))
                 done += len(batch.guided)
                 if on_progress is not None:

@@ -121,4 +121,5 @@ def _add_random(collected: Collected, batch: Traced, level: Level, drawn: Floats
         spread = others.std(1, ddof=1)
         varied = spread > 0
         z = (greedy - others.mean(1))[varied] / spread[varied]
-        collected.add(Key("z_over_random", "gpr", level, variant), index, z.sum(), varied.sum())
+        # A median: where random patterns carry next to nothing, so is their spread, and z without bound.
+        collected.add_words(Key("z_over_random", "gpr", level, variant, "median over words"), index[0], z)

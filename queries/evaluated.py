@@ -1,0 +1,113 @@
+"""Evaluated runs and their figures, from a store or a run directory."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from ipgraph.graphstore.errors import UsageError
+from ipgraph.graphstore.schema import Measure, Run
+from ipgraph.queries.binding import resolve_run
+from ipgraph.queries.running import run as query
+
+if TYPE_CHECKING:
+    from ipgraph.graphstore.store import Store
+
+
+class Figure(NamedTuple):
+    """A measure's value with its 95% interval, the instances behind it, and what must be known of it."""
+
+    value: float
+    low: float
+    high: float
+    instances: int
+    note: str
+
+    def text(self) -> str:
+        """Return the figure as it prints, such as `0.95 [0.88, 1.00]`."""
+        style = ".2f" if 0.005 <= abs(self.value) < 1e4 or not self.value else ".1e"
+        return f"{self.value:{style}} [{self.low:{style}}, {self.high:{style}}]"
+
+
+class Key(NamedTuple):
+    """What identifies a figure within a run."""
+
+    metric: str
+    method: str
+    level: str
+    grouping: str = ""
+    variant: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """A run and its figures."""
+
+    run: Run
+    figures: Mapping[Key, Figure]
+
+    @property
+    def groupings(self) -> list[str]:
+        """The run's subtasks, where it has several; else the whole run, ""."""
+        found = sorted({key.grouping for key in self.figures})
+        return [name for name in found if name] or found
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One task: a run, or a subtask of it."""
+
+    name: str
+    evaluated: Evaluated
+    grouping: str
+
+    def figure(self, metric: str, method: str, level: str, variant: str = "") -> Figure | None:
+        """Return a figure of the task, None where it was not measured."""
+        return self.evaluated.figures.get(Key(metric, method, level, self.grouping, variant))
+
+
+def from_measures(run: Run, measures: Iterable[Measure]) -> Evaluated:
+    """Return a run with its measures, as `evaluate` gives them."""
+    return Evaluated(
+        run,
+        {
+            Key(m.metric, m.method, m.level, m.grouping, m.variant): Figure(
+                m.value, m.low, m.high, m.count, m.note
+            )
+            for m in measures
+        },
+    )
+
+
+def evaluated_runs(store: "Store", run: str = "") -> list[Evaluated]:
+    """Return the one run named, or every evaluated run: the newest of each model and dataset.
+
+    Raises UsageError where none has been evaluated.
+    """
+    records = [resolve_run(store, run)] if run else [r for r in store.runs() if r.state == "complete"]
+    found: dict[tuple[str, str], Evaluated] = {}
+    for record in records:
+        rows = query("measures", store, run=record.id)
+        figures = {Key(*(row[name] for name in Key._fields)): _figure(row) for row in rows}
+        if figures and (record.model, record.dataset) not in found:
+            found[record.model, record.dataset] = Evaluated(record, figures)
+    if not found:
+        which = f"run {records[0].id}" if run else "no run of this store"
+        verb = "has not" if run else "has"
+        raise UsageError(f"{which} {verb} been evaluated; `ipgraph evaluate DATASET|RUN` does that")
+    return list(found.values())
+
+
+def _figure(row: Mapping[str, object]) -> Figure:
+    value, low, high = (float(str(row[name])) for name in ("value", "low", "high"))
+    return Figure(value, low, high, int(str(row["count"])), str(row["note"]))
+
+
+def task_columns(evaluated: Iterable[Evaluated]) -> list[Column]:
+    """Return a column for every task of these runs, named by dataset or subtask, and model if they differ."""
+    evaluated = list(evaluated)
+    several = len({e.run.model for e in evaluated}) > 1
+    return [
+        Column((grouping or e.run.dataset) + (f" ({e.run.model_name})" if several else ""), e, grouping)
+        for e in sorted(evaluated, key=lambda e: (e.run.model_name, e.run.dataset))
+        for grouping in e.groupings
+    ]

@@ -1,0 +1,202 @@
+"""Reports on evaluations, made from stored measures: the paper's Table 1, and how good the search is."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from ipgraph.queries.evaluated import Column, Evaluated, evaluated_runs, task_columns
+from ipgraph.queries.published import MODELS, SKIP_SHARE, TABLE1, TASKS
+from ipgraph.queries.tables import Table, TableColumn, text
+
+if TYPE_CHECKING:
+    from ipgraph.graphstore.store import Store
+
+E, A = "embedding", "attention"
+
+
+class Row(NamedTuple):
+    """A row of a table of figures: what it says, and the measure that it shows."""
+
+    label: str
+    metric: str
+    method: str
+    level: str
+    variant: str = ""
+
+
+METHODS = (
+    ("Pi_+^e", "gpr", E),
+    ("random^e", "random", E),
+    ("attention^e", "attention", E),
+    ("attention (head max)^e", "attention_max", E),
+    ("conductance^e", "conductance", E),
+    ("internal influence^e", "internal_influence", E),
+    ("internal influence (L2)^e", "internal_influence_l2", E),
+    ("target's column alone^e", "target_column", E),
+    ("Pi_+^a", "gpr", A),
+    ("random^a", "random", A),
+    ("skips replaced^a", "skip_replaced", A),
+    ("target's column alone^a", "target_column", A),
+    ("every node (original)", "original", ""),
+    ("no node", "nothing", ""),
+)
+"""The methods in the paper's order: what they are called, and the name and level they are measured under."""
+FIXED = ("target_column", "original", "nothing")
+
+
+def table1(store: "Store", *, run: str = "") -> list[Table]:
+    """Table 1 of Lu et al. (2021) for the evaluated runs, with the paper's own numbers below."""
+    return table1_of(evaluated_runs(store, run))
+
+
+def table1_of(evaluated: Iterable[Evaluated]) -> list[Table]:
+    """Return Table 1 of evaluated runs: accuracies under both readings, other figures, sizes, the paper's."""
+    tasks = task_columns(evaluated)
+    note = (
+        "95% bootstrap intervals over instances; accuracy: q > 0; sources: words with g >= 0; "
+        + runs_note(tasks)
+    )
+    return [
+        *(
+            figures_table(f"Ablated accuracy, target {r}", _accuracies(r), tasks, _READING + note)
+            for r in ("dropped", "kept")
+        ),
+        figures_table("Concentration, share, alignment", _others(), tasks, _SHARES),
+        figures_table("Nodes kept beside sources and target", _sizes(), tasks, _SIZES),
+        published(),
+    ]
+
+
+_READING = (
+    "(O) two readings of the target's own column, which has g = 0: dropped, or kept in every layer (its "
+    "embeddings and, at the attention level, its skips); (O) every method keeps as many nodes a layer as "
+    "Pi_+: its united paths, cut or filled by its own node score; "
+)
+_SHARES = (
+    "concentration: sum of I / sum of g over the words of one sign, per instance, then averaged (O); share: "
+    "of all paths to the target, counting one path a word, or all paths inside the kept nodes (neither is "
+    "the printed one); alignment: share of head nodes that are the head attending most; skip share: of all "
+    "steps through a skip or head, and of those that stay at their position"
+)
+_SIZES = (
+    "Pi_+ keeps as many, and so do the methods above; own: what a method's united paths hold, and the "
+    "accuracy with those alone; sd: over random draws (O: at the attention level heads and skips are drawn "
+    "among those that enter the drawn embeddings)"
+)
+
+
+def _accuracies(reading: str) -> list[Row]:
+    return [
+        Row(label, "ablated_accuracy", method, level, "" if method in FIXED else f"target={reading}")
+        for label, method, level in METHODS
+    ]
+
+
+def _others() -> list[Row]:
+    rows = [
+        Row(f"concentration: {label.replace('+', sign)}", f"concentration_{name}", method, level)
+        for label, method, level in METHODS
+        for name, sign in (("positive", "+"), ("negative", "-"))
+        if method not in FIXED and (method == "gpr" or name == "positive")
+    ]
+    rows += [
+        Row(f"share: Pi_+^{level[0]}, {variant}", "path_share", "gpr", level, f"counting={variant}")
+        for level in (E, A)
+        for variant in ("one path a word", "inside")
+    ]
+    return [
+        *rows,
+        Row("alignment", "alignment", "gpr", A),
+        Row("skip share", "skip_share", "gpr", A),
+        Row("skip share, staying", "skip_share_of_stays", "gpr", A),
+    ]
+
+
+def _sizes() -> Iterator[Row]:
+    for reading in ("dropped", "kept"):
+        for label, method, level in METHODS:
+            if method in ("gpr", "skip_replaced"):
+                yield Row(
+                    f"{label}: nodes, target {reading}", "nodes_kept", method, level, f"target={reading}"
+                )
+            elif method == "random":
+                sd = "ablated_accuracy_sd"
+                yield Row(f"{label}: sd, target {reading}", sd, method, level, f"target={reading}")
+            elif method not in FIXED:
+                for metric, what in (("nodes_kept", "nodes"), ("ablated_accuracy", "accuracy")):
+                    variant = f"target={reading} size=natural"
+                    yield Row(f"{label}: own {what}, target {reading}", metric, method, level, variant)
+
+
+def published() -> Table:
+    """Return the paper's own Table 1, marked as such."""
+    columns = (text("figure"), *(TableColumn(task, "g", "right") for task in TASKS))
+    rows: list[list[object]] = [[label, *values] for label, values in TABLE1.items()]
+    note = (
+        f"for comparison: {MODELS}, other weights than any above; alignment's chance is 1/8; "
+        f"skip share over all tasks {SKIP_SHARE}"
+    )
+    return Table("As printed by Lu et al. (2021), Table 1", columns, rows, note)
+
+
+def optimality(store: "Store", *, run: str = "") -> list[Table]:
+    """How good the greedy search is: beside wider searches, random patterns and several nodes a layer."""
+    return optimality_of(evaluated_runs(store, run))
+
+
+SEARCHES = {
+    "greedy_missed": "share of words where a better path was found",
+    "greedy_share_of_best": "influence of greedy paths / of the best found",
+    "beats_random": "share of words whose path beats all random ones",
+    "z_over_random": "z-score over random paths",
+}
+
+
+def optimality_of(evaluated: Iterable[Evaluated]) -> list[Table]:
+    """Return what wider searches, random patterns and several nodes a layer came to."""
+    tasks = task_columns(evaluated)
+    asked = sorted({(k.metric, k.level, k.variant) for task in tasks for k in task.evaluated.figures})
+    searched = [
+        Row(f"{SEARCHES[metric]}, {level}, {variant}", metric, "gpr", level, variant)
+        for metric in SEARCHES
+        for other, level, variant in asked
+        if other == metric
+    ]
+    several = [
+        Row(f"{metric.replace('_', ' ')}, {level}, {variant}", metric, "gpr", level, variant)
+        for metric, level, variant in asked
+        if "k=" in variant
+    ]
+    tables = [
+        figures_table("Greedy patterns and wider searches", searched, tasks, _SEARCH),
+        figures_table("Several nodes a layer", several, tasks, _SEVERAL),
+    ]
+    return [table for table in tables if table.rows] or [Table.of(_NOT_SEARCHED, ["figure"], [])]
+
+
+_SEARCH = (
+    "better: by more than 1e-4 of its influence; (O) at the attention level the hops along each word's own "
+    "embedding pattern are searched, or drawn at random; z: median over words"
+)
+_SEVERAL = (
+    "each layer keeps its k best nodes (positions; at the attention level heads and skips into them), and "
+    "influence sums over all paths through them (the paper's footnote 2)"
+)
+_NOT_SEARCHED = (
+    "Nothing searched: `ipgraph evaluate` does so with --beam, --random-patterns or --nodes-per-layer"
+)
+
+
+def figures_table(title: str, rows: Iterable[Row], tasks: Sequence[Column], note: str) -> Table:
+    """Return figures as a table of a column a task; rows that no task has are left out."""
+    cells: list[list[object]] = []
+    for row in rows:
+        found = [task.figure(*row[1:]) for task in tasks]
+        if any(found):
+            cells.append([row.label, *(figure and figure.text() for figure in found)])
+    return Table(title, (text("figure"), *(text(task.name) for task in tasks)), cells, note)
+
+
+def runs_note(tasks: Sequence[Column]) -> str:
+    """Return which runs the tasks are of."""
+    runs = {task.evaluated.run.id: task.evaluated.run for task in tasks}.values()
+    return "; ".join(f"run {r.id}: {r.instances:,} instances of {r.dataset}, {r.model_name}" for r in runs)

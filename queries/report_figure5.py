@@ -1,0 +1,105 @@
+"""Figure 5 of Lu et al. (2021) in numbers: pattern entropy against influence, and against the QoI."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from ipgraph.queries.correlation import Coefficient, correlate, pearson, spearman
+from ipgraph.queries.evaluated import Column, Evaluated, evaluated_runs, task_columns
+from ipgraph.queries.report_evaluation import runs_note
+from ipgraph.queries.tables import Table, count, number, text
+
+if TYPE_CHECKING:
+    from ipgraph.graphstore.store import Store
+
+SERIES = (
+    ("Pi^e", "gpr", "embedding"),
+    ("Pi^a", "gpr", "attention"),
+    ("attention^e", "attention", "embedding"),
+)
+"""The patterns whose entropy is shown: what they are called, their method and level."""
+CAUTION = (
+    "p: two-sided, by permutation (exact up to 8 points, else 10,000 drawn); the points are few and not "
+    "independent: a coefficient describes them, and is no evidence by itself"
+)
+Pairs = list[tuple[float, float]]
+
+
+def figure5(store: "Store", *, run: str = "") -> list[Table]:
+    """Figure 5 of Lu et al. (2021): pattern entropy against influence, by position, and QoI, by task."""
+    return figure5_of(evaluated_runs(store, run))
+
+
+def figure5_of(evaluated: Iterable[Evaluated]) -> list[Table]:
+    """Return entropy and mean |influence| by position of each task, those of all tasks, and correlations."""
+    tasks = task_columns(evaluated)
+    by_task = [table for task in tasks for table in _positions(task)]
+    rows: list[list[object]] = []
+    points: dict[str, Pairs] = {label: [] for label, *_ in SERIES}
+    for task in tasks:
+        qoi = task.figure("qoi", "gpr", "")
+        entropies = [task.figure("entropy", method, level) for _, method, level in SERIES]
+        if qoi is not None:
+            rows.append([task.name, qoi.instances, qoi.text(), *(f and f.text() for f in entropies)])
+            for (label, *_), found in zip(SERIES, entropies, strict=True):
+                points[label] += [] if found is None else [(found.value, qoi.value)]
+    columns = [text("task"), count("instances"), text("mean QoI"), *(text(f"H of {s[0]}") for s in SERIES)]
+    note = f"H of Pi_+ (attention: of its paths from the same words), bits a node (O); {runs_note(tasks)}"
+    table = Table("Entropy of Pi_+ and mean QoI, by task (Figure 5b)", tuple(columns), rows, note)
+    held = {label: pairs for label, pairs in points.items() if pairs}
+    return [*by_task, table, _correlations("Correlation of H of Pi_+ and mean QoI (5b)", held)]
+
+
+def _positions(task: Column) -> list[Table]:
+    """Return the figures of one task's positions (5a), and their correlations with and without attractors."""
+    rows: list[list[object]] = []
+    points: dict[str, Pairs] = {}
+    note = ""
+    for variant in _variants(task):
+        cells: list[object] = []
+        name = ""
+        for label, method, level in SERIES:
+            entropy = task.figure("position_entropy", method, level, variant)
+            influence = task.figure("position_influence", method, level, variant)
+            if entropy is None or influence is None:
+                cells += [None, None]
+                continue
+            cells += [entropy.value, influence.value]
+            name, _, note = entropy.note.partition("; ")
+            kept = [label] if name == "attractor" else [label, f"{label}, without attractors"]
+            for series in kept:
+                points.setdefault(series, []).append((entropy.value, influence.value))
+        rows.append([int(variant.partition("=")[2]), name, *cells])
+    if not rows:
+        return []
+    shown = (c for label, *_ in SERIES for c in (number(f"H of {label}", 4), number(f"|I| of {label}")))
+    title = f"Entropy and mean |influence| by position of {task.name} (Figure 5a)"
+    return [
+        Table(title, (count("position"), text("word"), *shown), rows, f"bits a node (O); {note}"),
+        _correlations(f"Correlation of H and mean |influence| of {task.name} (5a)", points),
+    ]
+
+
+def _variants(task: Column) -> list[str]:
+    keys = task.evaluated.figures
+    return sorted({k.variant for k in keys if (k.metric, k.grouping) == ("position_entropy", task.grouping)})
+
+
+def _correlations(title: str, points: dict[str, Pairs]) -> Table:
+    coefficients = (
+        number("Pearson r", 2),
+        number("p of r", 4),
+        number("Spearman rho", 2),
+        number("p of rho", 4),
+    )
+    columns = (text("series"), count("points"), *coefficients)
+    rows: list[list[object]] = [
+        [label, len(pairs), *_coefficient(pearson, pairs), *_coefficient(spearman, pairs)]
+        for label, pairs in points.items()
+        if len(pairs) != len(points[label.partition(",")[0]]) or "," not in label
+    ]
+    return Table(title, columns, rows, CAUTION)
+
+
+def _coefficient(coefficient: Coefficient, pairs: Pairs) -> tuple[float | None, float | None]:
+    found = correlate(coefficient, [x for x, _ in pairs], [y for _, y in pairs])
+    return (None, None) if found is None else (found.value, found.p)
