@@ -19,15 +19,20 @@
 MATCH (r:Run {id: $run})-[e:EVALUATED]->(i:Instance)
 WHERE ($subtask = '' OR i.subtask = $subtask) AND ($condition = '' OR i.condition = $condition)
 MATCH (i)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
-MATCH (p)-[t:THROUGH]->(n:Node)
+MATCH (p)-[t:THROUGH]->(:Node)
 WHERE t.margin IS NOT NULL
-WITH n.layer AS layer, t.margin AS margin, abs(e.qoi) AS scale
-RETURN layer, count(*) AS choices,
-       count(CASE WHEN margin <= 0.000001 * scale THEN 1 END) AS within_1e_6,
-       count(CASE WHEN margin <= 0.00001 * scale THEN 1 END) AS within_1e_5,
-       count(CASE WHEN margin <= 0.0001 * scale THEN 1 END) AS within_1e_4,
-       count(CASE WHEN margin <= 0.001 * scale THEN 1 END) AS within_1e_3,
-       count(CASE WHEN margin <= 0.01 * scale THEN 1 END) AS within_1e_2,
-       count(CASE WHEN margin <= 0.1 * scale THEN 1 END) AS within_1e_1,
-       count(CASE WHEN margin <= scale THEN 1 END) AS within_1
+WITH CASE WHEN $level = 'attention' THEN (t.step + 1) / 2 ELSE t.step END AS layer, t.margin AS margin,
+     abs(e.qoi) AS scale
+WITH layer, count(*) AS steps,
+     CASE WHEN margin > scale THEN 1 WHEN margin > 0.1 * scale THEN 0 WHEN margin > 0.01 * scale THEN -1
+          WHEN margin > 0.001 * scale THEN -2 WHEN margin > 0.0001 * scale THEN -3
+          WHEN margin > 0.00001 * scale THEN -4 WHEN margin > 0.000001 * scale THEN -5 ELSE -6 END AS within
+RETURN layer, sum(steps) AS choices,
+       sum(CASE WHEN within <= -6 THEN steps ELSE 0 END) AS within_1e_6,
+       sum(CASE WHEN within <= -5 THEN steps ELSE 0 END) AS within_1e_5,
+       sum(CASE WHEN within <= -4 THEN steps ELSE 0 END) AS within_1e_4,
+       sum(CASE WHEN within <= -3 THEN steps ELSE 0 END) AS within_1e_3,
+       sum(CASE WHEN within <= -2 THEN steps ELSE 0 END) AS within_1e_2,
+       sum(CASE WHEN within <= -1 THEN steps ELSE 0 END) AS within_1e_1,
+       sum(CASE WHEN within <= 0 THEN steps ELSE 0 END) AS within_1
 ORDER BY layer

@@ -30,9 +30,11 @@ WHERE total > 0 AND other_total > 0
 MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
 WHERE ($subtask = '' OR i.subtask = $subtask) AND i.condition IN [$condition, $other_condition]
   AND ($role = '' OR p.role = $role) AND ($sign = 0 OR p.sign = $sign)
-UNWIND p.path AS id
-WITH total, other_total, id, count(DISTINCT CASE WHEN i.condition = $condition THEN i.id END) AS instances,
-     count(DISTINCT CASE WHEN i.condition = $other_condition THEN i.id END) AS others
+WITH total, other_total, i, i.condition AS found, p.path AS path
+UNWIND path AS id
+WITH total, other_total, id, found, count(DISTINCT i) AS holding
+WITH total, other_total, id, max(CASE WHEN found = $condition THEN holding ELSE 0 END) AS instances,
+     max(CASE WHEN found = $other_condition THEN holding ELSE 0 END) AS others
 WITH id, 1.0 * instances / total AS probability, 1.0 * others / other_total AS other_probability
 MATCH (n:Node {id: id})
 RETURN n.label AS node, n.kind AS kind, n.layer AS layer, n.head AS head, n.position AS position,

@@ -33,7 +33,8 @@ WHERE ($subtask = '' OR i.subtask = $subtask) AND ($condition = '' OR i.conditio
 MATCH (i)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
 WHERE ($role = '' OR p.role = $role) AND ($sign = 0 OR p.sign = $sign)
   AND ($position < 0 OR p.position = $position)
-UNWIND p.path AS id
+WITH total, i, p.path AS path
+UNWIND path AS id
 WITH total, id, count(DISTINCT i) AS instances
 MATCH (n:Node {id: id})
 RETURN n.label AS node, n.kind AS kind, n.layer AS layer, n.head AS head, n.position AS position, instances, total,

@@ -20,10 +20,11 @@
 MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
 WHERE ($subtask = '' OR i.subtask = $subtask) AND ($condition = '' OR i.condition = $condition)
   AND ($role = '' OR p.role = $role) AND ($sign = 0 OR p.sign = $sign)
-UNWIND range(1, (size(p.route) + 1) / 22) AS layer
-WITH p.role AS role, substring(p.route, layer * 22 - 11 + $first, 1) AS kind,
-     substring(p.route, layer * 22 - 15 + $first, 3) AS source,
-     substring(p.route, layer * 22 - 4 + $first, 3) AS destination
+WITH p.role AS role, p.route AS route
+UNWIND range(1, (size(route) + 1) / 22) AS layer
+WITH role, substring(route, layer * 22 - 11 + $first, 1) AS kind,
+     substring(route, layer * 22 - 15 + $first, 3) AS source,
+     substring(route, layer * 22 - 4 + $first, 3) AS destination
 WITH role, count(CASE WHEN kind = 's' THEN 1 END) AS skips, count(CASE WHEN kind = 'h' THEN 1 END) AS heads,
      count(CASE WHEN kind = 'h' AND source = destination THEN 1 END) AS staying
 WITH role, skips, heads, staying, skips + heads AS steps, skips + staying AS stays
