@@ -8,6 +8,7 @@ from ipgraph.graphstore.schema import Level, Run
 from ipgraph.queries.binding import resolve_level, resolve_run
 from ipgraph.queries.entropy import graph_size, pattern_entropy
 from ipgraph.queries.labels import KEY
+from ipgraph.queries.registry import template
 from ipgraph.queries.report_parts import as_table, require_conditions, require_roles, scope
 from ipgraph.queries.running import Record
 from ipgraph.queries.running import run as query
@@ -16,7 +17,10 @@ from ipgraph.queries.tables import Table, count, number, share, signed, text
 if TYPE_CHECKING:
     from ipgraph.graphstore.store import Store
 
-NOTE = "H: mean binary entropy, in bits, of p_n over all nodes n; p_n: share of instances with n on a pattern"
+NOTE = (
+    "H: mean binary entropy, in bits (O), of p_n over all nodes n of the graph; p_n: share of instances with "
+    "n on a pattern; (O): our choice, where the paper is silent"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,8 @@ def structures_table(found: list[Structure], note: str) -> Table:
     rows: list[list[object]] = [
         [s.subtask, s.length, s.target, s.instances, s.mean_qoi, s.entropy] for s in found
     ]
-    return Table("Pattern entropy, per structure", columns, rows, note)
+    cypher = template("node-probability").text()
+    return Table("Pattern entropy, per structure", columns, rows, note, cypher)
 
 
 def entropy(store: "Store", *, run: str = "", level: str = "", subtask: str = "") -> list[Table]:

@@ -14,6 +14,8 @@ from ipgraph.queries.tables import Table, count, number, share, signed, text
 if TYPE_CHECKING:
     from ipgraph.graphstore.store import Store
 
+Cells = list[list[object]]
+
 LARGE_ERROR = 0.05
 """A completeness error above this share of |qoi - qoi at the baseline| is flagged."""
 CLOSE = "within_1e_2"
@@ -60,9 +62,8 @@ def _accuracy(store: "Store", run: Run) -> Table:
     if len(cells) > MOST_ROWS:
         cells = list(_by_subtask(rows))
     cells.append(["all", "", run.instances, run.accuracy, None])
-    return Table(
-        "Model accuracy", columns, cells, "accuracy: share of instances whose quantity of interest is above 0"
-    )
+    note = "accuracy: share of instances whose quantity of interest is above 0"
+    return Table("Model accuracy", columns, cells, note, rows.cypher)
 
 
 def _by_subtask(rows: Rows) -> Iterator[list[object]]:
@@ -77,50 +78,47 @@ def _by_subtask(rows: Rows) -> Iterator[list[object]]:
 
 def _findings(store: "Store", run: Run, level: Level) -> Table:
     columns = (text("finding"), number("value"), text("of what"))
-    where = {"run": run.id, "level": level}
-    rows: list[list[object]] = []
-    if level == "attention":
-        for row in query("skip-share", store, **where):
-            ratio = row["skips"] / max(1, row["heads"])
-            rows += [
-                [
-                    "skip share",
-                    row["skip_share"],
-                    f"of the steps through a skip or head ({ratio:.2f} skips a head)",
-                ],
-                [
-                    "skip share, staying",
-                    row["skip_share_staying"],
-                    "of the steps that stay at their position",
-                ],
-            ]
-    rows += [
+    parts = [_skips(store, run)] if level == "attention" else []
+    parts += [_concentration(store, run, level), _large_errors(store, run), _close_choices(store, run, level)]
+    note = f"{level} level; (O): our choice, where the paper is silent"
+    return Table("Findings", columns, [row for part in parts for row in part], note)
+
+
+def _skips(store: "Store", run: Run) -> Cells:
+    rows: Cells = []
+    for row in query("skip-share", store, run=run.id):
+        ratio = row["skips"] / max(1, row["heads"])
+        of_what = f"of the steps through a skip or head ({ratio:.2f} skips a head)"
+        rows.append(["skip share", row["skip_share"], of_what])
+        of_what = "of the steps that stay at their position"
+        rows.append(["skip share, staying", row["skip_share_staying"], of_what])
+    return rows
+
+
+def _concentration(store: "Store", run: Run, level: Level) -> Cells:
+    return [
         [
-            f"concentration {'+' if row['sign'] == 1 else '-'}",
+            f"concentration of Pi_{'+' if row['sign'] == 1 else '-'}",
             row["concentration"],
-            f"of g is carried by the patterns of words with {'g >= 0' if row['sign'] == 1 else 'g < 0'}",
+            f"of the sum of g {'>=' if row['sign'] == 1 else '<'} 0 is carried by its patterns (mean; O)",
         ]
-        for row in query("concentration", store, **where)
+        for row in query("concentration", store, run=run.id, level=level)
     ]
-    flagged = query("completeness", store, run=run.id, threshold=LARGE_ERROR, limit=EVERY)
-    rows.append(
-        [
-            "large completeness error",
-            len(flagged) / run.instances,
-            f"of the instances: {len(flagged)} with an error above {LARGE_ERROR:.0%} of the change in QoI",
-        ]
-    )
-    margins = query("margins", store, **where)
-    choices, close = (sum(row[name] for row in margins) for name in ("choices", CLOSE))
-    if choices:
-        rows.append(
-            [
-                "close choices",
-                close / choices,
-                f"of {choices:,} choices beat the runner-up by 1% of |QoI| or less",
-            ]
-        )
-    return Table("Findings", columns, rows, f"{level} level")
+
+
+def _large_errors(store: "Store", run: Run) -> Cells:
+    flagged = len(query("completeness", store, run=run.id, threshold=LARGE_ERROR, limit=EVERY))
+    of_what = f"of the instances: {flagged:,} with an error above {LARGE_ERROR:.0%} of the change in QoI (O)"
+    return [["large completeness error", flagged / run.instances, of_what]]
+
+
+def _close_choices(store: "Store", run: Run, level: Level) -> Cells:
+    rows = query("margins", store, run=run.id, level=level)
+    choices, close = (sum(row[name] for row in rows) for name in ("choices", CLOSE))
+    if not choices:
+        return []
+    of_what = f"of {choices:,} choices beat the runner-up by 1% of |QoI| or less (O)"
+    return [["close choices", close / choices, of_what]]
 
 
 def _top_heads(store: "Store", run: Run) -> Table:

@@ -62,7 +62,7 @@ def words(
                 "instances": count("instances"),
                 "concentration": number("concentration"),
             },
-            "sum of the patterns' influences / sum of g within an instance, averaged",
+            "sum of the patterns' influences / sum of g within an instance, averaged (O: our choice)",
         ),
     ]
 
