@@ -36,6 +36,7 @@ REQUIRED = 0.95
 """Held-out accuracy that every condition of every subtask must reach."""
 _IGNORED = -100  # cross_entropy leaves these positions out
 _MASK_SHARE = 0.1  # words masked besides the target
+_SMOOTHING = 0.1  # of a classifier's labels: keeps its logits from changing too abruptly to integrate
 
 _log = logging.getLogger(__name__)
 
@@ -131,20 +132,24 @@ def _rate(step: int, recipe: Recipe) -> float:
 
 def _loss(model: Any, tokenizer: Any, batch: list[Sentence]) -> torch.Tensor:
     inputs = tokenizer([" ".join(s.words) for s in batch], padding=True, return_tensors="pt")
+    ids = inputs["input_ids"]
+    masked = _masked(ids, tokenizer, batch)
+    logits = model(**{**inputs, "input_ids": ids.masked_fill(masked, tokenizer.mask_token_id)}).logits
     if isinstance(model, BertForSequenceClassification):
-        return cross_entropy(model(**inputs).logits, torch.tensor([s.condition.label for s in batch]))
-    labels, ids = _mask(inputs["input_ids"], tokenizer, batch)
-    logits = model(**{**inputs, "input_ids": ids}).logits
+        labels = torch.tensor([s.condition.label for s in batch])
+        return cross_entropy(logits, labels, label_smoothing=_SMOOTHING)
+    labels = ids.masked_fill(~masked, _IGNORED)
     return cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=_IGNORED)
 
 
-def _mask(ids: torch.Tensor, tokenizer: Any, batch: list[Sentence]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return (labels, masked ids): the target always masked, other words at random, special tokens never."""
+def _masked(ids: torch.Tensor, tokenizer: Any, batch: list[Sentence]) -> torch.Tensor:
+    """Return where to mask: targets always, other words at random, special tokens never."""
     masked = torch.rand(ids.shape) < _MASK_SHARE
     masked &= ~torch.isin(ids, torch.tensor(tokenizer.all_special_ids))
     for row, sentence in enumerate(batch):
-        masked[row, 1 + sentence.roles.index(TARGET)] = True  # 1: after [CLS]
-    return ids.masked_fill(~masked, _IGNORED), ids.masked_fill(masked, tokenizer.mask_token_id)
+        if TARGET in sentence.roles:
+            masked[row, 1 + sentence.roles.index(TARGET)] = True  # 1: after [CLS]
+    return masked
 
 
 def _save(model: Any, tokenizer: Any, folder: Path) -> None:
