@@ -140,8 +140,8 @@ def _positions(store: "Store", run: Run, level: Level, structure: Structure) -> 
 def conditions(
     store: "Store",
     *,
-    condition: str = "",
-    other_condition: str = "",
+    condition: str,
+    other_condition: str,
     run: str = "",
     level: str = "",
     subtask: str = "",

@@ -18,7 +18,7 @@ Cells = list[list[object]]
 
 LARGE_ERROR = 0.05
 """A completeness error above this share of |qoi - qoi at the baseline| is flagged."""
-CLOSE = "within_1e_2"
+CLOSE = "within_1e_3"
 MOST_ROWS = 8
 """Longer tables of conditions are summed up by subtask, so that an overview stays on one screen."""
 
@@ -117,7 +117,7 @@ def _close_choices(store: "Store", run: Run, level: Level) -> Cells:
     choices, close = (sum(row[name] for row in rows) for name in ("choices", CLOSE))
     if not choices:
         return []
-    of_what = f"of {choices:,} choices beat the runner-up by 1% of |QoI| or less (O)"
+    of_what = f"of {choices:,} choices beat the runner-up by 0.1% of |QoI| or less (O)"
     return [["close choices", close / choices, of_what]]
 
 
