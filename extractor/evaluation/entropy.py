@@ -14,9 +14,9 @@ Floats = npt.NDArray[np.float64]
 
 
 def graph_size(level: Level, layers: int, heads: int, positions: int) -> int:
-    """Return |G|: inputs and embeddings, at the attention level heads and skips; the output is in no path."""
-    inner = layers if level == "embedding" else layers * (heads + 2)
-    return positions * (1 + inner)
+    """Return |G|: inputs, embeddings and the output, at the attention level heads and skips too."""
+    hops = 0 if level == "embedding" else layers * (heads + 1)
+    return positions * (1 + layers + hops) + 1
 
 
 def pattern_entropy(held: Bools, size: int, counts: npt.NDArray[np.int64]) -> Floats:
