@@ -38,12 +38,12 @@ class Reports(TyperGroup):
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
         """Return the reports' names in the library's order, then the commands of this group itself."""
         self._fill()
-        return super().list_commands(ctx)  # type: ignore[arg-type]
+        return super().list_commands(ctx)
 
     def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]
         """Return a report's command."""
         self._fill()
-        return super().get_command(ctx, cmd_name)  # type: ignore[arg-type]
+        return super().get_command(ctx, cmd_name)
 
     def _fill(self) -> None:
         from ipgraph.queries.reports import REPORTS

@@ -72,4 +72,5 @@ def _skipped(run: "RunDirectory") -> str:
     counts = Counter(row["reason"] for row in rows)
     listed = [f"\n  {count} x {reason}" for reason, count in counts.most_common(REASONS)]
     more = f"\n  and {len(counts) - REASONS} more reasons" if len(counts) > REASONS else ""
-    return f"{len(rows)} rows (ipgraph run show {run.id} lists them)" + "".join(listed) + more
+    count = "1 row" if len(rows) == 1 else f"{len(rows)} rows"
+    return f"{count} (see ipgraph run show {run.id})" + "".join(listed) + more

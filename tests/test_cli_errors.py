@@ -123,7 +123,7 @@ def test_rows_that_were_skipped_are_counted_with_their_reasons(
     Path("mixed.jsonl").write_text(good + bad)
     out = invoke("extract", "mixed.jsonl", *FAST).stdout
     assert "sentences     1," in out
-    assert "skipped       1 rows" in out
+    assert "skipped       1 row " in out
     assert "1 x no [MASK] in the text" in out
 
 
@@ -173,8 +173,10 @@ def test_logging_is_on_stderr_and_only_when_asked(folder: Folder) -> None:
 
 def spawn(*arguments: str, cwd: Path) -> "subprocess.Popen[str]":
     """Start the installed command with pipes for its output."""
-    command, pipe = [COMMAND, *arguments], subprocess.PIPE
-    return subprocess.Popen(command, cwd=cwd, env=environment(), text=True, stdout=pipe, stderr=pipe)
+    pipe = subprocess.PIPE
+    return subprocess.Popen(
+        [COMMAND, *arguments], cwd=cwd, env=environment(), text=True, stdout=pipe, stderr=pipe
+    )
 
 
 def on_terminal(*arguments: str, cwd: Path, env: dict[str, str]) -> str:

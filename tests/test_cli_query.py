@@ -140,13 +140,14 @@ def test_ipgraph_store_names_the_store(
 
 @pytest.mark.parametrize("name", REPORTS)
 def test_reports_are_the_library_s_tables(name: str, folder: Folder) -> None:
-    given = {
+    by_report: dict[str, dict[str, object]] = {
         "through-head": {"role": "subject", "layer": 1, "head": 1},
         "merges": {"role": "subject", "other_role": "attractor"},
         "lexical": {"role": "subject"},
         "compare": {"other": folder.runs[0].id, "run": folder.runs[1].id},
         "conditions": {"condition": "singular-plural", "other_condition": "plural-plural"},
-    }.get(name, {})
+    }
+    given = by_report.get(name, {})
     function = REPORTS[name].function
     required = [p.name for p in signature(function).parameters.values() if p.default is p.empty][1:]
     arguments = [str(given[key]) for key in required]
