@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     import networkx as nx
 
 FORMATS = ("graphml", "json", "neo4j-admin")
+NODE_LINK = {"source": "from", "target": "to", "edges": "edges"}
+"""networkx's names for the parts of node-link JSON; its own `target` would hide ours."""
+READERS = {
+    "graphml": "networkx.read_graphml",
+    "json": f"networkx.node_link_graph(data, {', '.join(f'{k}={v!r}' for k, v in NODE_LINK.items())})",
+}
 
 
 def export(
@@ -48,7 +54,7 @@ def export(
     graph = to_networkx(store, chosen, instances, progress)
     write = write_graphml if form == "graphml" else write_json
     write(graph, path)
-    return f"read it with networkx.{'read_graphml' if form == 'graphml' else 'node_link_graph'}"
+    return f"read it with {READERS[form]}"
 
 
 def _neo4j_admin(store: Store, path: Path, runs: list[str], instances: Iterable[str] | None) -> str:
@@ -134,11 +140,11 @@ def _without(row: dict[str, Any], *names: str) -> dict[str, Any]:
 
 
 def write_json(graph: "nx.DiGraph[str]", path: Path) -> None:
-    """Write a graph as node-link JSON, which `networkx.node_link_graph(..., edges="edges")` reads."""
+    """Write a graph as node-link JSON; `networkx.node_link_graph(data, **NODE_LINK)` reads it."""
     import networkx as nx
 
     with path.open("w", encoding="utf-8") as file:
-        json.dump(nx.node_link_data(graph, edges="edges"), file, ensure_ascii=False)
+        json.dump(nx.node_link_data(graph, **NODE_LINK), file, ensure_ascii=False)
 
 
 def write_graphml(graph: "nx.DiGraph[str]", path: Path) -> None:
