@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ipgraph.extractor.evaluation.evaluate import evaluate
-    from ipgraph.extractor.extract import extract
+    from ipgraph.extractor.extraction import extract
     from ipgraph.extractor.influence import influence_of
     from ipgraph.extractor.models import LoadedModel, load_model
 
@@ -17,7 +17,7 @@ __all__ = ["LoadedModel", "evaluate", "extract", "influence_of", "load_model"]
 _HOMES = {
     "LoadedModel": "models",
     "evaluate": "evaluation.evaluate",
-    "extract": "extract",
+    "extract": "extraction",
     "influence_of": "influence",
     "load_model": "models",
 }

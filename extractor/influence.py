@@ -7,7 +7,7 @@ import torch
 
 from ipgraph.extractor.datasets import Example
 from ipgraph.extractor.encode import Encoded, encode
-from ipgraph.extractor.extract import pad
+from ipgraph.extractor.extraction import pad
 from ipgraph.extractor.memory import plan
 from ipgraph.extractor.models import LoadedModel
 from ipgraph.extractor.options import Options

@@ -16,7 +16,7 @@ from transformers import BertForMaskedLM, BertForSequenceClassification, BertTok
 from ipgraph.extractor import LoadedModel, extract, load_model
 from ipgraph.extractor.datasets import Dataset, Example, load, make_instance
 from ipgraph.extractor.encode import encode
-from ipgraph.extractor.extract import pad
+from ipgraph.extractor.extraction import pad
 from ipgraph.graphstore.runs import RunDirectory
 from ipgraph.graphstore.schema import Instance, parse_label
 

@@ -97,10 +97,11 @@ class Ablator:
     def add_random(self, level: Level, draws: int, seed: int) -> None:
         """Add the mean accuracy over random draws, and the spread of a draw's accuracy."""
         like, trace = pi_plus(self.batch, level), self.batch.trace
-        shape = (draws, trace.depth, trace.size[2], trace.heads + 2)
+        # Positions first: the draws at a sentence's own do not depend on its padding.
+        shape = (trace.size[2], draws, trace.depth, trace.heads + 2)
         chance = np.stack(
             [rng.random(shape, np.float32) for rng in generators(self.batch.keys, seed, "ablation")]
-        )
+        ).transpose(0, 2, 3, 1, 4)
         for reading, column in readings(self.batch, like).items():
             wanted = like if column is None else like | column
             kept = drawn(wanted, trace.batch.mask, column, torch.from_numpy(chance).to(trace.start.device))

@@ -26,7 +26,7 @@ from ipgraph.extractor.evaluation.metrics import (
 )
 from ipgraph.extractor.evaluation.positions import Paths, entropy_measures
 from ipgraph.extractor.evaluation.searches import Searches, add_searches, add_several
-from ipgraph.extractor.extract import batch_sentences
+from ipgraph.extractor.extraction import batch_sentences
 from ipgraph.extractor.gpr import SKIP
 from ipgraph.extractor.methods import METHODS, random_hops, random_paths
 from ipgraph.extractor.models import DEMOS, LoadedModel, load_model

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ipgraph.extractor.datasets import Example
 from ipgraph.extractor.encode import Encoded, encode
-from ipgraph.extractor.extract import pad
+from ipgraph.extractor.extraction import pad
 from ipgraph.extractor.gpr import SKIP
 from ipgraph.extractor.memory import plan
 from ipgraph.extractor.models import LoadedModel

@@ -1,0 +1,126 @@
+"""`ipgraph evaluate` and the reports of its measures: from a dataset to Table 1, in the store and without torch."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from cli_runs import call, invoke
+from test_imports import imported
+from tiny_models import save_masked_lm
+
+from ipgraph.graphstore.runs import RunDirectory, find_run
+from ipgraph.graphstore.store import open_store
+from ipgraph.queries.published import TABLE1, TASKS
+from ipgraph.queries.report_evaluation import optimality, table1
+from ipgraph.queries.report_figure5 import figure5
+
+pytestmark = pytest.mark.xdist_group("evaluate")
+ROWS = (
+    ("agreement", "the farmers that the farmer likes [MASK] old .", "are", "is"),
+    ("agreement", "the farmer that the farmers like [MASK] old .", "is", "are"),
+    ("negation", "the farmer is [MASK] bad .", "good", "old"),
+    ("other", "a farmer likes [MASK] .", "old", "tall"),
+)
+
+
+@dataclass(frozen=True)
+class Done:
+    """A folder in which a dataset was evaluated, and what was printed."""
+
+    path: Path
+    printed: str
+
+    @property
+    def run(self) -> RunDirectory:
+        return find_run(self.path / "runs", "r")
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
+    path = tmp_path_factory.mktemp("evaluate")
+    save_masked_lm(path / "model", num_hidden_layers=2)
+    lines = [
+        json.dumps({"subtask": s, "text": t, "correct": c, "wrong": w, "condition": "x"})
+        for s, t, c, w in ROWS
+    ]
+    (path / "tiny.jsonl").write_text("\n".join(lines))
+    options = "--model model --n-steps 4 --draws 3 --resamples 20 --nodes-per-layer 2 --beam 2 --searched 2"
+    result = call("evaluate", "tiny.jsonl", *options.split(), cwd=path)
+    assert result.returncode == 0, result.stderr
+    return Done(path, result.stdout)
+
+
+def test_a_dataset_becomes_tables_in_the_papers_layout(done: Done) -> None:
+    assert "As printed by Lu et al. (2021), Table 1" in done.printed
+    assert "BERT_SMALL" in done.printed
+    header = next(line for line in done.printed.splitlines() if line.startswith("figure"))
+    assert header.split() == ["figure", "agreement", "negation", "other"]
+    assert "Several nodes a layer" in done.printed
+    assert "beam=2" in done.printed
+
+
+def test_measures_are_with_the_run_and_in_the_store(done: Done) -> None:
+    measures = done.run.measures()
+    assert len(measures) > 100
+    with open_store(done.path / "ipgraph.db") as store:
+        rows = store.read(
+            "MATCH (r:Run)-[:MEASURED]->(m:Measure) RETURN m.id AS id, m.value AS value ORDER BY id"
+        )
+    assert dict(rows.rows) == {m.id: m.value for m in measures}
+
+
+def test_reports_print_the_measures(done: Done) -> None:
+    measures = {(m.metric, m.method, m.level, m.grouping, m.variant): m for m in done.run.measures()}
+    with open_store(done.path / "ipgraph.db") as store:
+        dropped, _, _, _, published = table1(store)
+        five = figure5(store, run=done.run.id[:5])
+        searched = optimality(store)
+    accuracy = {str(row[0]): row[1:] for row in dropped.rows}
+    for place, subtask in enumerate(("agreement", "negation", "other")):
+        found = measures["ablated_accuracy", "gpr", "attention", subtask, "target=dropped"]
+        assert accuracy["Pi_+^a"][place] == f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]"
+    assert [row[0] for row in published.rows] == list(TABLE1)
+    assert published.headers == ["figure", *TASKS]
+    by_task = next(table for table in five if "5b" in table.title)
+    assert [row[0] for row in by_task.rows] == ["agreement", "negation", "other"]
+    correlations = five[-1].records()
+    assert [row["points"] for row in correlations] == [3, 3, 3]
+    assert [table.title for table in searched] == [
+        "Greedy patterns and wider searches",
+        "Several nodes a layer",
+    ]
+
+
+def test_reports_need_no_torch(done: Done) -> None:
+    for report in ("table1", "figure5", "optimality"):
+        assert imported("report", report, cwd=done.path) & {"torch", "transformers", "scipy", "numpy"} <= {
+            "numpy"
+        }
+
+
+def test_a_run_is_evaluated_by_its_id(done: Done, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(done.path)
+    store = str(tmp_path / "other.db")
+    shown = invoke(
+        *("evaluate", done.run.id[:6], "--methods", "attention_max", "--draws", "2", "--resamples", "5"),
+        *("--store", store, "--format", "json"),
+    )
+    tables = json.loads(shown.stdout)
+    labels = [row["figure"] for row in tables[0]["rows"]]
+    assert "attention (head max)^e" in labels
+    assert "random^e" not in labels
+    with open_store(store) as opened:
+        assert [run.id for run in opened.runs()] == [done.run.id]
+
+
+def test_what_cannot_be_evaluated_is_one_sentence(done: Done, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(done.path)
+    assert "there is no run 'rffffff'" in invoke(
+        "evaluate", "rffffff", "--runs-dir", "nowhere", code=2
+    ).output.replace("\n", " ")
+    said = invoke("evaluate", done.run.id, "--methods", "attentoin", code=2).output
+    assert "unknown method 'attentoin'; valid, nearest first: attention" in said.replace("\n", " ")
+    (done.path / "empty").mkdir(exist_ok=True)
+    said = invoke("report", "table1", "--store", "empty/new.db", code=2).output
+    assert "holds no complete run" in said or "no run of this store has been evaluated" in said
