@@ -15,6 +15,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
 from ipgraph.graphstore.schema import parse_label
+from ipgraph.queries.labels import printed_head
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -58,7 +59,7 @@ class Path:
         for label in self.labels:
             kind, layer, position, head = parse_label(label)
             if kind in ("head", "skip"):
-                through = SKIP if kind == "skip" else str(head + 1)
+                through = SKIP if kind == "skip" else str(printed_head(head))
             elif kind == "embedding":
                 yield Hop(layer, source, position, through, self.sign)
                 source, through = position, ""

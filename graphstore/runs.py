@@ -155,6 +155,7 @@ class RunDirectory:
         if ({row.run for row in shard.evaluations} | {row.run for row in shard.patterns}) - {self.id}:
             raise IpgraphError(f"shard {index} has rows of another run than {self.id}")
         shards.write(shard, self._shard(index))
+        log.info("run %s: shard %d of %d written", self.id, index + 1, self.manifest["shards"])
 
     def tables(self, name: str) -> Iterator[pa.Table]:
         """Yield a table ("instances", "evaluations", "patterns" or "steps") shard by shard, in order."""

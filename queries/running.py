@@ -1,9 +1,11 @@
 """Running a template, or a user's own Cypher, against a store."""
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from ipgraph.graphstore.errors import IpgraphError, UsageError
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
     from ipgraph.graphstore.store import Store, Value
 
+log = logging.getLogger(__name__)
 
 Record = dict[str, Any]
 """A row by column name."""
@@ -107,11 +110,13 @@ def run_cypher(cypher: str, /, store: "Store | str | Path | None" = None, **para
 
 
 def _read(store: "Store", cypher: str, parameters: "Mapping[str, Value]", path: Path | None = None) -> Rows:
+    started = perf_counter()
     try:
         result = store.read(cypher, parameters)
     except UsageError as error:
         if path is None:
             raise
         raise UsageError(f"{path}: {str(error).partition(chr(10))[0]}") from error
+    log.info("%d rows from %s in %.3f s", len(result.rows), store.location, perf_counter() - started)
     shown = {name: value for name, value in parameters.items() if name != BOUND_BY_STORE}
     return Rows(result.columns, result.rows, cypher, shown)
