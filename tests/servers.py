@@ -69,10 +69,10 @@ class Server:
         self.login = Login(f"bolt://127.0.0.1:{self.port}", "neo4j", secrets.token_hex(8), self)
         self.admin("dbms", "set-initial-password", self.login.password)
 
-    def admin(self, *arguments: str) -> None:
-        """Run `neo4j-admin`; the server must be stopped."""
+    def admin(self, *arguments: str, folder: Path | None = None) -> None:
+        """Run `neo4j-admin` in a folder; the server must be stopped."""
         command = [str(self.launcher / "neo4j-admin"), str(self.home), *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
         assert done.returncode == 0, done.stdout + done.stderr
 
     def start(self) -> Self:

@@ -1,0 +1,157 @@
+"""The Neo4j store beside the embedded one: loading, removing, every template, the offline import, memory.
+
+    IPGRAPH_NEO4J_LAUNCHER=FOLDER PYTHONPATH=tests python benchmarks/neo4j_load.py [--instances 6600]
+
+Starts a server of its own (heap 1g) by the launcher's scripts `neo4j` and `neo4j-admin`. The run is made of
+the demo model's (see scaled_run.py): 132,000 patterns and 1.32 million steps by default.
+"""
+
+import argparse
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeVar
+
+import psutil
+from measure import machine
+from scaled_run import INSTANCES, demo_run, scaled_run
+from servers import Server
+from template_times import template_seconds
+
+from ipgraph.graphstore.export import export
+from ipgraph.graphstore.export_csv import ARGUMENTS
+from ipgraph.graphstore.runs import RunDirectory
+from ipgraph.graphstore.store import open_store
+from ipgraph.graphstore.stored import counts
+
+IPGRAPH = Path(sys.executable).parent / "ipgraph"
+FEWER = 10
+SLOWEST = 5
+T = TypeVar("T")
+
+
+def main() -> None:
+    """Measure everything and print it as it comes, as a Markdown table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--instances", type=int, default=INSTANCES)
+    parser.add_argument("--runs", type=Path, default=Path(tempfile.gettempdir()) / "ipgraph-benchmark-runs")
+    asked = parser.parse_args()
+    demo = demo_run(asked.runs)
+    small, large = (scaled_run(demo, asked.runs, n) for n in (asked.instances // FEWER, asked.instances))
+    run = large.run
+    print(f"## Stores: {run.patterns:,} patterns, {run.steps:,} steps\n\n{machine()}; Neo4j's heap: 1 GiB\n")
+    row("what", ("Neo4j", "embedded"), "target (Neo4j)")
+    row("---", ("---", "---"), "---")
+    os.environ |= {"HEAP": "1g", "PAGECACHE": "512m", "JAVA_TOOL_OPTIONS": ""}
+    launcher = Path(os.environ["IPGRAPH_NEO4J_LAUNCHER"]).resolve()
+    with tempfile.TemporaryDirectory() as folder:
+        server = Server(Path(folder) / "neo4j", launcher)
+        os.environ |= server.login.environment
+        server.start()
+        try:
+            measure(server.login.uri, f"{folder}/ipgraph.db", small, large)
+            server.stop()
+            measure_import(Path(folder), launcher, large)
+        finally:
+            server.stop()
+
+
+def measure(uri: str, path: str, small: RunDirectory, large: RunDirectory) -> None:
+    """Load, query and remove on both stores."""
+    stores = (uri, path)
+    few = [push(store, small) for store in stores]
+    many = [push(store, large) for store in stores]
+    again = [push(store, large)[0] for store in stores]
+    made = large.run.steps + 2 * large.run.patterns + large.run.instances
+    row("load everything, s", [f"{seconds:.1f}" for seconds, _ in many], "about 35")
+    row("relationships a second", [f"{made / seconds:,.0f}" for seconds, _ in many], "45,000")
+    row("load again, s", [f"{seconds:.1f}" for seconds in again])
+    memory = [f"{b >> 20} / {a >> 20}" for (_, a), (_, b) in zip(few, many, strict=True)]
+    row(f"peak memory of the client at {FEWER} times / once the data, MiB", memory, "equal")
+    found = [times(store, large) for store in stores]
+    for name in sorted(found[0], key=lambda n: -found[0][n])[:SLOWEST]:
+        row(f"{name}, ms", [f"{1000 * one[name]:.0f}" for one in found], "under 1,000")
+    slowest = [f"{1000 * max(one.values()):.0f}" for one in found]
+    row(f"slowest of {len(found[0])} queries, ms", slowest, "under 1,000")
+    row("check against the run directory, s", [f"{check(store, large):.1f}" for store in stores])
+    row("remove the run, s", [f"{remove(store, large):.1f}" for store in stores], "under 30")
+
+
+def row(what: str, pair: Sequence[str], target: str = "") -> None:
+    """Print a row: what was measured, on Neo4j and on the embedded store, and Neo4j's target."""
+    print(f"| {' | '.join([what, *pair, target])} |", flush=True)
+
+
+def push(store: str, run: RunDirectory) -> tuple[float, int]:
+    """Return seconds and peak resident bytes of `ipgraph store push`."""
+    arguments = [str(IPGRAPH), "store", "push", str(run.path), "--store", store]
+    began = time.perf_counter()
+    process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL)
+    peak = 0
+    while process.poll() is None:
+        with suppress(psutil.NoSuchProcess):
+            peak = max(peak, psutil.Process(process.pid).memory_info().rss)
+        time.sleep(0.02)
+    if process.returncode:
+        raise SystemExit(f"{shlex.join(arguments)} ended with status {process.returncode}")
+    return time.perf_counter() - began, peak
+
+
+def times(store: str, run: RunDirectory) -> dict[str, float]:
+    """Return the seconds of every template."""
+    with open_store(store) as opened:
+        return template_seconds(opened, run.run)
+
+
+def check(store: str, run: RunDirectory) -> float:
+    """Return the seconds of a whole check, which must find nothing."""
+    with open_store(store) as opened:
+        seconds, problems = timed(lambda: opened.check([run]))
+    if problems:
+        raise SystemExit(f"{store}: {problems}")
+    return seconds
+
+
+def remove(store: str, run: RunDirectory) -> float:
+    """Return the seconds that removing a run takes."""
+    with open_store(store) as opened:
+        return timed(lambda: opened.remove(run.id))[0]
+
+
+def measure_import(folder: Path, launcher: Path, run: RunDirectory) -> None:
+    """Export an embedded store and import its files into a new server, offline."""
+    path, files = f"{folder}/exported.db", folder / "files"
+    push(path, run)
+    with open_store(path) as opened:
+        exporting = timed(lambda: export(opened, files, "neo4j-admin"))[0]
+    server = Server(folder / "imported", launcher)
+    importing = timed(
+        lambda: server.admin("database", "import", "full", "neo4j", f"@{ARGUMENTS}", folder=files)
+    )[0]
+    row("offline: export + import, s", (f"{exporting:.1f} + {importing:.1f}", ""), "under 20 together")
+    os.environ |= server.login.environment
+    server.start()
+    try:
+        with open_store(server.login.uri) as opened:
+            found = counts(opened)
+    finally:
+        server.stop()
+    if found["THROUGH"] != run.run.steps:
+        raise SystemExit(f"the imported store holds {found}")
+
+
+def timed(work: Callable[[], T]) -> tuple[float, T]:
+    """Return how many seconds some work took, and its result."""
+    began = time.perf_counter()
+    result = work()
+    return time.perf_counter() - began, result
+
+
+if __name__ == "__main__":
+    main()

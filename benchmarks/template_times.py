@@ -1,0 +1,40 @@
+"""How long every template takes on a store, once it is warm."""
+
+from functools import partial
+from typing import Any
+
+from measure import median_seconds
+
+from ipgraph.graphstore.schema import Run
+from ipgraph.graphstore.store import Store
+from ipgraph.queries import run_template, templates
+
+REPEATS = 3
+SUBPATHS = ("shared-subpaths", "shared-subpaths-by-role", "shared-subpaths-by-target")
+_ASKED: dict[str, Any] = {
+    "role": "subject",
+    "other_role": "attractor",
+    "layer": 3,
+    "head": 0,
+    "condition": "singular_plural",
+    "other_condition": "plural_singular",
+}
+"""Values for parameters that have no default."""
+
+
+def template_seconds(store: Store, run: Run) -> dict[str, float]:
+    """Return the median seconds of each template on a run, of subpath templates for each length 2 to 6."""
+    instance = store.read(
+        "MATCH (:Run {id: $run})-[:EVALUATED]->(i:Instance) RETURN min(i.id) AS id", {"run": run.id}
+    ).rows[0][0]
+    known = _ASKED | {"instance": instance, "other": run.id}
+    found = {}
+    for name, template in templates().items():
+        if template.browser_only:
+            continue
+        required = {p.name: known[p.name] for p in template.parameters if p.required}
+        for extra in [{"k": k} for k in range(2, 7)] if name in SUBPATHS else [{}]:
+            label = " ".join([name, *(f"{key}={value}" for key, value in extra.items())])
+            parameters = {"run": run.id, **required, **extra}
+            found[label] = median_seconds(partial(run_template, template, store, **parameters), REPEATS)
+    return found
