@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 REPORTS = ("overview", "quality", "skip-share", "heads", "subpaths", "words", "convergence", "entropy")
 """The reports that the page holds: those that need no choice of words or conditions."""
+OF_HEADS = ("skip-share", "heads")
+"""Those of them that need attention-level patterns."""
+OF_EVALUATIONS = {"table1": "Table 1", "figure5": "Figure 5", "optimality": "Optimality"}
+"""What the page holds beside them of an evaluated run, and under what heading."""
 PANELS = 4
 """Conditions drawn at most."""
 
@@ -51,12 +55,17 @@ def _reports(store: "Store", run: "Run") -> "Iterator[Section]":
     from ipgraph.cli.figures.page import Section
     from ipgraph.queries.reports import REPORTS as KNOWN
 
-    needs_heads = ("skip-share", "heads")
-    for name in REPORTS:
-        if run.level != "embedding" or name not in needs_heads:
-            report = KNOWN[name]
-            heading = name.replace("-", " ").capitalize()
-            yield Section(heading, report.title, report.function(store, run=run.id))
+    names = [name for name in REPORTS if run.level != "embedding" or name not in OF_HEADS]
+    for name in [*names, *(OF_EVALUATIONS if _is_evaluated(store, run) else ())]:
+        report = KNOWN[name]
+        heading = OF_EVALUATIONS.get(name, name.replace("-", " ").capitalize())
+        yield Section(heading, report.title, report.function(store, run=run.id))
+
+
+def _is_evaluated(store: "Store", run: "Run") -> bool:
+    from ipgraph.queries import run as query
+
+    return len(query("measures", store, run=run.id)) > 0
 
 
 def _figures(store: "Store", run: "Run", sentences: "list[Sentence]") -> "Iterator[Illustration]":
@@ -67,13 +76,26 @@ def _figures(store: "Store", run: "Run", sentences: "list[Sentence]") -> "Iterat
     yield from _flows(sentences)
     if run.level != "embedding":
         shares = svg(plots.skip_share(points.skip_shares(store, run)))
-        yield Illustration(
-            shares, "Share of the patterns that take the skip connection, by layer; 95% intervals."
-        )
+        yield Illustration(shares, "Share of the patterns that take the skip connection, with 95% intervals.")
         heads = svg(plots.head_maps([points.head_map(store, run)]))
         yield Illustration(heads, "Share of the patterns that pass each head, in percent.")
-    margins = svg(plots.margins(points.margin_panels(store, run)))
-    yield Illustration(margins, "How close the choices of nodes were: their margin over the runner-up.")
+    if panels := points.margin_panels(store, run):
+        margins = svg(plots.margins(panels))
+        yield Illustration(margins, "How close the choices of nodes were: their margin over the runner-up.")
+    if _is_evaluated(store, run):
+        yield from _entropy(store, run)
+
+
+def _entropy(store: "Store", run: "Run") -> "Iterator[Illustration]":
+    from ipgraph.cli.figures.entropy import entropy_panels
+    from ipgraph.cli.figures.page import Illustration
+    from ipgraph.cli.figures.scatter import scatter
+    from ipgraph.cli.figures.style import svg
+    from ipgraph.queries.evaluated import evaluated_runs, task_columns
+
+    if panels := entropy_panels(task_columns(evaluated_runs(store, run.id))):
+        caption = "Pattern entropy: by position, against mean |influence|; of several tasks, against mean q."
+        yield Illustration(svg(scatter(panels)), caption)
 
 
 def _flows(sentences: "list[Sentence]") -> "Iterator[Illustration]":

@@ -6,6 +6,7 @@ import typer
 
 from ipgraph.cli.draw_command import OutputOption, WidthOption
 from ipgraph.cli.options import RunOption, StoreOption
+from ipgraph.graphstore.errors import UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,7 +99,44 @@ def margins(
     with opened(store) as graph:
         chosen = resolve_run(graph, run)
         panels = points.margin_panels(graph, chosen, subtask=subtask, condition=condition)
+    if not panels:
+        raise UsageError(f"run {chosen.id} has no choices with a margin of this subtask and condition")
     _write(plots.margins(panels, width), output, chosen)
+
+
+@app.command()
+def entropy(
+    output: OutputOption,
+    task: Annotated[
+        str,
+        typer.Option(help="Task whose positions are shown: a dataset or subtask.", show_default="the first"),
+    ] = "",
+    width: WidthOption = None,
+    run: Annotated[
+        str,
+        typer.Option(
+            "--run",
+            metavar="RUN",
+            help="Run id or its beginning.",
+            show_default="every evaluated run, the newest of a dataset",
+        ),
+    ] = "",
+    store: StoreOption = None,
+) -> None:
+    """Plot pattern entropy against influence by position, and against the QoI by task, of evaluated runs.
+
+    What ipgraph evaluate stored: of guided patterns (Pi^e, Pi^a) and of the attention baseline's paths.
+    """
+    from ipgraph.cli.figures.entropy import entropy_panels
+    from ipgraph.cli.figures.scatter import scatter
+    from ipgraph.queries.evaluated import evaluated_runs, task_columns
+    from ipgraph.queries.running import opened
+
+    _ready(output)
+    with opened(store) as graph:
+        evaluated = evaluated_runs(graph, run)
+    figure = scatter(entropy_panels(task_columns(evaluated), task), width)
+    _write(figure, output, *(found.run for found in evaluated))
 
 
 def _ready(output: "Path") -> None:
@@ -109,8 +147,9 @@ def _ready(output: "Path") -> None:
     need_matplotlib()
 
 
-def _write(figure: "Figure", output: "Path", run: "Run") -> None:
+def _write(figure: "Figure", output: "Path", *runs: "Run") -> None:
     from ipgraph.cli.figures.style import save
 
-    save(figure, output, f"run {run.id}: {run.method} on {run.dataset}, {run.model_name}")
+    about = (f"run {run.id}: {run.method} on {run.dataset}, {run.model_name}" for run in runs)
+    save(figure, output, "; ".join(about))
     typer.echo(f"wrote {output}")

@@ -32,9 +32,8 @@ def ratio_interval(numerators: Sequence[float], denominators: Sequence[float], s
     if not pairs[1].sum():
         return Interval(float("nan"), float("nan"), float("nan"))
     count = pairs.shape[1]
-    generator = np.random.default_rng(seed)
-    drawn = [pairs[:, generator.integers(count, size=count)].sum(axis=1) for _ in range(RESAMPLES)]
-    above, below = np.array(drawn).T
+    drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), RESAMPLES)
+    above, below = pairs @ drawn.T
     ratios = above[below != 0] / below[below != 0]
     low, high = np.quantile(ratios, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return Interval(float(pairs[0].sum() / pairs[1].sum()), float(low), float(high))

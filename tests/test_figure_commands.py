@@ -6,14 +6,17 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from cli_runs import Folder, folder, invoke, shared_folder
+from cli_runs import Folder, folder, invoke, own, shared_folder
 
 from ipgraph.cli.figures import points
+from ipgraph.cli.figures.entropy import entropy_panels
+from ipgraph.graphstore.errors import UsageError
 from ipgraph.graphstore.runs import RunDirectory
-from ipgraph.graphstore.schema import Pattern, parse_label
+from ipgraph.graphstore.schema import Measure, Pattern, parse_label
 from ipgraph.graphstore.store import Store, open_store
+from ipgraph.queries.evaluated import from_measures, task_columns
 
-__all__ = ["folder", "shared_folder"]
+__all__ = ["folder", "own", "shared_folder"]
 
 SVG = "{http://www.w3.org/2000/svg}"
 SUBTASK, CONDITION = "object-relative-across", "singular-plural"
@@ -126,7 +129,10 @@ def test_a_scope_that_holds_nothing_is_an_error(folder: Folder, tmp_path: Path) 
     out = str(tmp_path / "a.svg")
     assert "no patterns of this" in invoke("plot", "skip-share", "--subtask", "x", "-o", out, code=2).output
     assert "no words in the role 'x'" in invoke("plot", "heads", "--role", "x", "-o", out, code=2).output
-    assert "no choices of this" in invoke("plot", "margins", "--condition", "x", "-o", out, code=2).output
+    assert (
+        "no choices with a margin of this"
+        in invoke("plot", "margins", "--condition", "x", "-o", out, code=2).output
+    )
 
 
 def test_skip_shares_are_those_of_the_patterns_within_their_intervals(folder: Folder, store: Store) -> None:
@@ -187,3 +193,85 @@ def test_margins_rise_to_the_share_of_choices_within_the_whole_qoi(folder: Folde
     assert tenth == pytest.approx({key: sum(close) / len(close) for key, close in within.items()})
     for _, panel in found:
         assert all(list(s.points) == sorted(s.points, key=lambda p: (p.x, p.value)) for s in panel)
+
+
+# ---- entropy, from the measures of an evaluation
+
+WORDS = ("the", "subject", "attractor", "target")
+
+
+def measures(run: str, *tasks: str) -> list[Measure]:
+    """Return the measures that `evaluate` stores for Figure 5: by position, entropy falls with influence."""
+    found = []
+    for number, task in enumerate(tasks):
+        for method, level in (("gpr", "embedding"), ("gpr", "attention"), ("attention", "embedding")):
+            for at, word in enumerate(WORDS):
+                falling = 0.4 - 0.1 * at + 0.3 * (word == "attractor")
+                found.append(
+                    measure(run, "position_entropy", method, level, task, f"position={at}", falling, word)
+                )
+                found.append(
+                    measure(run, "position_influence", method, level, task, f"position={at}", at, word)
+                )
+            found.append(measure(run, "entropy", method, level, task, "", 0.1 + number / 10, "one structure"))
+        found.append(measure(run, "qoi", "gpr", "", task, "", 5 - number, "one structure"))
+    return found
+
+
+def measure(
+    run: str, metric: str, method: str, level: str, task: str, variant: str, value: float, note: str
+) -> Measure:
+    return Measure(
+        id=f"{run}/{metric}/{method}/{level}/{task}/{variant}",
+        run=run,
+        metric=metric,
+        method=method,
+        level=level,
+        grouping=task,
+        variant=variant,
+        value=value,
+        low=value - 0.01,
+        high=value + 0.02,
+        count=24,
+        seed=0,
+        note=f"{note}; one structure: 4 tokens, target at 3",
+    )
+
+
+def test_panels_show_entropy_by_position_and_by_task(folder: Folder) -> None:
+    run = folder.runs[0].run
+    tasks = task_columns([from_measures(run, measures(run.id, "obj", "subj", "wsc"))])
+    by_position, by_task = entropy_panels(tasks, "subj")
+    assert [panel.series[0].name for panel in by_position] == ["Πᵉ", "Πᵃ", "attention"]
+    points_ = by_position[0].series[0].points
+    assert [(p.x, p.label, p.is_marked) for p in points_] == [
+        (at, word, word == "attractor") for at, word in enumerate(WORDS)
+    ]
+    assert [p.value for p in points_] == pytest.approx([0.4, 0.3, 0.5, 0.1])
+    assert by_position[0].note.startswith("Πᵉ by position of subj\nr = ")
+    assert "without attractors −1.00" in by_position[0].note
+    tasks_ = by_task[0].series[0].points
+    assert [(p.x, p.label) for p in tasks_] == [(5, "obj"), (4, "subj"), (3, "wsc")]
+    assert [p.value for p in tasks_] == pytest.approx([0.1, 0.2, 0.3])
+    assert by_task[0].note.startswith("Πᵉ by task\nr = −1.00 (p = 0.333)")  # 2 of the 6 orders are as extreme
+
+
+def test_one_task_has_no_panel_by_task_and_two_have_no_correlation(folder: Folder) -> None:
+    run = folder.runs[0].run
+    one = task_columns([from_measures(run, measures(run.id, ""))])
+    assert len(entropy_panels(one)) == 1
+    two = task_columns([from_measures(run, measures(run.id, "obj", "subj"))])
+    assert entropy_panels(two)[1][0].note == "Πᵉ by task\nr = –"
+    with pytest.raises(UsageError, match=r"unknown evaluated task 'x'; valid, nearest first: obj, subj"):
+        entropy_panels(two, "x")
+
+
+def test_entropy_is_plotted_from_the_measures_in_the_store(own: Folder) -> None:
+    run = own.runs[0].id
+    assert "been evaluated" in invoke("plot", "entropy", "-o", "a.svg", code=2).output
+    with open_store("ipgraph.db") as graph:
+        graph.add_measures(run, measures(run, "obj", "subj"))
+    invoke("plot", "entropy", "--task", "subj", "-o", "a.svg")
+    written = Path("a.svg").read_text()
+    assert written.count("attractor") >= 3
+    assert "Πᵉ by position of subj" in written

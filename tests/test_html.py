@@ -11,11 +11,13 @@ import pytest
 from browser import Page, browser
 from cli_runs import Folder, invoke, shared_folder
 from fixtures import make_run
+from test_figure_commands import measures as entropy_measures
 from test_figures import SKIP, attention, embedding, sentence
 
 from ipgraph.cli.figures.diagram import Sentence
 from ipgraph.cli.figures.page import Illustration, Section, page
 from ipgraph.graphstore.schema import Run
+from ipgraph.graphstore.store import open_store
 from ipgraph.queries import Table
 
 __all__ = ["shared_folder"]
@@ -344,6 +346,23 @@ def test_the_report_of_a_run_opens_in_the_browser(window: Page, written: Path) -
     assert len(edges(window)) > 0
     assert window.sent("Runtime.exceptionThrown") == []
     assert count(window, "figure svg") == count(window, "figure") >= 4
+
+
+def test_a_run_of_one_level_that_was_evaluated_has_a_report_too(tmp_path: Path) -> None:
+    directory = make_run(tmp_path / "runs", level="embedding")
+    store, out = tmp_path / "ipgraph.db", tmp_path / "report.html"
+    with open_store(store) as graph:
+        graph.add([directory])
+        graph.add_measures(directory.id, entropy_measures(directory.id, "obj", "subj"))
+    invoke("report", "html", "-o", str(out), "--store", str(store))
+    html = out.read_text(encoding="utf-8")
+    assert {"Figure 5", "Table 1", "Quality"} <= set(re.findall(r"<h2>([\w ]+)</h2>", html))
+    assert "Πᵉ by task" in html
+    assert "Share of the patterns that pass each head" not in html
+    data = json.loads(html.partition('id="data">')[2].partition("</script>")[0])
+    word = data["instances"][0]["words"][0]
+    assert "attention" not in word
+    assert len(word["embedding"]["at"]) == 1 + len(word["embedding"]["influences"]) == 4
 
 
 def test_the_view_says_how_many_of_the_instances_it_holds(run: Run) -> None:

@@ -52,7 +52,7 @@ def head_map(
     scope: dict[str, Any] = {"subtask": subtask, "condition": condition, "limit": EVERY}
     rows: Rows = query("heads-by-traversal", store, run=run.id, role=role, **scope)
     shares = {(row["layer"], row["head"]): row["pattern_share"] for row in rows}
-    if not shares:
+    if not shares and (role or subtask or condition):
         what = f"words in the role {role!r}" if role else "patterns"
         raise UsageError(f"run {run.id} has no {what} of this subtask and condition that pass a head")
     layers, heads = range(1, run.layers + 1), range(run.heads)
@@ -79,8 +79,6 @@ def margin_panels(
         ]
         if series:
             panels.append((f"{level} level", series))
-    if not panels:
-        raise UsageError(f"run {run.id} has no choices of this subtask and condition")
     return panels
 
 

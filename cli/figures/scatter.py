@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ipgraph.cli.figures.plots import Series, error_bars
+from ipgraph.cli.figures.plots import Point, Series, error_bars
 from ipgraph.cli.figures.style import COLUMN, MARKERS, SERIES, SMALL, TEXT, grid, letter, sheet, styled
 
 if TYPE_CHECKING:
@@ -13,8 +13,12 @@ if TYPE_CHECKING:
     from matplotlib.text import Annotation
     from matplotlib.transforms import Bbox
 
-HEIGHT = 2.5
-PLACES = ((4, 3), (-4, 3), (4, -3), (-4, -3), (0, 5), (0, -5), (7, 0), (-7, 0))
+    Labelled = tuple[Annotation, Point]
+
+HEIGHT = 2.3
+MARKED = "attractor"
+"""What a marked point is."""
+PLACES = (*((x, y) for y in (3, -3, 9, -9, 16, -16) for x in (4, -4)), (0, 5), (0, -5))
 """Where a label may stand beside its point, in points, best first."""
 
 
@@ -29,27 +33,43 @@ class Scatter:
 
 
 @styled
-def scatter(panels: Sequence[Scatter], width: float | None = None) -> "Figure":
-    """Return scatter plots side by side; marked points (attractors, in the paper's Figure 5a) are hollow."""
-    figure = sheet(width or (COLUMN if len(panels) == 1 else TEXT), HEIGHT)
+def scatter(rows: Sequence[Sequence[Scatter]], width: float | None = None) -> "Figure":
+    """Return rows of scatter plots; marked points (attractors, in the paper's Figure 5a) are hollow."""
+    columns = max(len(row) for row in rows)
+    figure = sheet(width or (COLUMN if columns == 1 else TEXT), len(rows) * HEIGHT)
     figure.set_layout_engine("constrained")
     labels = []
-    for number, panel in enumerate(panels):
-        axes = figure.add_subplot(1, len(panels), number + 1)
-        for index, series in enumerate(panel.series):
-            labels += _points(axes, series, index)
-        start = f"({letter(number)}) " if len(panels) > 1 else ""
-        axes.set_title(start + panel.note, loc="left", parse_math=False)
-        axes.set(xlabel=panel.x, ylabel=panel.y)
-        axes.margins(0.15)
-        grid(axes, "both")
-        if len(panel.series) > 1 or any(p.is_marked for p in panel.series[0].points):
-            axes.legend(loc="best", handletextpad=0.3)
+    for number, row in enumerate(rows):
+        for place, panel in enumerate(row):
+            axes = figure.add_subplot(len(rows), columns, number * columns + place + 1)
+            start = f"({letter(number)}) " if len(rows) > 1 and place == 0 else ""
+            labels += _panel(axes, panel, start)
+            if place == 0:
+                axes.set_ylabel(panel.y)
+                _legend(axes, panel)
     _spread(figure, labels)
     return figure
 
 
-def _points(axes: "Axes", series: Series, index: int) -> "list[Annotation]":
+def _panel(axes: "Axes", panel: Scatter, start: str) -> "list[Labelled]":
+    """Draw a panel; return the labels of its points."""
+    labels = [label for n, series in enumerate(panel.series) for label in _points(axes, series, n)]
+    axes.set_title(start + panel.note, loc="left", fontsize=SMALL, parse_math=False)
+    axes.set_xlabel(panel.x)
+    axes.margins(0.2, 0.12)
+    grid(axes, "both")
+    return labels
+
+
+def _legend(axes: "Axes", panel: Scatter) -> None:
+    """Name what is to be told apart: several series, and marked points."""
+    drawn, names = axes.get_legend_handles_labels()
+    named = [pair for pair in zip(drawn, names, strict=True) if len(panel.series) > 1 or pair[1] == MARKED]
+    if named:
+        axes.legend(*zip(*named, strict=True), loc="best", handletextpad=0.3)
+
+
+def _points(axes: "Axes", series: Series, index: int) -> "list[Labelled]":
     """Draw a series; return its labels."""
     error_bars(axes, series, index, 0.0, linestyle="none", zorder=1)
     colour, marker = SERIES[index % len(SERIES)], MARKERS[index % len(MARKERS)]
@@ -57,38 +77,48 @@ def _points(axes: "Axes", series: Series, index: int) -> "list[Annotation]":
         points = [p for p in series.points if p.is_marked == is_marked]
         face = "white" if is_marked else colour
         style: dict[str, Any] = {"s": 16, "marker": marker, "facecolor": face, "edgecolor": colour}
-        name = f"{series.name} (attractor)" if is_marked else series.name
+        name = MARKED if is_marked else series.name
         if points:
             axes.scatter([p.x for p in points], [p.value for p in points], label=name, linewidth=0.9, **style)
     place: dict[str, Any] = {"textcoords": "offset points", "fontsize": SMALL - 0.5, "color": colour}
     return [
-        axes.annotate(p.label, (p.x, p.value), PLACES[0], parse_math=False, **place) for p in series.points
+        (axes.annotate(p.label, (p.x, p.value), PLACES[0], parse_math=False, **place), p)
+        for p in series.points
     ]
 
 
-def _spread(figure: "Figure", labels: "Sequence[Annotation]") -> None:
-    """Put each label where it covers least of the points, the legends and the labels before it."""
+def _spread(figure: "Figure", labels: "Sequence[Labelled]") -> None:
+    """Put each label inside its axes where it covers least of points, legends and the labels before it."""
     from matplotlib.transforms import Bbox
 
     figure.draw_without_rendering()
     taken = [legend.get_window_extent() for axes in figure.axes if (legend := axes.get_legend())]
-    for label in labels:
-        x, y = label.axes.transData.transform(label.xy)  # type: ignore[union-attr]
-        taken.append(Bbox.from_bounds(x - 3, y - 3, 6, 6))
-    for label in labels:
+    for label, point in labels:
+        to_screen = label.axes.transData  # type: ignore[union-attr]
+        ends = (point.value if end is None else end for end in (point.low, point.high))
+        (x, low), (_, high) = (to_screen.transform((point.x, end)) for end in ends)
+        taken.append(Bbox.from_extents(x - 3, low - 3, x + 3, high + 3))
+    for label, _ in labels:
         best = min(PLACES, key=lambda place: _covered(label, place, taken))
         _covered(label, best, taken)
         taken.append(label.get_window_extent())
 
 
 def _covered(label: "Annotation", place: tuple[int, int], taken: "Sequence[Bbox]") -> float:
-    """Move a label; return how much of what is there it covers."""
-    from matplotlib.transforms import Bbox
-
+    """Move a label; return how much of what is there it covers, and how much of it leaves the axes."""
     x, y = place
     label.set_position(place)
     label.set_horizontalalignment("left" if x > 0 else "right" if x else "center")
     label.set_verticalalignment("bottom" if y > 0 else "top" if y else "center")
     mine = label.get_window_extent()
-    shared = (Bbox.intersection(mine, other) for other in taken)
-    return sum(box.width * box.height for box in shared if box is not None)
+    frame = label.axes.get_window_extent()  # type: ignore[union-attr]
+    inside = _shared(mine, frame)
+    return sum(_shared(mine, other) for other in taken) + mine.width * mine.height - inside
+
+
+def _shared(one: "Bbox", other: "Bbox") -> float:
+    """Return the area that two boxes share."""
+    from matplotlib.transforms import Bbox
+
+    box = Bbox.intersection(one, other)
+    return 0.0 if box is None else float(box.width * box.height)
