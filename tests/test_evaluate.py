@@ -35,7 +35,11 @@ TEXTS = {
     ],
     "short": ["the farmer [MASK] bad .", "the farmers [MASK] tall .", "a film [MASK] not good ."],
 }
-OPTIONS = {"draws": 4, "repeats": 40, "methods": ("attention", "conductance", "random", "skip_replaced")}
+OPTIONS: dict[str, Any] = {
+    "draws": 4,
+    "repeats": 40,
+    "methods": ("attention", "conductance", "random", "skip_replaced"),
+}
 
 
 @dataclass(frozen=True)
@@ -110,9 +114,9 @@ def kept_nodes(sentence: Sentence, patterns: Sequence[Pattern]) -> tuple[Tensor,
 def question(evaluated: Evaluated, sentence: Sentence) -> oracle.Question:
     tokenizer = evaluated.model.tokenizer
     ids = tuple(tokenizer.convert_tokens_to_ids(sentence.evaluation.tokens))
-    rows = tokenizer.convert_tokens_to_ids([sentence.instance.correct, sentence.instance.wrong])
-    nothing = torch.zeros(1)
-    return oracle.Question(ids, sentence.evaluation.target, *rows, nothing, nothing, nothing)
+    correct, wrong = tokenizer.convert_tokens_to_ids([sentence.instance.correct, sentence.instance.wrong])
+    no_line = (torch.zeros(1), torch.zeros(1), torch.zeros(1))
+    return oracle.Question(ids, sentence.evaluation.target, correct, wrong, *no_line)
 
 
 # --- ablation ---
@@ -204,7 +208,7 @@ def test_path_shares_by_enumeration(evaluated: Evaluated) -> None:
     for level in ("embedding", "attention"):
         for sentence in evaluated.sentences:
             n = sentence.length
-            graph = digraph("m", LAYERS, HEADS, n, level=level)  # type: ignore[arg-type]
+            graph = digraph("m", LAYERS, HEADS, n, level=level)
             target = node_id("m", node_label("embedding", LAYERS, sentence.evaluation.target))
             inputs = [node_id("m", node_label("input", 0, position)) for position in range(n)]
             every = (n if level == "embedding" else HEADS * n + 1) ** LAYERS
@@ -256,7 +260,7 @@ def test_entropy_of_one_structure_by_position_and_of_pi_plus(evaluated: Evaluate
         same = [s for s in some if s.evaluation.roles == some[0].evaluation.roles]
         assert len(same) == (3 if subtask == "long" else 2)
         for level in ("embedding", "attention"):
-            size = graph_size(LAYERS, HEADS, same[0].length, level)  # type: ignore[arg-type]
+            size = graph_size(LAYERS, HEADS, same[0].length, level)
             for position in range(same[0].length):
                 patterns = [p for s in same for p in s.patterns[level] if p.position == position]
                 variant = f"position={position:02d}"
