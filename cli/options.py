@@ -41,9 +41,7 @@ ParamOption = Annotated[
     list[str] | None,
     typer.Option("--param", "-p", metavar="NAME=VALUE", help="Value of a query parameter; repeat for more."),
 ]
-ShowCypherOption = Annotated[
-    bool, typer.Option("--show-cypher", help="Print the Cypher and its parameters on stderr first.")
-]
+ShowCypherOption = Annotated[bool, typer.Option("--show-cypher", help="Print the Cypher on stderr first.")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 RUNS_DIR = Path("runs")
 

@@ -1,6 +1,5 @@
 """`ipgraph query`: Cypher templates and Cypher of one's own, read-only."""
 
-import json
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ipgraph.cli.options import FormatOption, ParamOption, QueriesDirOption, ShowCypherOption, StoreOption
-from ipgraph.cli.render import Format, console, render, rows_table
+from ipgraph.cli.render import Format, print_cypher, render, rows_table
 from ipgraph.graphstore.errors import UsageError
 
 if TYPE_CHECKING:
@@ -123,8 +122,5 @@ def cypher(
 
 def _answer(rows: "Rows", title: str, show_cypher: bool, output: Format) -> None:
     if show_cypher:
-        out = console(stderr=True)
-        for name, value in rows.parameters.items():
-            out.print(f":param {name} => {json.dumps(value)}", markup=False, soft_wrap=True)
-        out.print(rows.cypher, markup=False, soft_wrap=True)
+        print_cypher(rows.cypher, rows.parameters)
     render([rows_table(rows.columns, rows.rows, title)], output)

@@ -4,7 +4,7 @@ import csv
 import json
 import math
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from io import StringIO
 from typing import TYPE_CHECKING, Literal
 
@@ -132,6 +132,12 @@ def print_table(table: "Table", *, gap: bool = False) -> None:
     parts += [rich if table.rows else Text("(no rows)", style="dim")]
     parts += [Text(table.note, style="dim")] if table.note else []
     print_parts(parts)
+
+
+def print_cypher(text: str, parameters: Mapping[str, object] | None = None) -> None:
+    """Print a query on stderr, its parameters as Neo4j Browser takes them."""
+    lines = [f":param {name} => {json.dumps(value)}" for name, value in (parameters or {}).items()]
+    sys.stderr.write("\n".join([*lines, text, ""]))
 
 
 def print_parts(parts: Iterable["RenderableType"]) -> None:

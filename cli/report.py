@@ -1,18 +1,19 @@
 """`ipgraph report`: the library's reports, one sub-command each, made from the store alone."""
 
 import inspect
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from ipgraph.cli.options import FormatOption, RunOption, StoreOption
-from ipgraph.cli.render import Format, render
+from ipgraph.cli.options import FormatOption, RunOption, ShowCypherOption, StoreOption
+from ipgraph.cli.render import print_cypher, render
 
 if TYPE_CHECKING:
     from ipgraph.queries.reports import Report
 
+_KEYWORD = inspect.Parameter.KEYWORD_ONLY
+SHARED = ("store", "show_cypher", "output")
 HELP = {
     "level": "embedding or attention; without it attention, where the run has it.",
     "subtask": "Only instances of this subtask.",
@@ -59,21 +60,29 @@ app = typer.Typer(cls=Reports, no_args_is_help=True, help="Reports, made from th
 def _command(report: "Report") -> Any:
     """Return a report as a command: what its function must be given as arguments, the rest as options."""
 
-    def command(store: StoreOption = None, output: FormatOption = "table", **options: Any) -> None:
-        _show(report.function, store, output, options)
+    def command(
+        store: StoreOption = None,
+        show_cypher: ShowCypherOption = False,
+        output: FormatOption = "table",
+        **options: Any,
+    ) -> None:
+        from ipgraph.queries.running import opened
+
+        with opened(store) as graph:
+            tables = report.function(graph, **options)
+        for text in dict.fromkeys(table.cypher for table in tables if show_cypher and table.cypher):
+            print_cypher(text)
+        render(tables, output)
 
     shared = inspect.signature(command).parameters
     own = [_parameter(p) for p in inspect.signature(report.function).parameters.values() if p.name != "store"]
-    signature = inspect.Signature([*own, *(shared[n].replace(kind=_KEYWORD) for n in ("store", "output"))])
+    signature = inspect.Signature([*own, *(shared[n].replace(kind=_KEYWORD) for n in SHARED)])
     command.__signature__ = signature  # type: ignore[attr-defined]
     command.__annotations__ = {name: p.annotation for name, p in signature.parameters.items()}
     command.__doc__ = report.title
     single = typer.Typer(add_completion=False)
     single.command(report.name)(command)
     return typer.main.get_command(single)
-
-
-_KEYWORD = inspect.Parameter.KEYWORD_ONLY
 
 
 def _parameter(parameter: inspect.Parameter) -> inspect.Parameter:
@@ -86,11 +95,3 @@ def _parameter(parameter: inspect.Parameter) -> inspect.Parameter:
         option = typer.Option(f"--{parameter.name.replace('_', '-')}", help=HELP[parameter.name])
         annotation = Annotated[parameter.annotation, option]
     return parameter.replace(annotation=annotation, kind=_KEYWORD)
-
-
-def _show(function: Callable[..., Any], store: str | None, output: Format, options: dict[str, Any]) -> None:
-    from ipgraph.queries.running import opened
-
-    with opened(store) as graph:
-        tables = function(graph, **options)
-    render(tables, output)

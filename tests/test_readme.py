@@ -84,12 +84,14 @@ def run_command(command: str, quoted: str, folder: Path) -> str:
 
 
 def last_line_of_tests(quoted: str) -> str:
-    """Return pytest's last line with as many tests as there are now."""
+    """Return pytest's last line as quoted if there are about as many tests, else with the count of today."""
     collect = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:xdist"]
     out = subprocess.run(collect, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     count = int(re.findall(r"^(\d+) tests collected", out, re.MULTILINE)[0])
     line = TESTS.search(quoted)
     assert line is not None
+    if abs(count - int(line[1]) - int(line[2])) < 0.1 * count:
+        return quoted
     return quoted.replace(f"{line[1]} passed", f"{count - int(line[2])} passed")
 
 
