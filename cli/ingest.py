@@ -16,6 +16,7 @@ from ipgraph.cli.progress import progress
 if TYPE_CHECKING:
     from ipgraph.extractor.datasets import Dataset
     from ipgraph.graphstore.runs import RunDirectory
+    from ipgraph.graphstore.store import Store
 
 app = typer.Typer(no_args_is_help=True, help="Extract influence patterns and put them into the graph store.")
 
@@ -92,8 +93,8 @@ def _ingest(
 
     with open_store(store) as opened:
         opened.runs()  # a store that cannot be used is found out before hours of work, not after
-    run, extracting = extract_run(dataset, extraction, selection)
-    location, _, loading = add_runs([run], store)
+        run, extracting = extract_run(dataset, extraction, selection)
+        location, _, loading = add_to([run], opened)
     option = f" --store {store}" if store not in (None, os.environ.get("IPGRAPH_STORE")) else ""
     print_summary(run, f"{extracting}, loading {loading:.1f} s", location, then + option)
 
@@ -121,10 +122,16 @@ def add_runs(runs: "Sequence[RunDirectory]", store: str | None) -> tuple[str, in
     """Add run directories to a store, with progress; return its location, how many were new, and seconds."""
     from ipgraph.graphstore.store import open_store
 
+    with open_store(store) as opened:
+        return add_to(runs, opened)
+
+
+def add_to(runs: "Sequence[RunDirectory]", store: "Store") -> tuple[str, int, float]:
+    """Add run directories to an open store; see `add_runs`."""
     started = time.perf_counter()
-    with _resumable(), progress("loading", "patterns") as bar, open_store(store) as opened:
-        new = opened.add(runs, bar)
-        return opened.location, new, time.perf_counter() - started
+    with _resumable(), progress("loading", "patterns") as bar:
+        new = store.add(runs, bar)
+        return store.location, new, time.perf_counter() - started
 
 
 @contextmanager
