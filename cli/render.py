@@ -136,7 +136,7 @@ def print_table(table: "Table", *, gap: bool = False) -> None:
 
 def print_cypher(text: str, parameters: Mapping[str, object] | None = None) -> None:
     """Print a query on stderr, its parameters as Neo4j Browser takes them."""
-    lines = [f":param {name} => {json.dumps(value)}" for name, value in (parameters or {}).items()]
+    lines = [f":param {name} => {json.dumps(value)};" for name, value in (parameters or {}).items()]
     sys.stderr.write("\n".join([*lines, text, ""]))
 
 

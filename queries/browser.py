@@ -1,4 +1,4 @@
-"""Templates as Neo4j Browser takes them: `:param` lines, then the text."""
+"""Templates as Neo4j Browser and cypher-shell take them: `:param` lines, each ended by `;`, then the text."""
 
 import json
 from pathlib import Path
@@ -30,7 +30,7 @@ def browser_script(template: Template, store: "Store | str | Path | None" = None
     text = template.text("neo4j")
     if f"${BOUND_BY_STORE}" in text:
         values[BOUND_BY_STORE] = str(FIRST)
-    return "\n".join([*(f":param {name} => {values[name]}" for name in sorted(values)), text])
+    return "\n".join([*(f":param {name} => {values[name]};" for name in sorted(values)), text])
 
 
 def _unbound(template: Template, parameter: Parameter, given: dict[str, object]) -> str:

@@ -77,7 +77,7 @@ def test_the_picture_for_browser_is_made_of_paths(neo4j_server: Login, runs: lis
 
 def pasted(store: Store, script: str) -> list[list[object]]:
     """Run a script as Browser does: the server evaluates `:param name => value`; the rest is the query."""
-    given = dict(re.findall(r"^:param (\w+) => (.*)$", script, re.MULTILINE))
+    given = dict(re.findall(r"^:param (\w+) => (.*);$", script, re.MULTILINE))
     parameters: dict[str, Any] = {
         name: store.read(f"RETURN {value} AS value").rows[0][0] for name, value in given.items()
     }

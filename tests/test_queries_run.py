@@ -239,6 +239,6 @@ def test_own_cypher_is_bound_and_read_only(store: Store, runs: list[RunDirectory
 
 def test_browser_script_with_a_store_says_what_is_bound(store: Store, runs: list[RunDirectory]) -> None:
     script = browser_script(template("shared-subpaths"), store, run=runs[1].id[:8], k=4)
-    assert f':param run => "{runs[1].id}"' in script.splitlines()
-    assert ":param first => 0" in script.splitlines()
-    assert ":param k => 4" in script.splitlines()
+    assert f':param run => "{runs[1].id}";' in script.splitlines()
+    assert ":param first => 0;" in script.splitlines()
+    assert ":param k => 4;" in script.splitlines()

@@ -171,16 +171,16 @@ def test_widths_in_the_texts_are_the_schemas() -> None:
 def test_browser_script_without_a_store_leaves_blanks_in_capitals() -> None:
     script = browser_script(template("instances-through-head"), layer="3", role="sub'ject")
     assert script.splitlines()[:5] == [
-        ':param condition => ""',
-        ":param head => HEAD",
-        ":param layer => 3",
-        ':param level => "attention"',
-        ":param limit => 100",
+        ':param condition => "";',
+        ":param head => HEAD;",
+        ":param layer => 3;",
+        ':param level => "attention";',
+        ":param limit => 100;",
     ]
-    assert ':param role => "sub\'ject"' in script
-    assert ':param run => "RUN"' in script
+    assert ':param role => "sub\'ject";' in script
+    assert ':param run => "RUN";' in script
     assert script.endswith(template("instances-through-head").body)
-    assert ":param first => 0" in browser_script(template("shared-subpaths"))
+    assert ":param first => 0;" in browser_script(template("shared-subpaths"))
     with pytest.raises(UsageError, match="unknown parameter 'rolle'; valid, nearest first: role"):
         browser_script(template("instances-through-head"), rolle="x")
 
