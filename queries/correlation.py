@@ -11,7 +11,7 @@ from random import Random
 
 EXACT_UP_TO = 8
 DRAWN = 10_000
-_EQUAL = 1e-12
+_EQUAL = 1e-9
 
 Coefficient = Callable[[Sequence[float], Sequence[float]], float]
 
@@ -49,20 +49,30 @@ def ranks(values: Sequence[float]) -> list[float]:
 def correlate(
     coefficient: Coefficient, xs: Sequence[float], ys: Sequence[float], seed: int = 0
 ) -> Correlation | None:
-    """Return a correlation with its permutation p-value; None of fewer than three points."""
+    """Return a correlation (`pearson` or `spearman`) with its permutation p-value; None of under 3 points."""
     if len(xs) < 3 or math.isnan(value := coefficient(xs, ys)):
         return None
+    if coefficient is spearman:
+        xs, ys = ranks(xs), ranks(ys)
+    # Of all permutations only the sum of products differs.
+    mean = math.fsum(ys) / len(ys)
+    centred = [y - mean for y in ys]
+    least = abs(_products(xs, centred)) * (1 - _EQUAL)
     extreme = total = 0
-    for order in _orders(len(ys), seed):
+    for order in _orders(centred, seed):
         total += 1
-        extreme += abs(coefficient(xs, [ys[i] for i in order])) >= abs(value) - _EQUAL
+        extreme += abs(_products(xs, order)) >= least
     if len(ys) > EXACT_UP_TO:  # the sample itself is one of the drawn orders: no p-value of zero
         extreme, total = extreme + 1, total + 1
     return Correlation(value, extreme / total, len(xs))
 
 
-def _orders(n: int, seed: int) -> Iterable[Sequence[int]]:
-    if n <= EXACT_UP_TO:
-        return permutations(range(n))
+def _products(xs: Sequence[float], ys: Sequence[float]) -> float:
+    return sum(x * y for x, y in zip(xs, ys, strict=True))
+
+
+def _orders(values: Sequence[float], seed: int) -> Iterable[Sequence[float]]:
+    if len(values) <= EXACT_UP_TO:
+        return permutations(values)
     random = Random(seed)  # noqa: S311 (statistics)
-    return (random.sample(range(n), n) for _ in range(DRAWN))
+    return (random.sample(values, len(values)) for _ in range(DRAWN))

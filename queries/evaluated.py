@@ -40,10 +40,11 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
-    """A run and its figures."""
+    """A run and its figures, and the query that they come from, if one was asked."""
 
     run: Run
     figures: Mapping[Key, Figure]
+    cypher: str = ""
 
     @property
     def groupings(self) -> list[str]:
@@ -89,12 +90,17 @@ def evaluated_runs(store: "Store", run: str = "") -> list[Evaluated]:
         rows = query("measures", store, run=record.id)
         figures = {Key(*(row[name] for name in Key._fields)): _figure(row) for row in rows}
         if figures and (record.model, record.dataset) not in found:
-            found[record.model, record.dataset] = Evaluated(record, figures)
+            found[record.model, record.dataset] = Evaluated(record, figures, rows.cypher)
     if not found:
         which = f"run {records[0].id}" if run else "no run of this store"
         verb = "has not" if run else "has"
         raise UsageError(f"{which} {verb} been evaluated; `ipgraph evaluate DATASET|RUN` does that")
     return list(found.values())
+
+
+def cypher_of(tasks: Iterable[Column]) -> str:
+    """Return the query behind the figures of tasks."""
+    return next((task.evaluated.cypher for task in tasks), "")
 
 
 def _figure(row: Mapping[str, object]) -> Figure:

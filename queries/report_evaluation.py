@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from ipgraph.queries.evaluated import Column, Evaluated, evaluated_runs, task_columns
+from ipgraph.queries.evaluated import Column, Evaluated, cypher_of, evaluated_runs, task_columns
 from ipgraph.queries.published import MODELS, SKIP_SHARE, TABLE1, TASKS
 from ipgraph.queries.tables import Table, TableColumn, text
 
@@ -193,7 +193,8 @@ def figures_table(title: str, rows: Iterable[Row], tasks: Sequence[Column], note
         found = [task.figure(*row[1:]) for task in tasks]
         if any(found):
             cells.append([row.label, *(figure and figure.text() for figure in found)])
-    return Table(title, (text("figure"), *(text(task.name) for task in tasks)), cells, note)
+    columns = (text("figure"), *(text(task.name) for task in tasks))
+    return Table(title, columns, cells, note, cypher_of(tasks))
 
 
 def runs_note(tasks: Sequence[Column]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ipgraph.queries.correlation import Coefficient, correlate, pearson, spearman
-from ipgraph.queries.evaluated import Column, Evaluated, evaluated_runs, task_columns
+from ipgraph.queries.evaluated import Column, Evaluated, cypher_of, evaluated_runs, task_columns
 from ipgraph.queries.report_evaluation import runs_note
 from ipgraph.queries.tables import Table, count, number, text
 
@@ -32,24 +32,33 @@ def figure5(store: "Store", *, run: str = "") -> list[Table]:
 def figure5_of(evaluated: Iterable[Evaluated]) -> list[Table]:
     """Return entropy and mean |influence| by position of each task, those of all tasks, and correlations."""
     tasks = task_columns(evaluated)
-    by_task = [table for task in tasks for table in _positions(task)]
+    by_position = [table for task in tasks for table in _by_position(task)]
+    return [*by_position, *_by_task(tasks)]
+
+
+def _by_task(tasks: list[Column]) -> list[Table]:
+    """Return the entropy of Pi_+ and the mean QoI of every task (5b), and their correlations."""
     rows: list[list[object]] = []
-    points: dict[str, Pairs] = {label: [] for label, *_ in SERIES}
+    points: dict[str, Pairs] = {}
     for task in tasks:
         qoi = task.figure("qoi", "gpr", "")
-        entropies = [task.figure("entropy", method, level) for _, method, level in SERIES]
-        if qoi is not None:
-            rows.append([task.name, qoi.instances, qoi.text(), *(f and f.text() for f in entropies)])
-            for (label, *_), found in zip(SERIES, entropies, strict=True):
-                points[label] += [] if found is None else [(found.value, qoi.value)]
-    columns = [text("task"), count("instances"), text("mean QoI"), *(text(f"H of {s[0]}") for s in SERIES)]
+        if qoi is None:
+            continue
+        found = {label: task.figure("entropy", method, level) for label, method, level in SERIES}
+        rows.append([task.name, qoi.instances, qoi.text(), *(f and f.text() for f in found.values())])
+        for label, entropy in found.items():
+            if entropy is not None:
+                points.setdefault(label, []).append((entropy.value, qoi.value))
+    columns = (text("task"), count("instances"), text("mean QoI"), *(text(f"H of {s[0]}") for s in SERIES))
     note = f"H of Pi_+ (attention: of its paths from the same words), bits a node (O); {runs_note(tasks)}"
-    table = Table("Entropy of Pi_+ and mean QoI, by task (Figure 5b)", tuple(columns), rows, note)
-    held = {label: pairs for label, pairs in points.items() if pairs}
-    return [*by_task, table, _correlations("Correlation of H of Pi_+ and mean QoI (5b)", held)]
+    title = "Entropy of Pi_+ and mean QoI, by task (Figure 5b)"
+    return [
+        Table(title, columns, rows, note, cypher_of(tasks)),
+        _correlations("Correlation of H of Pi_+ and mean QoI (5b)", points, tasks),
+    ]
 
 
-def _positions(task: Column) -> list[Table]:
+def _by_position(task: Column) -> list[Table]:
     """Return the figures of one task's positions (5a), and their correlations with and without attractors."""
     rows: list[list[object]] = []
     points: dict[str, Pairs] = {}
@@ -72,10 +81,11 @@ def _positions(task: Column) -> list[Table]:
     if not rows:
         return []
     shown = (c for label, *_ in SERIES for c in (number(f"H of {label}", 4), number(f"|I| of {label}")))
+    said = f"bits a node (O); {note}; {runs_note([task])}"
     title = f"Entropy and mean |influence| by position of {task.name} (Figure 5a)"
     return [
-        Table(title, (count("position"), text("word"), *shown), rows, f"bits a node (O); {note}"),
-        _correlations(f"Correlation of H and mean |influence| of {task.name} (5a)", points),
+        Table(title, (count("position"), text("word"), *shown), rows, said, cypher_of([task])),
+        _correlations(f"Correlation of H and mean |influence| of {task.name} (5a)", points, [task]),
     ]
 
 
@@ -84,7 +94,7 @@ def _variants(task: Column) -> list[str]:
     return sorted({k.variant for k in keys if (k.metric, k.grouping) == ("position_entropy", task.grouping)})
 
 
-def _correlations(title: str, points: dict[str, Pairs]) -> Table:
+def _correlations(title: str, points: dict[str, Pairs], tasks: list[Column]) -> Table:
     coefficients = (
         number("Pearson r", 2),
         number("p of r", 4),
@@ -97,7 +107,7 @@ def _correlations(title: str, points: dict[str, Pairs]) -> Table:
         for label, pairs in points.items()
         if len(pairs) != len(points[label.partition(",")[0]]) or "," not in label
     ]
-    return Table(title, columns, rows, CAUTION)
+    return Table(title, columns, rows, f"{CAUTION}; {runs_note(tasks)}", cypher_of(tasks))
 
 
 def _coefficient(coefficient: Coefficient, pairs: Pairs) -> tuple[float | None, float | None]:

@@ -14,6 +14,7 @@ from ipgraph.graphstore.store import open_store
 from ipgraph.queries.published import TABLE1, TASKS
 from ipgraph.queries.report_evaluation import optimality, table1
 from ipgraph.queries.report_figure5 import figure5
+from ipgraph.queries.reports import REPORTS
 
 pytestmark = pytest.mark.xdist_group("evaluate")
 ROWS = (
@@ -88,6 +89,20 @@ def test_reports_print_the_measures(done: Done) -> None:
         "Greedy patterns and wider searches",
         "Several nodes a layer",
     ]
+
+
+@pytest.mark.parametrize("name", ["table1", "figure5", "optimality"])
+def test_reports_on_the_command_line_are_the_librarys(
+    done: Done, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(done.path)
+    with open_store(done.path / "ipgraph.db") as store:
+        expected = REPORTS[name].function(store)
+    shown = json.loads(invoke("report", name, "--format", "json").stdout)
+    assert [table["rows"] for table in shown] == [table.records() for table in expected]
+    printed = invoke("report", name, "--show-cypher")
+    assert all(table.title in printed.stdout and table.note in printed.stdout for table in expected)
+    assert "MEASURED" in printed.stderr
 
 
 def test_reports_need_no_torch(done: Done) -> None:
