@@ -24,9 +24,12 @@ from test_store_contract import counts, due
 from ipgraph import queries
 from ipgraph.graphstore import neo4j_connect, neo4j_load, neo4j_remove
 from ipgraph.graphstore.errors import IpgraphError, UsageError
+from ipgraph.graphstore.export import export
+from ipgraph.graphstore.export_csv import ARGUMENTS
 from ipgraph.graphstore.neo4j import Neo4jStore
 from ipgraph.graphstore.neo4j_connect import require_version
 from ipgraph.graphstore.runs import RunDirectory
+from ipgraph.graphstore.store import open_store
 
 pytestmark = pytest.mark.xdist_group("neo4j")
 
@@ -380,6 +383,29 @@ def test_a_server_killed_in_the_middle_of_a_load_and_restarted_ends_with_the_sam
             restarts[0].join()
         assert store.check([run]) == []
         assert counts(store) == due(run)
+
+
+def test_an_offline_import_of_an_exported_store_is_the_store(
+    neo4j_server: Login, run: RunDirectory, other: RunDirectory, tmp_path: Path
+) -> None:
+    server = neo4j_server.server
+    if server is None:
+        missing("neo4j", "only a server of the tests' own is stopped: set IPGRAPH_NEO4J_LAUNCHER alone")
+    files = tmp_path / "files"
+    with open_store(tmp_path / "store.db") as embedded:
+        embedded.add([run, other])
+        embedded.add_measures(run.id, make_measures(run))
+        export(embedded, files, "neo4j-admin")
+        held = counts(embedded)
+    server.stop()
+    command = ("database", "import", "full", "neo4j", f"@{ARGUMENTS}", "--overwrite-destination")
+    server.admin(*command, folder=files)
+    server.start()
+    with Neo4jStore(neo4j_server.uri) as store:
+        assert counts(store) == held
+        assert {problem.where for problem in store.check([run, other])} == {"schema"}
+        assert store.add([run, other]) == 0
+        assert store.check([run, other]) == []
 
 
 # Several clients

@@ -1,6 +1,7 @@
 """Every template on a Neo4j server: the embedded store's rows, and what Neo4j Browser is given to paste."""
 
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from test_queries_rows import close
 from ipgraph.graphstore.runs import RunDirectory
 from ipgraph.graphstore.store import Store, open_store
 from ipgraph.queries import browser_script, run, templates
+
+DOCUMENT = Path(__file__).parent.parent / "docs" / "neo4j.md"
 
 pytestmark = pytest.mark.xdist_group("neo4j")
 
@@ -71,8 +74,24 @@ def test_the_picture_for_browser_is_made_of_paths(neo4j_server: Login, runs: lis
         script = browser_script(templates()["picture-of-instance"], store, instance=pattern.instance)
         rows: list[Any] = pasted(store, script)
     edges = {tuple(node["id"] for node in flow["_NODES"]) for _, flow in rows}
-    assert set(zip(pattern.path, pattern.path[1:], strict=False)) <= edges
+    assert set(pairwise(pattern.path)) <= edges
     assert {word["_NODES"][0]["id"] for word, _ in rows} == {pattern.instance}
+
+
+def test_the_documented_picture_runs(neo4j_server: Login, runs: list[RunDirectory]) -> None:
+    (text,) = re.findall(r"```cypher\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
+    with open_store(neo4j_server.uri) as store:
+        store.add(runs[:1])
+        rows: list[Any] = store.read(text).rows
+    edges = [tuple(node["id"] for node in flow["_NODES"]) for (flow,) in rows]
+    assert len(edges) == len(set(edges)) > 10
+    taken = {
+        edge
+        for pattern in runs[0].records("patterns")
+        if (pattern.level, pattern.role) == ("attention", "subject")
+        for edge in pairwise(pattern.path)
+    }
+    assert set(edges) <= taken
 
 
 def pasted(store: Store, script: str) -> list[list[object]]:
