@@ -3,11 +3,14 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+import typer
 from cli_runs import Folder, folder, invoke, own, shared_folder
 
+from ipgraph.cli.app import app
 from ipgraph.cli.figures import points
 from ipgraph.cli.figures.entropy import entropy_panels
 from ipgraph.graphstore.errors import UsageError
@@ -19,6 +22,7 @@ from ipgraph.queries.evaluated import from_measures, task_columns
 __all__ = ["folder", "own", "shared_folder"]
 
 SVG = "{http://www.w3.org/2000/svg}"
+DOCS = Path(__file__).parent.parent / "docs"
 SUBTASK, CONDITION = "object-relative-across", "singular-plural"
 
 
@@ -275,3 +279,39 @@ def test_entropy_is_plotted_from_the_measures_in_the_store(own: Folder) -> None:
     written = Path("a.svg").read_text()
     assert written.count("attractor") >= 3
     assert "Πᵉ by position of subj" in written
+
+
+# ---- the page on figures
+
+
+def test_the_picture_in_the_docs_is_what_its_commands_draw(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("IPGRAPH_STORE", raising=False)
+    page = (DOCS / "figures.md").read_text()
+    Path("figure3.jsonl").write_text(page.partition("```json\n")[2].partition("```")[0])
+    quoted = page.partition("```console\n")[2].partition("```")[0].splitlines()
+    for line in quoted:
+        invoke(*line.removeprefix("$ ipgraph ").split())
+    for panel in "ab":
+        shown, now = drawn(DOCS / "figures" / "figure3.svg", panel), drawn(Path("figure3.svg"), panel)
+        assert len(shown & now) >= 0.9 * len(
+            shown | now
+        )  # another processor may take another of two equal ways
+
+
+def test_the_page_names_every_option_of_draw_and_every_plot() -> None:
+    page = (DOCS / "figures.md").read_text()
+    group: Any = typer.main.get_command(app)
+    context = typer.Context(group)
+    named = [
+        option
+        for p in group.get_command(context, "draw").params
+        for option in p.opts
+        if option.startswith("--")
+    ]
+    plots = group.get_command(context, "plot").list_commands(context)
+    own = [name for name in named if name not in ("--store", "--output", "--help")]
+    assert [name for name in own if f"`{name}" not in page] == []
+    assert [name for name in plots if f"`plot {name}`" not in page] == []

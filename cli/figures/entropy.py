@@ -34,7 +34,7 @@ def entropy_panels(tasks: Sequence[Column], task: str = "") -> list[list[Scatter
 
 def _by_position(task: Column) -> Iterator[Scatter]:
     for name, method, level in PATHS:
-        points = sorted(_positions(task, method, level), key=lambda p: p.x)
+        points = list(_positions(task, method, level))
         if points:
             plain = [p for p in points if not p.is_marked]
             note = f"{name} by position of {task.name}\nr = {_correlation(points)}"
@@ -68,7 +68,7 @@ def _by_task(tasks: Sequence[Column]) -> Iterator[Scatter]:
 
 
 def _correlation(points: Sequence[Point]) -> str:
-    found = correlate(pearson, [p.x for p in points], [p.value for p in points])
+    found = correlate(pearson, [p.value for p in points], [p.x for p in points])
     if found is None:
         return "–"
     p = f"p = {found.p:.3f}" if found.p >= 0.001 else "p < 0.001"
