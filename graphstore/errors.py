@@ -23,4 +23,6 @@ def nearest_first(name: str, valid: Iterable[str]) -> list[str]:
 
 def unknown(kind: str, name: str, valid: Iterable[str]) -> UsageError:
     """Return the error for a name that is not one of `valid`, which it lists, nearest first."""
-    return UsageError(f"unknown {kind} {name!r}; valid, nearest first: {', '.join(nearest_first(name, valid))}")
+    return UsageError(
+        f"unknown {kind} {name!r}; valid, nearest first: {', '.join(nearest_first(name, valid))}"
+    )

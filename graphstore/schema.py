@@ -37,7 +37,7 @@ MAX_LAYER, MAX_HEAD, MAX_POSITION = 99, 99, 999
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One sentence of a dataset and what the model should say of it (nothing that a run or tokenizer decides)."""
+    """One sentence of a dataset and what a model should say of it; nothing that a run or tokenizer adds."""
 
     id: str  # dataset and content digest: see instance_id
     dataset: str
@@ -230,7 +230,7 @@ def properties(relationship: Relationship) -> dict[str, ColumnType]:
 
 
 def node_label(kind: Kind, layer: int, position: int, head: int = -1) -> str:
-    """Return a node's label, LABEL_WIDTH ASCII characters: `x00.--@004`, `e03.--@004`, `h03.07@004`, `s03.--@004`.
+    """Return a node's label of LABEL_WIDTH ASCII characters: `x00.--@004`, `e03.--@004`, `h03.07@004`.
 
     The output node has no position: `q07.--@---`. Raises IpgraphError past two digits of layer or head and
     three of position.

@@ -1,4 +1,4 @@
-"""The computation graph against its definition written out, and path counts against enumeration by networkx."""
+"""The computation graph against its definition written out, path counts against networkx's enumeration."""
 
 import networkx as nx
 import pytest
@@ -36,7 +36,9 @@ def test_the_graph_is_the_one_defined(layers: int, heads: int, positions: int) -
     assert graph.counts(layers, heads, positions) == (found.number_of_nodes(), found.number_of_edges())
     assert nx.is_directed_acyclic_graph(found)
     for node, facts in found.nodes(data=True):
-        assert parse_label(facts["label"]) == tuple(facts[key] for key in ("kind", "layer", "position", "head"))
+        assert parse_label(facts["label"]) == tuple(
+            facts[key] for key in ("kind", "layer", "position", "head")
+        )
         assert node == f"m/{facts['label']}"
 
 
