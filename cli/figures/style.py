@@ -20,7 +20,7 @@ COLUMN, TEXT = 3.25, 6.75
 SMALL, NORMAL = 6.0, 7.0
 """Font sizes in points."""
 SIGNS = {1: "#0072b2", -1: "#d55e00"}
-"""Blue and vermilion of Okabe and Ito's palette; they differ in lightness too."""
+"""Blue and vermilion of Okabe and Ito's palette."""
 SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000", "#999999")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 INK, FAINT, RULE = "#222222", "#bbbbbb", "#dddddd"
