@@ -29,7 +29,6 @@ TOOL = """\
   note    = {{run {run}}}
 }}
 """
-METHODS = {"gpr": "guided pattern refinement"}
 LEVELS = {
     "both": "the embedding and the attention level",
     "embedding": "the embedding level",
@@ -72,11 +71,15 @@ def paragraph(run: "Run", version: str) -> str:
         f"(run {run.id}) from the {model} {run.model_name} "
         f"({run.layers} layers, {run.heads} heads; {run.model}) "
         f"on {run.instances} sentences of {run.dataset} ({run.skipped} more could not be used), "
-        f"by {METHODS.get(run.method, run.method)} at {LEVELS[run.level]}. "
+        f"by {_method(run.method)} at {LEVELS[run.level]}. "
         f"The quantity of interest is {QOIS[run.qoi]}; the baseline is {BASELINES[run.baseline]}, "
         f"with {run.n_steps} points between it and the input, {QUADRATURES[run.quadrature]}, in {run.dtype}. "
         f"The quantity of interest is above zero, the model right, on {run.accuracy:.1%} of the sentences."
     )
+
+
+def _method(name: str) -> str:
+    return "guided pattern refinement" if name == "gpr" else f"the method {name.replace('_', ' ')}"
 
 
 def _listing(data: str) -> str:

@@ -50,6 +50,12 @@ def _option(panel: str, help_: str, *names: str, **more: Any) -> Any:
     return typer.Option(*names, help=help_, rich_help_panel=panel, **more)
 
 
+METHODS_HELP = (
+    "How paths are chosen: gpr; or, to compare, attention, attention_max, conductance, internal_influence, "
+    "internal_influence_l2 (embedding level only), random, skip_replaced."
+)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Extraction:
     """The options of everything that extracts; the fields are keyword arguments of `extractor.extract`."""
@@ -63,9 +69,7 @@ class Extraction:
     batch_size: Annotated[
         str, _option("Model", "Sentences at once, or auto for what free memory allows.", metavar="N|auto")
     ] = "auto"
-    method: Annotated[
-        str, _option("Patterns", "How paths are chosen: gpr, or one of the methods of evaluate.")
-    ] = "gpr"
+    method: Annotated[str, _option("Patterns", METHODS_HELP)] = "gpr"
     level: Annotated[str, _option("Patterns", "embedding, attention or both.")] = "both"
     qoi: Annotated[
         str, _option("Patterns", "correct-wrong, or positive-negative of a classifier of two classes.")

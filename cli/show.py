@@ -71,7 +71,11 @@ def _words(steps: "Rows") -> Iterator[Record]:
 def _heading(about: Record, words: Sequence[Record]) -> "Text":
     from rich.text import Text
 
-    expected = f"{about['correct']}, not {about['wrong']}" if about["correct"] else f"label {about['label']}"
+    expected = f"label {about['label']}"
+    if about["correct"]:
+        expected = f"{about['correct']}, not {about['wrong']}"
+    elif about["label_is_predicted"]:
+        expected = "the predicted class"
     verdict = "right" if about["is_correct"] else "wrong"
     facts = [about["instance"], about["condition"], f"{expected}: {verdict}, QoI {about['qoi']:+.3f}"]
     level = f"{words[0]['level']} level" if words else "no patterns"

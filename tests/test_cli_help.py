@@ -1,9 +1,10 @@
 """Every command and option says what it does, and docs/cli.md says the same."""
 
 import inspect
+import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,10 @@ import typer
 from ipgraph.cli.app import app
 from ipgraph.cli.options import Extraction, Selection
 from ipgraph.extractor import extract
+from ipgraph.extractor.methods import METHODS
+from ipgraph.extractor.models import DEMOS, DEVICES, DTYPES
+from ipgraph.extractor.options import BASELINES, QOIS, QUADRATURES
+from ipgraph.graphstore.schema import LEVELS
 
 DOCS = Path(__file__).parent.parent / "docs" / "cli.md"
 COMMAND = [sys.executable, "-m", "typer", "ipgraph.cli.app", "utils", "docs", "--name", "ipgraph"]
@@ -47,6 +52,25 @@ def test_the_commands_are_those_that_are_documented() -> None:
 def test_docs_are_what_the_commands_say() -> None:
     made = subprocess.run(COMMAND, capture_output=True, text=True, check=True).stdout
     assert made.strip() == DOCS.read_text().strip(), f"run: {' '.join(COMMAND[1:])} --output docs/cli.md"
+
+
+@pytest.mark.parametrize(
+    ("option", "valid"),
+    [
+        ("model", DEMOS),
+        ("device", DEVICES),
+        ("dtype", DTYPES),
+        ("method", METHODS),
+        ("level", (*LEVELS, "both")),
+        ("qoi", QOIS),
+        ("baseline", BASELINES),
+        ("quadrature", QUADRATURES),
+    ],
+)
+def test_help_names_every_choice(option: str, valid: Iterable[str]) -> None:
+    (parameter,) = [p for p in ALL["ipgraph extract"].params if p.name == option]
+    named = set(re.findall(r"[\w-]+", parameter.help))
+    assert set(valid) <= named
 
 
 def test_options_of_extraction_are_those_of_extract_with_its_defaults() -> None:
