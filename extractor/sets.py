@@ -69,16 +69,16 @@ class SetHop(Place):
         state = self.state
         dq, dk, dv = (x.unflatten(3, self.places) for x in self.tangents(v.flatten(2, 3)))
         rows = at(state.p, self.row)
-        p = rows.unflatten(3, self.above).gather(-1, self._columns(rows))
+        columns = self._columns(rows)
+        p = rows.unflatten(3, self.above).gather(-1, columns)
         q = at(state.q, self.row).unflatten(3, self.above)
-        asked = p * (q @ dk.transpose(-1, -2)) * self.scale
-        context = at(state.context, self.row).unflatten(3, self.above)
-        values = at(state.v, self.source).unflatten(3, self.places)
-        moved = asked @ values - asked.sum(-1, keepdim=True) * context + p @ dv
-        own = rows * ((self.stays[:, None, None] @ dq).flatten(3, 4) @ state.k.transpose(-1, -2)) * self.scale
-        stayed = (own @ state.v).unflatten(3, self.above)
-        moved += stayed - own.sum(-1, keepdim=True).unflatten(3, self.above) * context
-        return moved, self.stays[:, None] @ v
+        context = at(state.context, self.row)
+        # How each row of attention moves: by its own query, where an item stays, and by the sources' keys.
+        moved = rows * ((self.stays[:, None, None] @ dq).flatten(3, 4) @ state.k.transpose(-1, -2))
+        asked = p * (q @ dk.transpose(-1, -2))
+        moved = moved.unflatten(3, self.above).scatter_add(-1, columns, asked).flatten(3, 4) * self.scale
+        contexts = moved @ state.v - moved.sum(-1, keepdim=True) * context
+        return contexts.unflatten(3, self.above) + p @ dv, self.stays[:, None] @ v
 
     def _columns(self, rows: Tensor) -> Tensor:
         """Return the sources as columns of every destination's row of attention, [B, S, A, W, M, K]."""

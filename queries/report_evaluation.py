@@ -44,7 +44,7 @@ FIXED = ("target_column", "original", "nothing")
 
 
 def table1(store: "Store", *, run: str = "") -> list[Table]:
-    """Table 1 of Lu et al. (2021) for the evaluated runs, with the paper's own numbers below."""
+    """The paper's Table 1 for the evaluated runs, and as it was printed."""
     return table1_of(evaluated_runs(store, run))
 
 

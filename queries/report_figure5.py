@@ -25,7 +25,7 @@ Pairs = list[tuple[float, float]]
 
 
 def figure5(store: "Store", *, run: str = "") -> list[Table]:
-    """Figure 5 of Lu et al. (2021): pattern entropy against influence, by position, and QoI, by task."""
+    """The paper's Figure 5 in numbers: pattern entropy against influence and against the QoI."""
     return figure5_of(evaluated_runs(store, run))
 
 
