@@ -190,7 +190,7 @@ def test_limit_counts_usable_rows_evenly(tmp_path: Path) -> None:
         (b"PK\x03\x04\x00\x00", r"is a binary file that is not Parquet"),
         (b"PAR1 and then nothing", r"is a damaged Parquet file \(.*\); fetch or write it again"),
         (
-            gzip.compress(jsonl(MASKED).encode() * 99)[:-20],
+            gzip.compress(jsonl(MASKED).encode() * 99, mtime=0)[:-20],
             r"is a damaged gzip file: it breaks off after line",
         ),
         (b"\x1f\x8bnonsense", r"is a damaged gzip file"),
