@@ -30,6 +30,8 @@ NODE, NUMBER, BULGE = 0.036, 0.085, 0.075
 """Radius of a node; room for a head's number; distance between edges that join the same nodes."""
 BOLD = 1.15
 """How much wider bold text is."""
+BELOW, EDGES, ABOVE, NUMBERS = 1, 2, 3, 4
+"""The order of drawing: nodes that no edge meets, edges, the other nodes, heads' numbers."""
 NUMBER_PLACES = (0.5, 0.4, 0.6, 0.32, 0.68, 0.25, 0.75)
 """Where along an edge its number may stand, best first."""
 
@@ -179,7 +181,7 @@ class _Panel:
         name = self.id("edge", edge.layer, edge.source, edge.target, edge.through or "hop", sign)
         dashes = DASHES if edge.through == SKIP else "solid"
         width = self.pen.thickness(edge.weight)
-        self.pen.line(points, width, SIGNS[edge.sign], name, linestyle=dashes, zorder=2)
+        self.pen.line(points, width, SIGNS[edge.sign], name, linestyle=dashes, zorder=EDGES)
 
     def _number(self, edge: Edge, points: list[Point], placed: list[Point]) -> Point:
         """Write a head's number on its edge; where it fits nowhere freely, farthest from those before."""
@@ -187,7 +189,7 @@ class _Panel:
         free = (p for p in places if _distance(p, placed) >= NUMBER)
         place = next(free, None) or max(places, key=lambda p: _distance(p, placed))
         back = {"facecolor": "white", "edgecolor": "none", "pad": 0.35}
-        settings = {"ha": "center", "bbox": back, "zorder": 4, "color": SIGNS[edge.sign]}
+        settings = {"ha": "center", "bbox": back, "zorder": NUMBERS, "color": SIGNS[edge.sign]}
         self.pen.text(place, edge.through, SMALL - 0.5, fontweight="bold", **settings)
         return place
 
@@ -196,26 +198,25 @@ class _Panel:
         for at in range(len(self.diagram.rows)):
             colour = SIGNS[min(starts[at])] if len(starts.get(at, ())) == 1 else INK if at in starts else RULE
             corner = (self.x(0) - NODE, self.y(at) - NODE)
-            self.pen.box(corner, (2 * NODE, 2 * NODE), colour, zorder=3, gid=self.id("input", at))
+            order = ABOVE if at in starts else BELOW
+            self.pen.box(corner, (2 * NODE, 2 * NODE), colour, zorder=order, gid=self.id("input", at))
             for layer in range(1, self.diagram.layers + 1):
                 self._node(layer, at, (layer, at) in met)
         end = (self.x(self.diagram.layers), self.y(self.diagram.target))
-        self.pen.line([end, (end[0] + 0.12, end[1])], 0.8, INK, zorder=2)
+        self.pen.line([end, (end[0] + 0.12, end[1])], 0.8, INK, zorder=EDGES)
         self.pen.text((end[0] + 0.14, end[1]), "q", fontstyle="italic")
 
     def _node(self, layer: int, row: int, met: bool) -> None:
         is_target = (layer, row) == (self.diagram.layers, self.diagram.target)
         face, edge = (INK if is_target else "white", INK) if met else (RULE, RULE)
         radius = NODE if met else NODE / 2
-        settings: dict[str, Any] = {"facecolor": face, "edgecolor": edge, "linewidth": 0.7, "zorder": 3}
-        self.pen.circle(
-            (self.x(layer), self.y(row)), radius, gid=self.id("embedding", layer, row), **settings
-        )
+        look: dict[str, Any] = {"facecolor": face, "edgecolor": edge, "linewidth": 0.7}
+        place, order = (self.x(layer), self.y(row)), ABOVE if met else BELOW
+        self.pen.circle(place, radius, zorder=order, gid=self.id("embedding", layer, row), **look)
 
     def _axis(self) -> None:
         bottom = self.y(len(self.diagram.rows)) - 0.4 * ROW
-        every = 1 if self.size.pitch >= 0.12 else 2
-        for layer in range(0, self.diagram.layers + 1, every):
+        for layer in range(self.diagram.layers + 1):
             self.pen.text((self.x(layer), bottom + 0.09), str(layer), SMALL, ha="center")
         middle = (self.x(0) + self.x(self.diagram.layers)) / 2
         self.pen.text((middle, bottom + 0.2), "layer", SMALL, ha="center")

@@ -100,8 +100,9 @@
     const found = edges(drawn);
     const greatest = Math.max(...found.map((edge) => edge.weight), 1e-12);
     instance().tokens.forEach((token, row) => svg.append(wordRow(token, row, drawn)));
-    svg.append(...found.map((edge) => edgeLine(edge, THIN + (THICK - THIN) * edge.weight / greatest)));
-    svg.append(...nodes(found, drawn), ...axis(rows));
+    const [met, others] = nodes(found, drawn);
+    svg.append(...others, ...found.map((edge) => edgeLine(edge, THIN + (THICK - THIN) * edge.weight / greatest)));
+    svg.append(...met, ...axis(rows));
     describe();
   }
 
@@ -153,7 +154,7 @@
   function nodes(found, drawn) {
     const signs = new Map(drawn.map((word) => [word.at, sign(word.sign)]));
     const met = new Set(found.flatMap((e) => [`${e.layer - 1}-${e.source}`, `${e.layer}-${e.target}`]));
-    return instance().tokens.flatMap((_, row) => Array.from({ length: data.layers + 1 }, (_, layer) => {
+    const every = instance().tokens.flatMap((_, row) => Array.from({ length: data.layers + 1 }, (_, layer) => {
       const name = `${layer}-${row}`, is = met.has(name);
       const target = layer === data.layers && row === instance().target;
       const r = is ? RADIUS : RADIUS / 2, [cx, cy] = [x(layer), y(row)];
@@ -167,6 +168,7 @@
       }
       return node;
     }));
+    return [every.filter((node) => node.matches(".met")), every.filter((node) => !node.matches(".met"))];
   }
 
   const touches = (e, layer, row) => (e.layer === layer && e.target === row) || (e.layer === layer + 1 && e.source === row);
