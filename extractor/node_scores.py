@@ -71,6 +71,8 @@ def conductances(trace: Trace, sources: Tensor) -> Tensor:
 
 
 def _conductances(trace: Trace, sources: Tensor) -> Tensor:
+    if trace.depth == 1 or not trace.moves.gather(1, sources).any():
+        return trace.start.new_zeros(*sources.shape, trace.depth - 1, trace.size[2])
     everywhere = torch.arange(trace.size[2], device=sources.device).expand(*sources.shape, -1)
     v, source = at_sources(trace.start, sources)[:, :, :, None], sources[..., None]
     found = []
@@ -81,7 +83,7 @@ def _conductances(trace: Trace, sources: Tensor) -> Tensor:
         found.append(trace.mean(heads.sum(2) + skip))
         if index < trace.depth - 2:
             v, source = hop.push(*terms), everywhere
-    return torch.stack(found, 2) if found else _no_scores(trace, sources)
+    return torch.stack(found, 2)
 
 
 def _internal(trace: Trace, sources: Tensor, layers: list[Tensor]) -> Scored:

@@ -24,7 +24,8 @@ class Figure(NamedTuple):
 
     def text(self) -> str:
         """Return the figure as it prints, such as `0.95 [0.88, 1.00]`."""
-        style = ".2f" if 0.005 <= abs(self.value) < 1e4 or not self.value else ".1e"
+        size = abs(self.value)
+        style = ".2f" if 0.1 <= size < 1e4 or not size else ".4f" if 0.001 <= size < 0.1 else ".1e"
         return f"{self.value:{style}} [{self.low:{style}}, {self.high:{style}}]"
 
 

@@ -52,8 +52,8 @@ def table1_of(evaluated: Iterable[Evaluated]) -> list[Table]:
     """Return Table 1 of evaluated runs: accuracies under both readings, other figures, sizes, the paper's."""
     tasks = task_columns(evaluated)
     note = (
-        "95% bootstrap intervals over instances; accuracy: q > 0; sources: words with g >= 0; "
-        + runs_note(tasks)
+        "accuracy: q > 0; sources: words with g >= 0; 95% bootstrap intervals over instances (every digit: "
+        f"`ipgraph query run measures`); {runs_note(tasks)}"
     )
     return [
         *(

@@ -49,12 +49,13 @@ def _scatter(into: Tensor, places: Tensor, values: Tensor) -> Tensor:
 
 def target_column(like: Nodes, target: Tensor) -> Nodes:
     """Return the target's embeddings in every layer [B], and its skips where `like` has hops."""
+    rows = torch.arange(len(target), device=target.device)
     column = torch.zeros_like(like.embeddings)
-    column[torch.arange(len(target)), :, target] = True
+    column[rows, :, target] = True
     if like.hops is None:
         return Nodes(column)
     skips = torch.zeros_like(like.hops)
-    skips[torch.arange(len(target)), :, target, 0] = True
+    skips[rows, :, target, 0] = True
     return Nodes(column, skips)
 
 
