@@ -14,7 +14,8 @@ import ladybug
 from ipgraph.graphstore import check, stored
 from ipgraph.graphstore.errors import IpgraphError, UsageError
 from ipgraph.graphstore.ladybug_file import Database, Unchanged, changed_copy, require_schema
-from ipgraph.graphstore.ladybug_load import from_directories, from_store, load
+from ipgraph.graphstore.ladybug_load import load
+from ipgraph.graphstore.ladybug_source import from_directories, from_store
 from ipgraph.graphstore.readonly import require_read
 from ipgraph.graphstore.runs import RunDirectory
 from ipgraph.graphstore.schema import SCHEMA_VERSION, SHARD_TABLES, Measure, Run, columns

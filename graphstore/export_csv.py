@@ -5,7 +5,7 @@ control character U+001F, which no word holds.
 """
 
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 from pyarrow import csv
 
 from ipgraph.graphstore.embedded import EmbeddedStore, open_file
-from ipgraph.graphstore.ladybug_load import OWN, RELATIONSHIP, Source, export_files, from_store, pieces
+from ipgraph.graphstore.ladybug_load import OWN, RELATIONSHIP
+from ipgraph.graphstore.ladybug_source import Source, absent_instances, export_files, from_store, pieces
 from ipgraph.graphstore.schema import (
     SCHEMA_VERSION,
     ColumnType,
@@ -29,7 +30,7 @@ from ipgraph.graphstore.schema import (
 from ipgraph.graphstore.stored import returned
 from ipgraph.graphstore.tables import to_table
 
-Files = Mapping[str, Sequence[Path]]
+Files = Mapping[str, Path]
 
 SEPARATOR = "\x1f"
 ARGUMENTS = "import.args"
@@ -50,7 +51,7 @@ def write_csv(store: EmbeddedStore, folder: Path, runs: Iterable[str]) -> str:
         with tempfile.TemporaryDirectory(prefix="ipgraph-") as staging:
             source = from_store(database, [run for run in store.runs() if run.id in chosen], Path(staging))
             models = list(dict.fromkeys(run.model for run in source.runs))
-            graph = export_files(database, _GRAPH, {"models": models}, Path(staging))
+            graph = export_files(database, _GRAPH, {"models": models}, Path(staging), "graph")
             breaks = _has_line_breaks(source)
             options = [*_write_nodes(source, graph, folder), *_write_relationships(source, graph, folder)]
     finally:
@@ -67,9 +68,9 @@ def _write_nodes(source: Source, graph: Files, folder: Path) -> Iterator[str]:
     version = pa.array([SCHEMA_VERSION] * len(source.runs), pa.int64())
     tables: dict[type, Iterable[pa.Table]] = {
         Run: [runs.append_column("schema_version", version)],
-        Instance: source.tables("instances"),
+        Instance: absent_instances(source, set()),
         Pattern: source.tables("patterns"),
-        Node: pieces(graph["nodes"]),
+        Node: pieces([graph["nodes"]]),
         Measure: [to_table(Measure, source.measures)],
     }
     for record, parts in tables.items():
@@ -86,7 +87,7 @@ def _write_nodes(source: Source, graph: Files, folder: Path) -> Iterator[str]:
 def _write_relationships(source: Source, graph: Files, folder: Path) -> Iterator[str]:
     tables = {name: (source.tables(table), names) for name, table, names in OWN if name in RELATIONSHIP}
     tables["MEASURED"] = (iter([to_table(Measure, source.measures)]), ("run", "id"))
-    tables["FLOWS_TO"] = (pieces(graph["flows"]), tuple(columns(Flow)))
+    tables["FLOWS_TO"] = (pieces([graph["flows"]]), tuple(columns(Flow)))
     for name, (parts, names) in tables.items():
         kind = RELATIONSHIP[name]
         ends = [f":START_ID({kind.source.__name__})", f":END_ID({kind.target.__name__})"]

@@ -16,7 +16,7 @@ from filelock import FileLock
 from fixtures import file_size_limit, make_measures, make_run
 from test_runs import read_shard
 
-from ipgraph.graphstore import graph, ladybug_file, ladybug_load
+from ipgraph.graphstore import graph, ladybug_file, ladybug_load, ladybug_source
 from ipgraph.graphstore.embedded import EmbeddedStore
 from ipgraph.graphstore.errors import IpgraphError, UsageError
 from ipgraph.graphstore.runs import RunDirectory
@@ -187,7 +187,11 @@ def test_rebuild_sets_an_unreadable_store_aside(
     assert str(aside) in caplog.text
 
 
-def test_a_run_whose_directory_was_removed_stays(path: Path, run: RunDirectory, tmp_path: Path) -> None:
+@pytest.mark.parametrize("rows", [1000, 10**6])
+def test_a_run_whose_directory_was_removed_stays(
+    path: Path, run: RunDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int
+) -> None:
+    monkeypatch.setattr(ladybug_source, "ROWS_A_COPY", rows)
     gone, other = make_run(tmp_path, seed=1), make_run(tmp_path, seed=2, dataset="ra-na")
     measures = make_measures(gone)
     with EmbeddedStore(path) as store:
@@ -242,7 +246,7 @@ def test_far_edges_of_a_second_run_join_those_of_the_first(
 def test_many_shards_are_copied_in_parts(
     tmp_path: Path, run: RunDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ladybug_load, "SHARDS_A_COPY", 2)
+    monkeypatch.setattr(ladybug_source, "ROWS_A_COPY", 2200)
     first = sum(table.num_rows for table in islice(run.tables("patterns"), 2))
     seen: list[tuple[int, int]] = []
     with EmbeddedStore(tmp_path / "store.db") as store:
