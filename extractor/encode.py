@@ -119,4 +119,4 @@ def _require_known(
     unknown = [p for p, token in zip(places, ids, strict=True) if token == model.tokenizer.unk_token_id]
     if unknown and not allow_unk:
         words = ", ".join(repr(_words(example)[p]) for p in unknown if p is not None)
-        raise UsageError(f"not in the model's vocabulary: {words} (allow_unk keeps such sentences)")
+        raise UsageError(f"not in the model's vocabulary: {words} (--allow-unk keeps such sentences)")

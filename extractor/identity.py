@@ -65,9 +65,9 @@ def environment(model: LoadedModel, batch_size: int | str, seed: int) -> dict[st
 
 
 def _commit() -> str:
-    """Return the git commit of the package's source, "" where it is not a checkout."""
-    git = shutil.which("git")
-    if git is None:
+    """Return the git commit of the package's source, "" where it is installed rather than checked out."""
+    git, root = shutil.which("git"), Path(__file__).parents[1]
+    if git is None or not (root / ".git").exists():
         return ""
-    command = [git, "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    command = [git, "-C", str(root), "rev-parse", "HEAD"]
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()  # noqa: S603
