@@ -142,10 +142,11 @@ def test_a_reader_that_leaves_early_is_no_error(folder: Folder) -> None:
 
 
 def test_ctrl_c_keeps_finished_shards_and_the_same_command_goes_on(tmp_path: Path) -> None:
-    arguments = ("ingest", "dataset", "sva-obj", "--limit", "200", "--batch-size", "8", *FAST)
+    arguments = ("ingest", "dataset", "sva", "--limit", "500", "--batch-size", "8", *FAST)
     process = spawn(*arguments, cwd=tmp_path)
     while not list(tmp_path.glob("runs/*/shards/00000")) and process.poll() is None:
         time.sleep(0.02)
+    # With four more shards to go, the signal comes well before the end.
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
@@ -156,7 +157,7 @@ def test_ctrl_c_keeps_finished_shards_and_the_same_command_goes_on(tmp_path: Pat
     assert kept
     assert not RunDirectory.open(path).is_complete
     again = call("extract", *arguments[2:], cwd=tmp_path)
-    assert "sentences     200" in again.stdout, again.stderr
+    assert "sentences     500" in again.stdout, again.stderr
     assert again.stderr == ""
     assert "\x1b" not in again.stdout
     assert {shard: shard.stat().st_mtime_ns for shard in kept} == kept

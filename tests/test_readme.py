@@ -84,7 +84,7 @@ def run_command(command: str, quoted: str, folder: Path) -> str:
 
 
 def last_line_of_tests(quoted: str) -> str:
-    """Return pytest's last line as quoted if there are about as many tests, else with the count of today."""
+    """Return pytest's last line as quoted if there are about as many tests, else how many there are."""
     collect = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:xdist"]
     out = subprocess.run(collect, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     count = int(re.findall(r"^(\d+) tests collected", out, re.MULTILINE)[0])
@@ -92,7 +92,7 @@ def last_line_of_tests(quoted: str) -> str:
     assert line is not None
     if abs(count - int(line[1]) - int(line[2])) < 0.1 * count:
         return quoted
-    return quoted.replace(f"{line[1]} passed", f"{count - int(line[2])} passed")
+    return f"{count} tests; run `make test` and quote its last line\n"
 
 
 def run_python(code: str, folder: Path, names: dict[str, object]) -> str:
