@@ -50,7 +50,7 @@ class EmbeddedStore:
         database = self._opened()
         try:
             return database.read(cypher, parameters)
-        except RuntimeError as error:
+        except (RuntimeError, TypeError, ValueError) as error:
             raise UsageError(f"the query cannot be run: {error}") from error
 
     def _opened(self) -> Database:

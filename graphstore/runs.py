@@ -263,8 +263,13 @@ def _write_manifest(path: Path, manifest: Mapping[str, Any]) -> None:
 
 
 def list_runs(root: str | Path) -> list[RunDirectory]:
-    """Return the run directories under `root`, newest first; none if there is no such folder."""
-    found = [RunDirectory.open(file.parent) for file in Path(root).glob(f"*/{MANIFEST}")]
+    """Return the run directories under `root`, newest first; those that cannot be read are logged."""
+    found = []
+    for file in sorted(Path(root).glob(f"*/{MANIFEST}")):
+        try:
+            found.append(RunDirectory.open(file.parent))
+        except UsageError as error:
+            log.warning("left out: %s", error)
     return sorted(found, key=lambda run: (run.manifest["created"], run.id), reverse=True)
 
 

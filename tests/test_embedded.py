@@ -1,22 +1,16 @@
 """What only the embedded store promises: one file, changed by replacing it, and never by a query."""
 
-import logging
 import shutil
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice, pairwise
 from pathlib import Path
 
 import ladybug
 import pytest
-from filelock import FileLock
 from fixtures import file_size_limit, make_measures, make_run
 from test_runs import read_shard
 
-from ipgraph.graphstore import graph, ladybug_file, ladybug_load, ladybug_source
+from ipgraph.graphstore import graph, ladybug_load, ladybug_source
 from ipgraph.graphstore.embedded import EmbeddedStore
 from ipgraph.graphstore.errors import IpgraphError, UsageError
 from ipgraph.graphstore.runs import RunDirectory
@@ -56,77 +50,6 @@ def test_a_store_is_one_file_at_any_path(tmp_path: Path) -> None:
         store.add([run])
         assert store.check([run]) == []
     assert {file.name for file in folder.iterdir()} == {"runs", "my store.db", "my store.db.writing"}
-
-
-@pytest.mark.parametrize(
-    "cypher",
-    [
-        "COPY (MATCH (r:Run) RETURN r.id) TO '{file}'",
-        "copy (MATCH (r:Run) RETURN r.id) TO '{file}'",
-        "/* a comment */ COPY (MATCH (r:Run) RETURN r.id) TO '{file}'",
-        "MATCH (r:Run) RETURN r.id; COPY (MATCH (r:Run) RETURN r.id) TO '{file}'",
-        "MATCH (r:Run) RETURN r.id // ;\n; COPY (MATCH (r:Run) RETURN r.id) TO '{file}'",
-        "RETURN 'it\\'s' AS a; COPY (MATCH (r:Run) RETURN r.id) TO '{file}'",
-        "EXPORT DATABASE '{file}'",
-        "PROFILE COPY (MATCH (r:Run) RETURN r.id) TO '{file}'",
-        "EXPLAIN MATCH (r:Run) RETURN r.id",
-        "INSTALL json",
-        "LOAD EXTENSION json",
-        "LOAD FROM '{file}' RETURN *",
-        "MATCH (r:Run) LOAD FROM '{file}' RETURN *",
-        "ATTACH '{file}' AS other (dbtype lbug)",
-        "USE other",
-        "CALL threads=1",
-        "BEGIN TRANSACTION",
-        "CHECKPOINT",
-        "CREATE (r:Run {{id: 'x'}})",
-        "MATCH (r:Run) SET r.model = 'x'",
-        "MATCH (r:Run) DETACH DELETE r",
-    ],
-)
-def test_a_query_only_reads(loaded: Path, tmp_path: Path, cypher: str) -> None:
-    before = loaded.read_bytes()
-    with EmbeddedStore(loaded) as store:
-        for read in (store.read, store.explain):
-            with pytest.raises(UsageError):
-                read(cypher.format(file=tmp_path / "file"))
-        assert store.read("MATCH (r:Run) RETURN count(*) AS n").rows == [[1]]
-    assert loaded.read_bytes() == before
-    assert list(tmp_path.iterdir()) == []
-    assert not list(loaded.parent.glob("*.wal")) + list(loaded.parent.glob("*.shadow"))
-
-
-@pytest.mark.parametrize(
-    "cypher",
-    [
-        "MATCH (r:Run) RETURN 'a;b' AS x;",
-        'MATCH (r:Run) RETURN "it\'s; fine" AS x // a comment; with more\n',
-        "/* ; */ OPTIONAL MATCH (r:Run) RETURN r.id AS x",
-        "UNWIND [1] AS load RETURN load AS x",
-        "CALL show_tables() WHERE name = 'Run' RETURN name AS x",
-    ],
-)
-def test_a_query_may_hold_what_looks_like_more(loaded: Path, cypher: str) -> None:
-    with EmbeddedStore(loaded) as store:
-        assert len(store.read(cypher).rows) == 1
-
-
-def test_values_are_plain_python(loaded: Path) -> None:
-    with EmbeddedStore(loaded) as store:
-        text = (
-            "MATCH (r:Run) RETURN sum(r.layers) AS whole, [sum(r.layers)] AS list, avg(r.layers) AS real, r"
-        )
-        whole, listed, real, node = store.read(text).rows[0]
-        assert (whole, listed, real) == (3, [3], 3.0)
-        assert [type(value) for value in (whole, real)] == [int, float]
-        assert isinstance(node, dict)
-        assert node["_LABEL"] == "Run"
-        assert "_ID" not in node
-
-
-def test_the_plan_is_text(loaded: Path) -> None:
-    with EmbeddedStore(loaded) as store:
-        assert "SCAN" in store.explain("MATCH (p:Pattern {run: $run}) RETURN p.id AS id", {"run": "x"})
 
 
 def test_where_there_is_no_store_the_message_says_so(tmp_path: Path) -> None:
@@ -187,7 +110,7 @@ def test_rebuild_sets_an_unreadable_store_aside(
     assert str(aside) in caplog.text
 
 
-@pytest.mark.parametrize("rows", [1000, 10**6])
+@pytest.mark.parametrize("rows", [2000, 10**6])
 def test_a_run_whose_directory_was_removed_stays(
     path: Path, run: RunDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int
 ) -> None:
@@ -309,57 +232,6 @@ def test_a_reader_sees_what_another_store_object_adds(path: Path, root: Path) ->
         assert reader.read(text).rows == [[912]]
 
 
-@contextmanager
-def elsewhere(script: str, path: Path) -> Iterator[None]:
-    """Run a script in another process, which says when it is ready."""
-    command = [sys.executable, "-c", script + "\nprint('ready', flush=True)\ninput()", str(path)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdout
-        assert process.stdout.readline() == b"ready\n"
-        try:
-            yield
-        finally:
-            process.kill()
-
-
-WRITER = (
-    "import ladybug, sys\n"
-    "database = ladybug.Database(sys.argv[1], buffer_pool_size=1 << 28, max_db_size=1 << 30)\n"
-    "connection = ladybug.Connection(database)\n"
-)
-
-
-def test_a_file_open_for_writing_elsewhere_is_left_alone(path: Path, root: Path) -> None:
-    new = make_run(root, seed=1)
-    with elsewhere(WRITER, path):
-        with EmbeddedStore(path) as store, pytest.raises(IpgraphError, match="open for writing elsewhere"):
-            store.add([new])
-        assert not [file for file in path.parent.iterdir() if file.name.endswith(".building")]
-    with EmbeddedStore(path) as store:
-        assert store.add([new]) == 1
-
-
-def test_an_unfinished_log_of_another_program_is_not_lost(path: Path, root: Path) -> None:
-    with elsewhere(WRITER + "connection.execute(\"CREATE (:Measure {id: 'theirs'})\")", path):
-        pass
-    with EmbeddedStore(path) as store, pytest.raises(IpgraphError, match=r"store\.db\.wal"):
-        store.add([make_run(root, seed=1)])
-
-
-def test_our_lock_is_waited_for(
-    path: Path, root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(ladybug_file, "WAIT_SECONDS", 0.1)
-    with (
-        caplog.at_level(logging.WARNING),
-        FileLock(f"{path}.writing"),
-        EmbeddedStore(path) as store,
-        pytest.raises(IpgraphError, match="open for writing elsewhere"),
-    ):
-        store.add([make_run(root, seed=1)])
-    assert "waiting for it" in caplog.text
-
-
 def test_what_a_killed_build_left_is_cleared(path: Path, root: Path) -> None:
     stale = path.parent / ".store.db.abc.building"
     stale.mkdir()
@@ -368,30 +240,6 @@ def test_what_a_killed_build_left_is_cleared(path: Path, root: Path) -> None:
     with EmbeddedStore(path) as store:
         store.add([make_run(root, seed=1)])
     assert not stale.exists()
-
-
-def test_check_finds_what_is_wrong_inside(path: Path) -> None:
-    for cypher, found in (
-        ("MATCH (:Pattern)-[t:THROUGH {step: 3}]->(:Node) DELETE t", "steps, and should have 2508"),
-        ("MATCH (:Run)-[r:PRODUCED]->(:Pattern {level: 'embedding'}) DELETE r", "patterns by PRODUCED"),
-        ("CREATE (:Instance {id: 'stranger'})", "1 belong to no run"),
-        ("MATCH (a:Node)-[f:FLOWS_TO]->(b:Node {kind: 'skip'}) DELETE f", "edges, and should have"),
-        ("MATCH (r:Run) SET r.state = 'loading'", "only half loaded"),
-    ):
-        with ladybug.Database(path, **MEMORY) as database:
-            ladybug.Connection(database).execute(cypher)
-        with EmbeddedStore(path) as store:
-            assert any(found in problem.what for problem in store.check()), cypher
-
-
-def test_check_compares_the_runs_record(path: Path, run: RunDirectory, tmp_path: Path) -> None:
-    shutil.copytree(run.path, tmp_path / run.id)
-    copy = RunDirectory.open(tmp_path / run.id)
-    copy.manifest["run"]["accuracy"] = 0.5
-    with EmbeddedStore(path) as store:
-        assert [problem.what for problem in store.check([copy])] == [
-            "its record differs from the directory's in accuracy"
-        ]
 
 
 def test_measures_of_another_run_are_refused(path: Path, run: RunDirectory) -> None:

@@ -200,6 +200,15 @@ def test_runs_are_found_by_prefix_and_path(tmp_path: Path) -> None:
     assert [run.id for run in list_runs(tmp_path)] == [other.id]
 
 
+def test_a_run_that_cannot_be_read_does_not_hide_the_others(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    good, bad = make_run(tmp_path), make_run(tmp_path, seed=1)
+    (bad.path / "run.json").write_text("{")
+    assert [run.id for run in list_runs(tmp_path)] == [good.id]
+    assert str(bad.path) in caplog.text
+
+
 def test_measures_are_kept_and_replaced_by_id(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     assert run.measures() == []
