@@ -12,8 +12,9 @@ demo: $(VENV)/.installed
 	$(VENV)/bin/ipgraph report overview
 	$(VENV)/bin/ipgraph query run shared-subpaths --param k=4 --param limit=5
 
+# The workers are processes: more threads in each would only wait for one another.
 test: $(VENV)/.test
-	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadgroup
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadgroup
 
 lint: $(VENV)/.dev
 	$(VENV)/bin/ruff check .
