@@ -10,9 +10,8 @@ from typing import NamedTuple, TypeAlias
 import torch
 from torch import Tensor
 
-from ipgraph.extractor.gpr import at_sources, signs
-from ipgraph.extractor.sets import SetHop
-from ipgraph.extractor.trace import Trace
+from ipgraph.extractor.gpr import signs
+from ipgraph.extractor.trace import LayerState, Trace, merge_heads, split_heads
 
 
 class Scored(NamedTuple):
@@ -67,23 +66,37 @@ def conductances(trace: Trace, sources: Tensor) -> Tensor:
     Summed over e it is the word's total influence in every layer. One word at a time: its tangent reaches
     every position.
     """
-    return torch.cat([_conductances(trace, word) for word in sources.split(1, 1)], 1)
+    return torch.stack([_conductances(trace, sources[:, word]) for word in range(sources.shape[1])], 1)
 
 
-def _conductances(trace: Trace, sources: Tensor) -> Tensor:
-    if trace.depth == 1 or not trace.moves.gather(1, sources).any():
-        return trace.start.new_zeros(*sources.shape, trace.depth - 1, trace.size[2])
-    everywhere = torch.arange(trace.size[2], device=sources.device).expand(*sources.shape, -1)
-    v, source = at_sources(trace.start, sources)[:, :, :, None], sources[..., None]
+def _conductances(trace: Trace, source: Tensor) -> Tensor:
+    """Return the conductances of one word [B] of each sentence, [B, L - 1, N]."""
+    if trace.depth == 1 or not trace.moves.gather(1, source[:, None]).any():
+        return trace.start.new_zeros(len(source), trace.depth - 1, trace.size[2])
+    is_word = source[:, None] == torch.arange(trace.size[2], device=source.device)
+    v = trace.start * is_word[:, None, :, None]
     found = []
     for index in range(trace.depth - 1):
-        hop = SetHop(trace, index, source, everywhere)
-        terms = hop.terms(v)
-        heads, skip = ((t * g).sum(-1) for t, g in zip(terms, hop.free_gradients(), strict=True))
-        found.append(trace.mean(heads.sum(2) + skip))
+        state = trace.layer(index)
+        contexts = _moved_contexts(state, v)
+        heads, skip = (contexts * state.g_context).sum((2, 4)), (v * state.g_residual).sum(-1)
+        found.append(trace.mean(heads + skip))
         if index < trace.depth - 2:
-            v, source = hop.push(*terms), everywhere
-    return torch.stack(found, 2)
+            mixed = state.layer.out.jvp((), merge_heads(contexts)) + v
+            v = state.layer.after.jvp(state.after, mixed.flatten(0, 2)).view(v.shape)
+    return torch.stack(found, 1)
+
+
+def _moved_contexts(state: LayerState, v: Tensor) -> Tensor:
+    """Return how tangents [B, S, N, H] at every position move the contexts: the formulas of `hops`, summed."""
+    moved = state.layer.before.jvp(state.before, v.flatten(0, 2)).view(*v.shape[:3], 3, -1)
+    dq, dk, dv = (split_heads(moved[..., part, :], state.q.shape[2]) for part in range(3))
+    scale = state.q.shape[-1] ** -0.5
+    # Two products at once, side by side: q . dk + dq . k, and P' v + P dv.
+    scores = torch.cat([state.q, dq], -1) @ torch.cat([dk, state.k], -1).transpose(-1, -2)
+    moved_p = scores.mul_(state.p).mul_(scale)
+    contexts = torch.cat([moved_p, state.p], -1) @ torch.cat([state.v, dv], -2)
+    return contexts - moved_p.sum(-1, keepdim=True) * state.context
 
 
 def _internal(trace: Trace, sources: Tensor, layers: list[Tensor]) -> Scored:

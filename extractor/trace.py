@@ -110,7 +110,7 @@ class Trace:
         scores = q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5
         p = scores.masked_fill_(~self.batch.mask[:, None, None, None], -torch.inf).softmax(-1)
         context = p @ v
-        mixed, _ = layer.out(_merge(context))
+        mixed, _ = layer.out(merge_heads(context))
         out, after = layer.after((mixed + residual).flatten(0, 2))
         state = {"layer": layer, "q": q, "k": k, "v": v, "p": p, "context": context}
         return out.view(b, s, -1, hidden), state | {"before": before, "after": after}
@@ -169,7 +169,7 @@ class Trace:
             g_q, g_residual = self._from_target(g_q, 3), self._from_target(g_residual, 2)
         g_k = state.p_m.transpose(-1, -2) @ state.q * scale
         g_v = state.p.transpose(-1, -2) @ state.g_context
-        g_qkv = torch.cat([_merge(g) for g in (g_q, g_k, g_v)], -1)
+        g_qkv = torch.cat([merge_heads(g) for g in (g_q, g_k, g_v)], -1)
         pulled = state.layer.before.vjp(state.before, g_qkv.flatten(0, 2))
         return pulled.view(g_residual.shape) + g_residual
 
@@ -182,7 +182,7 @@ class Trace:
         return x.new_zeros(shape).scatter_(axis, index, x)
 
 
-def _merge(x: Tensor) -> Tensor:
+def merge_heads(x: Tensor) -> Tensor:
     """Return heads [B, S, A, N, d] side by side, [B, S, N, H]."""
     return x.transpose(2, 3).flatten(3)
 
