@@ -176,11 +176,18 @@ def test_logging_is_on_stderr_and_only_when_asked(folder: Folder) -> None:
 
 
 def spawn(*arguments: str, cwd: Path) -> "subprocess.Popen[str]":
-    """Start the installed command with pipes for its output."""
+    """Start the installed command with pipes for its output, open to Ctrl-C.
+
+    A suite started in the background ignores that signal, and its children would inherit this.
+    """
     pipe = subprocess.PIPE
-    return subprocess.Popen(
-        [COMMAND, *arguments], cwd=cwd, env=environment(), text=True, stdout=pipe, stderr=pipe
-    )
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return subprocess.Popen(
+            [COMMAND, *arguments], cwd=cwd, env=environment(), text=True, stdout=pipe, stderr=pipe
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def on_terminal(*arguments: str, cwd: Path, env: dict[str, str]) -> str:
