@@ -1,6 +1,6 @@
 """Evaluating 1,000 instances by all methods, from a finished run of guided patterns.
 
-    python benchmarks/evaluation.py [--model demo --dataset sva-obj --limit 1000]
+python benchmarks/evaluation.py [--model demo --dataset sva-obj --limit 1000]
 """
 
 import argparse

@@ -88,7 +88,7 @@ def _conductances(trace: Trace, source: Tensor) -> Tensor:
 
 
 def _moved_contexts(state: LayerState, v: Tensor) -> Tensor:
-    """Return how tangents [B, S, N, H] at every position move the contexts: the formulas of `hops`, summed."""
+    """Return how tangents [B, S, N, H] at every position move the contexts: all hops of `hops` at once."""
     moved = state.layer.before.jvp(state.before, v.flatten(0, 2)).view(*v.shape[:3], 3, -1)
     dq, dk, dv = (split_heads(moved[..., part, :], state.q.shape[2]) for part in range(3))
     scale = state.q.shape[-1] ** -0.5
