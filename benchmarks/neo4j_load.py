@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import psutil
-from measure import machine
+from measure import machine, median_seconds
 from scaled_run import INSTANCES, demo_run, scaled_run
 from servers import Server
 from template_times import template_seconds
@@ -33,6 +33,13 @@ from ipgraph.graphstore.stored import counts
 IPGRAPH = Path(sys.executable).parent / "ipgraph"
 FEWER = 10
 SLOWEST = 5
+PLAIN_BATCH = 10_000
+PLAIN = """
+UNWIND $rows AS row
+MATCH (p:Pattern {id: row.pattern})
+MATCH (n:Node {id: row.node})
+CREATE (p)-[:THROUGH {step: row.step, influence: row.influence, margin: row.margin}]->(n)
+"""
 T = TypeVar("T")
 
 
@@ -56,6 +63,7 @@ def main() -> None:
         server.start()
         try:
             measure(server.login.uri, f"{folder}/ipgraph.db", small, large)
+            row("one row a relationship, relationships a second", (f"{plainly(server, small):,.0f}", ""))
             server.stop()
             measure_import(Path(folder), launcher, large)
         finally:
@@ -81,6 +89,8 @@ def measure(uri: str, path: str, small: RunDirectory, large: RunDirectory) -> No
     row(f"slowest of {len(found[0])} queries, ms", slowest, "under 1,000")
     row("check against the run directory, s", [f"{check(store, large):.1f}" for store in stores])
     row("remove the run, s", [f"{remove(store, large):.1f}" for store in stores], "under 30")
+    loading = median_seconds(lambda: load_anew(path, large))
+    row("loading itself, steps a second", ("", f"{large.run.steps / loading:,.0f}"), "200,000 (embedded)")
 
 
 def row(what: str, pair: Sequence[str], target: str = "") -> None:
@@ -101,6 +111,23 @@ def push(store: str, run: RunDirectory) -> tuple[float, int]:
     if process.returncode:
         raise SystemExit(f"{shlex.join(arguments)} ended with status {process.returncode}")
     return time.perf_counter() - began, peak
+
+
+def load_anew(path: str, run: RunDirectory) -> None:
+    """Load a run into a new embedded store."""
+    Path(path).unlink()
+    with open_store(path) as opened:
+        opened.add([run])
+
+
+def plainly(server: Server, run: RunDirectory) -> float:
+    """Return the relationships a second of the baseline: a row for each, on patterns that are there."""
+    rows = [row for table in run.tables("steps") for row in table.to_pylist()]
+    began = time.perf_counter()
+    with server.login.driver() as driver:
+        for start in range(0, len(rows), PLAIN_BATCH):
+            driver.execute_query(PLAIN, rows=rows[start : start + PLAIN_BATCH])
+    return len(rows) / (time.perf_counter() - began)
 
 
 def times(store: str, run: RunDirectory) -> dict[str, float]:

@@ -9,7 +9,6 @@ from ipgraph.graphstore.schema import Run
 from ipgraph.graphstore.store import Store
 from ipgraph.queries import run_template, templates
 
-REPEATS = 3
 SUBPATHS = ("shared-subpaths", "shared-subpaths-by-role", "shared-subpaths-by-target")
 _ASKED: dict[str, Any] = {
     "role": "subject",
@@ -36,5 +35,5 @@ def template_seconds(store: Store, run: Run) -> dict[str, float]:
         for extra in [{"k": k} for k in range(2, 7)] if name in SUBPATHS else [{}]:
             label = " ".join([name, *(f"{key}={value}" for key, value in extra.items())])
             parameters = {"run": run.id, **required, **extra}
-            found[label] = median_seconds(partial(run_template, template, store, **parameters), REPEATS)
+            found[label] = median_seconds(partial(run_template, template, store, **parameters))
     return found

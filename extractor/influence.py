@@ -69,6 +69,7 @@ class _Pattern:
 
     @classmethod
     def of(cls, names: Names, model: LoadedModel, one: Encoded, level: Level) -> "_Pattern":
+        """Read node ids as places and hops; raises UsageError for a node that the model or level lacks."""
         depth, length = len(model.adapter.layers), len(one.ids)
         positions: list[list[int]] = [[] for _ in range(depth + 1)]
         hops: list[set[tuple[int, int]]] = [set() for _ in range(depth + 1)]

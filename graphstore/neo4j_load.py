@@ -12,9 +12,10 @@
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 import neo4j
 
@@ -25,6 +26,8 @@ from ipgraph.graphstore.neo4j_connect import Connection
 from ipgraph.graphstore.neo4j_remove import remove
 from ipgraph.graphstore.runs import RunDirectory
 from ipgraph.graphstore.schema import NODES, SCHEMA_VERSION, Measure, Node, Pattern, Run, columns
+
+T = TypeVar("T")
 
 BATCH_PATTERNS = 1000
 BATCH_ROWS = 1000
@@ -61,17 +64,21 @@ WITH r WHERE r.state = 'loading' AND r.loaded = $start
 SET r.loaded = $end
 RETURN r.id AS id
 """
-_PATTERNS = f"""
-MATCH (r:Run {{id: $run}})
+# A batch's nodes are looked up once; a step then names its node by its place among them.
+_PATTERNS = """
+UNWIND range(0, size($nodes) - 1) AS place
+MATCH (n:Node {id: $nodes[place]})
+WITH n ORDER BY place
+WITH collect(n) AS nodes WHERE size(nodes) = size($nodes)
+MATCH (r:Run {id: $run})
 UNWIND $rows AS row
-MATCH (i:Instance {{id: row.instance}})
-CREATE (p:Pattern {{{", ".join(f"{name}: row.{name}" for name in columns(Pattern))}}})
-CREATE (r)-[:PRODUCED]->(p)
-CREATE (i)-[:HAS_PATTERN]->(p)
-WITH p, row
-UNWIND range(0, size(row.path) - 1) AS k
-MATCH (n:Node {{id: row.path[k]}})
-CREATE (p)-[:THROUGH {{step: k, influence: row.influences[k], margin: row.margins[k]}}]->(n)
+MATCH (i:Instance {id: row.properties.instance})
+CREATE (r)-[:PRODUCED]->(p:Pattern)<-[:HAS_PATTERN]-(i)
+SET p = row.properties
+WITH nodes, p, row
+UNWIND range(0, size(row.places) - 1) AS step
+WITH p, row, step, nodes[row.places[step]] AS n
+CREATE (p)-[:THROUGH {step: step, influence: row.influences[step], margin: row.margins[step]}]->(n)
 """
 _COMPLETE = """
 MATCH (r:Run {id: $run})
@@ -199,13 +206,22 @@ def _evaluation(row: Row) -> Row:
 
 def _load_patterns(connection: Connection, run: RunDirectory, report: Report) -> None:
     loaded = end = _loaded(connection, run.id)
-    for rows in pattern_batches(run, BATCH_PATTERNS, end):
+    for rows in _ahead(pattern_batches(run, BATCH_PATTERNS, end)):
         end += len(rows)
         while loaded < end:
-            rest = [{k: v for k, v in row.items() if k != "nodes"} for row in rows[loaded - end :]]
-            created = connection.transact(_creation(run.id, loaded, rest))
+            created = connection.transact(_creation(run.id, loaded, rows[loaded - end :]))
             loaded = end if created else _loaded(connection, run.id)
         report(end)
+
+
+def _ahead(items: Iterable[T]) -> Iterator[T]:
+    """Yield items while the next is being made, so that reading a batch takes none of the server's time."""
+    rest = iter(items)
+    with ThreadPoolExecutor(1) as pool:
+        due = pool.submit(next, rest, None)
+        while (item := due.result()) is not None:
+            due = pool.submit(next, rest, None)
+            yield item
 
 
 def _loaded(connection: Connection, run: str) -> int:
@@ -219,12 +235,23 @@ def _loaded(connection: Connection, run: str) -> int:
 
 def _creation(run: str, start: int, rows: list[Row]) -> Callable[[neo4j.ManagedTransaction], bool]:
     """Return the transaction that loads the patterns from `start` on, unless somebody else has."""
-    steps = sum(len(row["path"]) for row in rows)
+    nodes = sorted({node for row in rows for node in row["nodes"]})
+    place = {node: k for k, node in enumerate(nodes)}
+    sent = [
+        {
+            "properties": {name: row[name] for name in columns(Pattern)},
+            "places": [place[node] for node in row["nodes"]],
+            "influences": row["influences"],
+            "margins": row["margins"],
+        }
+        for row in rows
+    ]
+    steps = sum(len(row["nodes"]) for row in rows)
 
     def work(transaction: neo4j.ManagedTransaction) -> bool:
         if transaction.run(_CLAIM, run=run, start=start, end=start + len(rows)).single() is None:
             return False
-        made = transaction.run(_PATTERNS, run=run, rows=rows).consume().counters
+        made = transaction.run(_PATTERNS, run=run, nodes=nodes, rows=sent).consume().counters
         if (made.nodes_created, made.relationships_created) != (len(rows), 2 * len(rows) + steps):
             raise IpgraphError(
                 f"run {run}: patterns from row {start} on have an instance or a node that the store lacks: "

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from ipgraph.graphstore.neo4j_connect import Connection
 
-BATCH_PATTERNS = 2000
+BATCH_PATTERNS = 1000
 BATCH_INSTANCES = 5000
 
 _MARK = "MATCH (r:Run {id: $run}) SET r.state = 'removing', r.loaded = -1"

@@ -12,7 +12,7 @@
 //   accuracy: correct / instances.
 //   mean_qoi: Mean quantity of interest.
 MATCH (r:Run {id: $run})-[e:EVALUATED]->(i:Instance)
-WHERE ($subtask = '' OR i.subtask = $subtask) AND ($condition = '' OR i.condition = $condition)
+WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
 WITH i.subtask AS subtask, i.condition AS condition, count(*) AS instances,
      count(CASE WHEN e.is_correct THEN 1 END) AS correct, avg(e.qoi) AS mean_qoi
 RETURN subtask, condition, instances, correct, 1.0 * correct / instances AS accuracy, mean_qoi

@@ -15,7 +15,7 @@
 //   same_paths: Those whose paths are equal.
 //   same_path_share: same_paths / patterns.
 MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
-WHERE ($subtask = '' OR i.subtask = $subtask) AND ($condition = '' OR i.condition = $condition)
+WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
 MATCH (i)-[:HAS_PATTERN]->(q:Pattern {run: $other, level: $level})
 WHERE p.position = q.position
 WITH i, count(*) AS patterns, count(CASE WHEN p.route = q.route THEN 1 END) AS same_paths

@@ -17,7 +17,7 @@
 //   mean_influence: Mean influence of the first run's patterns.
 //   other_mean_influence: Mean influence of the other run's.
 MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
-WHERE ($subtask = '' OR i.subtask = $subtask) AND ($condition = '' OR i.condition = $condition)
+WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
 MATCH (i)-[:HAS_PATTERN]->(q:Pattern {run: $other, level: $level})
 WHERE p.position = q.position
 RETURN i.subtask AS subtask, p.role AS role, count(*) AS patterns,

@@ -15,7 +15,7 @@
 //   completeness_error: Sum of the words' total influences - change.
 //   relative_error: |completeness_error| / |change|; nothing where change is 0.
 MATCH (r:Run {id: $run})-[e:EVALUATED]->(i:Instance)
-WHERE ($subtask = '' OR i.subtask = $subtask) AND ($condition = '' OR i.condition = $condition)
+WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
 WITH i, e.completeness_error AS completeness_error, e.qoi - e.qoi_baseline AS change
 WHERE abs(completeness_error) > $threshold * abs(change)
 RETURN i.id AS instance, i.name AS name, i.text AS text, change, completeness_error,

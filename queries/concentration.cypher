@@ -11,7 +11,7 @@
 //   concentration: Sum of the patterns' influences / sum of the words' g within an instance, averaged over
 //     these instances.
 MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
-WHERE ($subtask = '' OR i.subtask = $subtask) AND ($condition = '' OR i.condition = $condition)
+WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
 WITH i.id AS instance, p.sign AS sign, sum(p.influence) AS carried, sum(p.total_influence) AS total
 WHERE total <> 0
 RETURN sign, count(*) AS instances, avg(carried / total) AS concentration

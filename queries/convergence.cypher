@@ -16,19 +16,23 @@
 //   instance_share: Of the instances that have a pattern in scope.
 //   patterns: Patterns that meet there.
 MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
-WHERE ($subtask = '' OR i.subtask = $subtask) AND ($condition = '' OR i.condition = $condition) AND ($sign = 0 OR p.sign = $sign)
-WITH count(DISTINCT i) AS all_instances
-MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
-WHERE ($subtask = '' OR i.subtask = $subtask) AND ($condition = '' OR i.condition = $condition) AND ($sign = 0 OR p.sign = $sign)
-WITH all_instances, i, p.target_route AS route, p.role_route AS roles,
-     CASE WHEN $level = 'attention' THEN 2 ELSE 1 END AS stride
+WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition] AND $sign IN [0, p.sign]
+WITH i, collect(p.target_route) AS routes, collect(p.role_route) AS role_routes
+WITH collect(routes) AS found, collect(role_routes) AS found_roles
+UNWIND range(0, size(found) - 1) AS number  // of an instance: integers are the fastest to count
+WITH size(found) AS all_instances, number, found[number + $first] AS routes,
+     found_roles[number + $first] AS role_routes, CASE WHEN $level = 'attention' THEN 2 ELSE 1 END AS stride
+UNWIND range(0, size(routes) - 1) AS k
+WITH all_instances, number, stride, routes[k + $first] AS route, role_routes[k + $first] AS role_route
 UNWIND range(1, ((size(route) + 1) / 11 - 1) / stride) AS layer
-WITH all_instances, i, layer, substring(route, layer * stride * 11 + 6 + $first, 4) AS offset,
-     substring(route, (layer - 1) * stride * 11 + 6 + $first, 4) AS source,
-     substring(roles, layer * stride * 24 + 7 + $first, 16) AS label
+WITH all_instances, number, stride, layer, role_route,
+     substring(route, layer * stride * 11 + 6 + $first, 4) AS offset,
+     substring(route, (layer - 1) * stride * 11 + 6 + $first, 4) AS source
 WHERE offset <> '+000'
-WITH all_instances, i, layer, label, offset, count(*) AS words, count(DISTINCT source) AS sources
-WHERE sources > 1
-WITH all_instances, layer, label, count(DISTINCT i) AS instances, sum(words) AS patterns
+WITH number, layer, offset, max(all_instances) AS all_instances, max(stride) AS stride,
+     min(role_route) AS role_route, count(*) AS words, min(source) AS least, max(source) AS most
+WHERE least <> most
+WITH layer, substring(role_route, layer * stride * 24 + 7 + $first, 16) AS label,
+     max(all_instances) AS all_instances, count(DISTINCT number) AS instances, sum(words) AS patterns
 RETURN layer, replace(label, '.', '') AS role, instances, 1.0 * instances / all_instances AS instance_share, patterns
 ORDER BY instances DESC, layer, role LIMIT $limit

@@ -17,8 +17,8 @@
 //   patterns: Patterns that pass through the head to such a position.
 //   head_share: Of the patterns that pass through the head.
 MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
-WHERE ($subtask = '' OR i.subtask = $subtask) AND ($condition = '' OR i.condition = $condition)
-  AND ($role = '' OR p.role = $role) AND ($sign = 0 OR p.sign = $sign)
+WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
+  AND $role IN ['', p.role] AND $sign IN [0, p.sign]
 UNWIND range(1, (size(p.role_route) + 1) / 48) AS at
 WITH substring(p.role_route, at * 48 - 24 + $first, 23) AS label, count(*) AS passing
 WHERE label STARTS WITH 'h'

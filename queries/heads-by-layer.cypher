@@ -14,8 +14,8 @@
 //   patterns: Patterns that pass through the head.
 //   layer_share: Of the patterns that pass through any head in the layer (skips not counted).
 MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
-WHERE ($subtask = '' OR i.subtask = $subtask) AND ($condition = '' OR i.condition = $condition)
-  AND ($role = '' OR p.role = $role) AND ($sign = 0 OR p.sign = $sign)
+WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
+  AND $role IN ['', p.role] AND $sign IN [0, p.sign]
 UNWIND range(1, (size(p.route) + 1) / 22) AS at
 WITH at, substring(p.route, at * 22 - 11 + $first, 6) AS step
 WHERE step STARTS WITH 'h'

@@ -16,8 +16,8 @@
 //   patterns: Patterns of the role's words that pass through the head.
 //   role_share: Of the role's patterns in scope (each takes one head or skip in each layer).
 MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
-WHERE ($subtask = '' OR i.subtask = $subtask) AND ($condition = '' OR i.condition = $condition)
-  AND ($role = '' OR p.role = $role) AND ($sign = 0 OR p.sign = $sign)
+WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
+  AND $role IN ['', p.role] AND $sign IN [0, p.sign]
 UNWIND range(1, (size(p.route) + 1) / 22) AS at
 WITH p.role AS role, at, substring(p.route, at * 22 - 11 + $first, 6) AS any_step, count(*) AS passing
 WITH role, at, collect(any_step) AS steps, collect(passing) AS counts, sum(passing) AS total

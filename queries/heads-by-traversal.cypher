@@ -19,16 +19,18 @@
 //   instances: Instances with such a pattern.
 //   instance_share: Of the instances that have a pattern in scope.
 MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
-WHERE ($subtask = '' OR i.subtask = $subtask) AND ($condition = '' OR i.condition = $condition)
-  AND ($role = '' OR p.role = $role) AND ($sign = 0 OR p.sign = $sign)
-WITH count(*) AS all_patterns, count(DISTINCT i) AS all_instances
-MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
-WHERE ($subtask = '' OR i.subtask = $subtask) AND ($condition = '' OR i.condition = $condition)
-  AND ($role = '' OR p.role = $role) AND ($sign = 0 OR p.sign = $sign)
-UNWIND range(1, (size(p.route) + 1) / 22) AS at
-WITH all_patterns, all_instances, i, at, substring(p.route, at * 22 - 11 + $first, 6) AS step
-WHERE step STARTS WITH 'h' AND ($layer = 0 OR at = $layer)
-WITH all_patterns, all_instances, step, count(*) AS patterns, count(DISTINCT i) AS instances
+WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
+  AND $role IN ['', p.role] AND $sign IN [0, p.sign]
+WITH i, collect(p.route) AS routes
+WITH collect(routes) AS found, sum(size(routes)) AS all_patterns
+UNWIND range(0, size(found) - 1) AS number
+WITH size(found) AS all_instances, all_patterns, number, found[number + $first] AS routes
+UNWIND routes AS route
+UNWIND range(1, (size(route) + 1) / 22) AS at
+WITH all_instances, all_patterns, number, at, substring(route, at * 22 - 11 + $first, 6) AS step
+WHERE step STARTS WITH 'h' AND $layer IN [0, at]
+WITH step, max(all_instances) AS all_instances, max(all_patterns) AS all_patterns,
+     count(*) AS patterns, count(DISTINCT number) AS instances
 MATCH (r:Run {id: $run})
 MATCH (n:Node {id: r.model + '/' + step + '@000'})  // the head at position 0 stands for the head
 RETURN n.layer AS layer, n.head AS head, patterns, 1.0 * patterns / all_patterns AS pattern_share,

@@ -15,7 +15,7 @@
 //   mean_total_influence: Mean g of these words.
 //   mean_absolute_influence: Mean |influence| of their patterns.
 MATCH (r:Run {id: $run})-[e:EVALUATED]->(i:Instance)
-WHERE ($subtask = '' OR i.subtask = $subtask) AND ($condition = '' OR i.condition = $condition)
+WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
   AND (size($roles) = 0 OR e.roles = $roles)
 MATCH (i)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
 RETURN p.position AS position, p.role AS role, count(*) AS instances,

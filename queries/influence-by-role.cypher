@@ -15,11 +15,11 @@
 //   mean_influence: Mean influence of their patterns.
 //   total_share: Sum of |g| over these words / sum of |g| over all words in scope.
 MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
-WHERE ($subtask = '' OR i.subtask = $subtask) AND ($condition = '' OR i.condition = $condition)
+WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
 WITH sum(abs(p.total_influence)) AS total
 WHERE total > 0
 MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
-WHERE ($subtask = '' OR i.subtask = $subtask) AND ($condition = '' OR i.condition = $condition)
+WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
 WITH total, p.role AS role, p.sign AS sign, count(*) AS patterns, count(DISTINCT i) AS instances,
      avg(p.total_influence) AS mean_total_influence, avg(p.influence) AS mean_influence,
      sum(abs(p.total_influence)) AS weight

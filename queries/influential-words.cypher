@@ -17,11 +17,11 @@
 //   mean_total_influence: Mean of g over the word's occurrences (the sum over its pieces).
 //   mean_influence: Mean influence of its patterns (the sum over its pieces).
 MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
-WHERE ($subtask = '' OR i.subtask = $subtask) AND ($condition = '' OR i.condition = $condition) AND ($role = '' OR p.role = $role)
+WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition] AND $role IN ['', p.role]
 WITH i.id AS instance, p.role AS role, p.word AS word, p.word_index AS word_index,
      sum(p.total_influence) AS total_influence, sum(p.influence) AS influence
 WITH instance, role, word, total_influence, influence, CASE WHEN total_influence >= 0 THEN 1 ELSE -1 END AS sign
-WHERE $sign = 0 OR sign = $sign
+WHERE $sign IN [0, sign]
 WITH role, sign, word, count(DISTINCT instance) AS instances, avg(total_influence) AS mean_total_influence,
      avg(influence) AS mean_influence
 WHERE instances >= $at_least

@@ -25,9 +25,9 @@
 MATCH (r:Run {id: $run})
 MATCH (n:Node {model: r.model, kind: 'head', layer: $layer, head: $head})
 MATCH (n)<-[t:THROUGH]-(p:Pattern {run: $run, level: $level, role: $role})
-WHERE $sign = 0 OR p.sign = $sign
+WHERE $sign IN [0, p.sign]
 MATCH (i:Instance)-[:HAS_PATTERN]->(p)
-WHERE ($subtask = '' OR i.subtask = $subtask) AND ($condition = '' OR i.condition = $condition)
+WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
 RETURN i.id AS instance, i.name AS name, i.subtask AS subtask, i.condition AS condition, i.text AS text,
        p.word AS word, p.position AS position, n.position AS destination, p.sign AS sign, t.influence AS influence
 ORDER BY instance, position LIMIT $limit

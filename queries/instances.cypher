@@ -17,7 +17,7 @@
 //   qoi: The quantity of interest.
 //   completeness_error: Sum of the words' total influences - (qoi - qoi at the baseline).
 MATCH (r:Run {id: $run})-[e:EVALUATED]->(i:Instance)
-WHERE ($subtask = '' OR i.subtask = $subtask) AND ($condition = '' OR i.condition = $condition)
+WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
   AND ($correct < 0 OR ($correct = 1 AND e.is_correct) OR ($correct = 0 AND NOT e.is_correct))
 RETURN i.id AS instance, i.name AS name, i.subtask AS subtask, i.condition AS condition, i.text AS text,
        i.correct AS correct, i.wrong AS wrong, e.qoi AS qoi, e.completeness_error AS completeness_error

@@ -19,10 +19,10 @@
 //   errors: instances - correct.
 //   error_share: errors / the errors of all instances in the run and subtask; nothing where there is none.
 MATCH (r:Run {id: $run})-[e:EVALUATED]->(i:Instance)
-WHERE $subtask = '' OR i.subtask = $subtask
+WHERE $subtask IN ['', i.subtask]
 WITH count(CASE WHEN NOT e.is_correct THEN 1 END) AS all_errors
 MATCH (r:Run {id: $run})-[e:EVALUATED]->(i:Instance)
-WHERE $subtask = '' OR i.subtask = $subtask
+WHERE $subtask IN ['', i.subtask]
 MATCH (i)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level, role: $role})
 WITH all_errors, i, e.is_correct AS is_correct, p.word AS word, p.word_index AS word_index,
      sum(p.total_influence) AS total_influence, sum(p.influence) AS influence

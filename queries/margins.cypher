@@ -17,16 +17,16 @@
 //   within_1e_1: At most 10^-1 |qoi|.
 //   within_1: At most |qoi|.
 MATCH (r:Run {id: $run})-[e:EVALUATED]->(i:Instance)
-WHERE ($subtask = '' OR i.subtask = $subtask) AND ($condition = '' OR i.condition = $condition)
+WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
+WITH i, abs(e.qoi) AS scale
 MATCH (i)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
-MATCH (p)-[t:THROUGH]->(:Node)
+MATCH (p)-[t:THROUGH]->()  // no label: all of these end at a Node, and Neo4j would read each to see it
 WHERE t.margin IS NOT NULL
-WITH CASE WHEN $level = 'attention' THEN (t.step + 1) / 2 ELSE t.step END AS layer, t.margin AS margin,
-     abs(e.qoi) AS scale
-WITH layer, count(*) AS steps,
-     CASE WHEN margin > scale THEN 1 WHEN margin > 0.1 * scale THEN 0 WHEN margin > 0.01 * scale THEN -1
-          WHEN margin > 0.001 * scale THEN -2 WHEN margin > 0.0001 * scale THEN -3
-          WHEN margin > 0.00001 * scale THEN -4 WHEN margin > 0.000001 * scale THEN -5 ELSE -6 END AS within
+WITH t.step AS step, count(*) AS steps,
+     CASE WHEN t.margin > scale THEN 1 WHEN t.margin > 0.1 * scale THEN 0 WHEN t.margin > 0.01 * scale THEN -1
+          WHEN t.margin > 0.001 * scale THEN -2 WHEN t.margin > 0.0001 * scale THEN -3
+          WHEN t.margin > 0.00001 * scale THEN -4 WHEN t.margin > 0.000001 * scale THEN -5 ELSE -6 END AS within
+WITH CASE WHEN $level = 'attention' THEN (step + 1) / 2 ELSE step END AS layer, within, steps
 RETURN layer, sum(steps) AS choices,
        sum(CASE WHEN within <= -6 THEN steps ELSE 0 END) AS within_1e_6,
        sum(CASE WHEN within <= -5 THEN steps ELSE 0 END) AS within_1e_5,

@@ -16,7 +16,7 @@
 //   count: Instances behind it.
 //   note: What a reader must know.
 MATCH (r:Run {id: $run})-[:MEASURED]->(m:Measure)
-WHERE $metric = '' OR m.metric = $metric
+WHERE $metric IN ['', m.metric]
 RETURN m.metric AS metric, m.method AS method, m.level AS level, m.grouping AS grouping, m.variant AS variant,
        m.value AS value, m.low AS low, m.high AS high, m.count AS count, m.note AS note
 ORDER BY metric, method, level, grouping, variant

@@ -19,12 +19,12 @@
 //   pair_share: Of all pairs of such words in an instance (an instance has one where a role has one word).
 //   instances: Instances with such a pair.
 MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level, role: $role})
-WHERE ($subtask = '' OR i.subtask = $subtask) AND ($condition = '' OR i.condition = $condition)
+WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
 MATCH (i)-[:HAS_PATTERN]->(q:Pattern {run: $run, level: $level, role: $other_role})
 WHERE p.position <> q.position
 WITH count(*) AS all_pairs
 MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level, role: $role})
-WHERE ($subtask = '' OR i.subtask = $subtask) AND ($condition = '' OR i.condition = $condition)
+WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
 MATCH (i)-[:HAS_PATTERN]->(q:Pattern {run: $run, level: $level, role: $other_role})
 WHERE p.position <> q.position
 WITH all_pairs, i, p, q, CASE WHEN $level = 'attention' THEN 2 ELSE 1 END AS stride

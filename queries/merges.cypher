@@ -16,7 +16,7 @@
 //   meeting_share: meeting / instances.
 //   mean_layer: Mean layer of the first meeting, over the instances that have one.
 MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level, role: $role})
-WHERE ($subtask = '' OR i.subtask = $subtask) AND ($condition = '' OR i.condition = $condition)
+WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
 MATCH (i)-[:HAS_PATTERN]->(q:Pattern {run: $run, level: $level, role: $other_role})
 WHERE p.position <> q.position
 WITH i, p.target_route AS route, q.target_route AS other_route,

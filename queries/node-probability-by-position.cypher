@@ -14,7 +14,7 @@
 //   total: Instances in which there is a pattern of a word at the position.
 //   probability: instances / total.
 MATCH (r:Run {id: $run})-[e:EVALUATED]->(i:Instance)
-WHERE ($subtask = '' OR i.subtask = $subtask) AND ($condition = '' OR i.condition = $condition)
+WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
   AND (size($roles) = 0 OR e.roles = $roles)
 MATCH (i)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
 UNWIND p.path AS id

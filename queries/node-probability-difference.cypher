@@ -22,14 +22,14 @@
 //   other_probability: The same for the other condition.
 //   difference: probability - other_probability.
 MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
-WHERE ($subtask = '' OR i.subtask = $subtask) AND i.condition IN [$condition, $other_condition]
-  AND ($role = '' OR p.role = $role) AND ($sign = 0 OR p.sign = $sign)
+WHERE $subtask IN ['', i.subtask] AND i.condition IN [$condition, $other_condition]
+  AND $role IN ['', p.role] AND $sign IN [0, p.sign]
 WITH count(DISTINCT CASE WHEN i.condition = $condition THEN i.id END) AS total,
      count(DISTINCT CASE WHEN i.condition = $other_condition THEN i.id END) AS other_total
 WHERE total > 0 AND other_total > 0
 MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
-WHERE ($subtask = '' OR i.subtask = $subtask) AND i.condition IN [$condition, $other_condition]
-  AND ($role = '' OR p.role = $role) AND ($sign = 0 OR p.sign = $sign)
+WHERE $subtask IN ['', i.subtask] AND i.condition IN [$condition, $other_condition]
+  AND $role IN ['', p.role] AND $sign IN [0, p.sign]
 WITH total, other_total, i, i.condition AS found, p.path AS path
 UNWIND path AS id
 WITH total, other_total, id, found, count(DISTINCT i) AS holding

@@ -21,21 +21,17 @@
 //   total: Instances that have a pattern in scope.
 //   probability: instances / total.
 MATCH (r:Run {id: $run})-[e:EVALUATED]->(i:Instance)
-WHERE ($subtask = '' OR i.subtask = $subtask) AND ($condition = '' OR i.condition = $condition)
+WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
   AND (size($roles) = 0 OR e.roles = $roles)
 MATCH (i)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
-WHERE ($role = '' OR p.role = $role) AND ($sign = 0 OR p.sign = $sign)
-  AND ($position < 0 OR p.position = $position)
-WITH count(DISTINCT i) AS total
-MATCH (r:Run {id: $run})-[e:EVALUATED]->(i:Instance)
-WHERE ($subtask = '' OR i.subtask = $subtask) AND ($condition = '' OR i.condition = $condition)
-  AND (size($roles) = 0 OR e.roles = $roles)
-MATCH (i)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
-WHERE ($role = '' OR p.role = $role) AND ($sign = 0 OR p.sign = $sign)
-  AND ($position < 0 OR p.position = $position)
-WITH total, i, p.path AS path
+WHERE $role IN ['', p.role] AND $sign IN [0, p.sign] AND $position IN [-1, p.position]
+WITH i, collect(p.path) AS paths
+WITH collect(paths) AS found  // an instance is its number in this list: integers are the fastest to count
+UNWIND range(0, size(found) - 1) AS number
+WITH size(found) AS all_instances, number, found[number + $first] AS paths
+UNWIND paths AS path
 UNWIND path AS id
-WITH total, id, count(DISTINCT i) AS instances
+WITH id, max(all_instances) AS total, count(DISTINCT number) AS instances
 MATCH (n:Node {id: id})
 RETURN n.label AS node, n.kind AS kind, n.layer AS layer, n.head AS head, n.position AS position, instances, total,
        1.0 * instances / total AS probability

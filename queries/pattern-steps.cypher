@@ -21,7 +21,7 @@
 //   step_influence: Influence of the pattern chosen so far.
 //   margin: By how much the choice beat the runner-up; nothing where there was one candidate.
 MATCH (r:Run {id: $run})-[:EVALUATED]->(i:Instance)
-WHERE ($subtask = '' OR i.subtask = $subtask) AND ($condition = '' OR i.condition = $condition)
+WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
 WITH i ORDER BY i.id LIMIT $instances
 MATCH (i)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
 MATCH (p)-[t:THROUGH]->(n:Node)

@@ -17,14 +17,15 @@
 //   instance_share: Of the instances that have a pattern in scope.
 //   patterns: Patterns that hold the subpath.
 MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
-WHERE ($subtask = '' OR i.subtask = $subtask) AND ($condition = '' OR i.condition = $condition)
-  AND ($role = '' OR p.role = $role) AND ($sign = 0 OR p.sign = $sign)
-WITH count(DISTINCT i) AS all_instances
-MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
-WHERE ($subtask = '' OR i.subtask = $subtask) AND ($condition = '' OR i.condition = $condition)
-  AND ($role = '' OR p.role = $role) AND ($sign = 0 OR p.sign = $sign)
-UNWIND range(0, (size(p.route) + 1) / 11 - $k) AS start
-WITH all_instances, i, substring(p.route, start * 11 + $first, $k * 11 - 1) AS subpath
-WITH all_instances, subpath, count(DISTINCT i) AS instances, count(*) AS patterns
+WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
+  AND $role IN ['', p.role] AND $sign IN [0, p.sign]
+WITH i, collect(p.route) AS routes
+WITH collect(routes) AS found  // an instance is its number in this list: integers are the fastest to count
+UNWIND range(0, size(found) - 1) AS number
+WITH size(found) AS all_instances, number, found[number + $first] AS routes
+UNWIND routes AS route
+UNWIND range(0, (size(route) + 1) / 11 - $k) AS start
+WITH all_instances, number, substring(route, start * 11 + $first, $k * 11 - 1) AS subpath
+WITH subpath, max(all_instances) AS all_instances, count(DISTINCT number) AS instances, count(*) AS patterns
 RETURN subpath, instances, 1.0 * instances / all_instances AS instance_share, patterns
 ORDER BY instances DESC, subpath LIMIT $limit

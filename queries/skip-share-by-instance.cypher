@@ -15,7 +15,7 @@
 //   skips: Steps through a skip connection.
 //   heads: Steps through an attention head.
 MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
-WHERE ($subtask = '' OR i.subtask = $subtask) AND ($condition = '' OR i.condition = $condition)
+WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
 WITH i, p.route AS route
 UNWIND range(1, (size(route) + 1) / 22) AS layer
 WITH i, layer, substring(route, layer * 22 - 11 + $first, 1) AS kind

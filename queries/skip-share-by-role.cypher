@@ -18,8 +18,8 @@
 //   staying_heads: Steps through a head that stay at their position, where a skip was possible.
 //   skip_share_staying: skips / (skips + staying_heads): of the steps that stay at their position.
 MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
-WHERE ($subtask = '' OR i.subtask = $subtask) AND ($condition = '' OR i.condition = $condition)
-  AND ($role = '' OR p.role = $role) AND ($sign = 0 OR p.sign = $sign)
+WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
+  AND $role IN ['', p.role] AND $sign IN [0, p.sign]
 WITH p.role AS role, p.route AS route
 UNWIND range(1, (size(route) + 1) / 22) AS layer
 WITH role, substring(route, layer * 22 - 11 + $first, 1) AS kind,

@@ -1,5 +1,67 @@
 """Fixtures for every test file."""
 
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fixtures import make_run
 from servers import neo4j_server, session_server
 
+from ipgraph.graphstore.runs import RunDirectory
+from ipgraph.graphstore.store import Store, open_store
+
 __all__ = ["neo4j_server", "session_server"]
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for a test file's run directories."""
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(scope="module")
+def run(root: Path) -> RunDirectory:
+    return make_run(root)
+
+
+@pytest.fixture(scope="module")
+def other(root: Path) -> RunDirectory:
+    """Another run over the same instances."""
+    return make_run(root, seed=1)
+
+
+@pytest.fixture(scope="module")
+def loaded(root: Path, run: RunDirectory) -> Path:
+    """An embedded store that holds `run`, not to be changed."""
+    with open_store(root / "loaded.db") as store:
+        store.add([run])
+    return root / "loaded.db"
+
+
+@pytest.fixture
+def path(loaded: Path, tmp_path: Path) -> Path:
+    """An embedded store that holds `run`."""
+    return Path(shutil.copy(loaded, tmp_path / "store.db"))
+
+
+@pytest.fixture(scope="module")
+def runs(root: Path, run: RunDirectory, other: RunDirectory) -> list[RunDirectory]:
+    """`run`, one to compare it with, and the newest, of embedding patterns only."""
+    return [run, other, make_run(root, method="attention", level="embedding")]
+
+
+@pytest.fixture(scope="module")
+def filled(runs: list[RunDirectory], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An embedded store that holds `runs`, not to be changed."""
+    path = tmp_path_factory.mktemp("store") / "ipgraph.db"
+    with open_store(path) as store:
+        store.add(runs)
+    return path
+
+
+@pytest.fixture(scope="module")
+def store(filled: Path) -> Iterator[Store]:
+    """The store that holds `runs`, open to read."""
+    with open_store(filled) as opened:
+        yield opened

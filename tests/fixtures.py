@@ -30,6 +30,8 @@ from ipgraph.graphstore.schema import (
 
 MODEL, MODEL_NAME = "toy-0123456789ab", "toy"
 LAYERS, HEADS = 3, 4
+MEMORY = {"buffer_pool_size": 1 << 28, "max_db_size": 1 << 30}
+"""What a test opens an embedded store's file with."""
 CONDITIONS = ("singular-singular", "singular-plural", "plural-singular", "plural-plural")
 SUBTASKS = ("object-relative-across", "object-relative-within")
 NOUNS = ("author", "pilot", "farmer", "dancer", "skater", "officer", "manager", "teacher", "senator", "clerk")

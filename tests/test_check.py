@@ -4,37 +4,10 @@ import shutil
 from pathlib import Path
 
 import ladybug
-import pytest
-from fixtures import make_run
+from fixtures import MEMORY
 
 from ipgraph.graphstore.embedded import EmbeddedStore
 from ipgraph.graphstore.runs import RunDirectory
-
-MEMORY = {"buffer_pool_size": 1 << 28, "max_db_size": 1 << 30}
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("runs")
-
-
-@pytest.fixture(scope="module")
-def run(root: Path) -> RunDirectory:
-    return make_run(root)
-
-
-@pytest.fixture(scope="module")
-def loaded(root: Path, run: RunDirectory) -> Path:
-    """A store that holds `run`, not to be changed."""
-    with EmbeddedStore(root / "loaded.db") as store:
-        store.add([run])
-    return root / "loaded.db"
-
-
-@pytest.fixture
-def path(loaded: Path, tmp_path: Path) -> Path:
-    """A store that holds `run`."""
-    return Path(shutil.copy(loaded, tmp_path / "store.db"))
 
 
 def test_check_finds_what_is_wrong_inside(path: Path) -> None:

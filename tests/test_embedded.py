@@ -7,39 +7,13 @@ from pathlib import Path
 
 import ladybug
 import pytest
-from fixtures import file_size_limit, make_measures, make_run
+from fixtures import MEMORY, file_size_limit, make_measures, make_run
 from test_runs import read_shard
 
 from ipgraph.graphstore import graph, ladybug_load, ladybug_source
 from ipgraph.graphstore.embedded import EmbeddedStore
 from ipgraph.graphstore.errors import IpgraphError, UsageError
 from ipgraph.graphstore.runs import RunDirectory
-
-MEMORY = {"buffer_pool_size": 1 << 28, "max_db_size": 1 << 30}
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("runs")
-
-
-@pytest.fixture(scope="module")
-def run(root: Path) -> RunDirectory:
-    return make_run(root)
-
-
-@pytest.fixture(scope="module")
-def loaded(root: Path, run: RunDirectory) -> Path:
-    """A store that holds `run`, not to be changed."""
-    with EmbeddedStore(root / "loaded.db") as store:
-        store.add([run])
-    return root / "loaded.db"
-
-
-@pytest.fixture
-def path(loaded: Path, tmp_path: Path) -> Path:
-    """A store that holds `run`."""
-    return Path(shutil.copy(loaded, tmp_path / "store.db"))
 
 
 def test_a_store_is_one_file_at_any_path(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """The embedded store beside other processes that write to the same file."""
 
 import logging
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,31 +14,6 @@ from fixtures import make_run
 from ipgraph.graphstore import ladybug_file
 from ipgraph.graphstore.embedded import EmbeddedStore
 from ipgraph.graphstore.errors import IpgraphError
-from ipgraph.graphstore.runs import RunDirectory
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("runs")
-
-
-@pytest.fixture(scope="module")
-def run(root: Path) -> RunDirectory:
-    return make_run(root)
-
-
-@pytest.fixture(scope="module")
-def loaded(root: Path, run: RunDirectory) -> Path:
-    """A store that holds `run`, not to be changed."""
-    with EmbeddedStore(root / "loaded.db") as store:
-        store.add([run])
-    return root / "loaded.db"
-
-
-@pytest.fixture
-def path(loaded: Path, tmp_path: Path) -> Path:
-    """A store that holds `run`."""
-    return Path(shutil.copy(loaded, tmp_path / "store.db"))
 
 
 @contextmanager

@@ -52,21 +52,6 @@ except IpgraphError as error:
 """
 
 
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("runs")
-
-
-@pytest.fixture(scope="module")
-def run(root: Path) -> RunDirectory:
-    return make_run(root)
-
-
-@pytest.fixture(scope="module")
-def other(root: Path) -> RunDirectory:
-    return make_run(root, seed=1)
-
-
 @pytest.fixture
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(neo4j_load, "BATCH_PATTERNS", SMALL_BATCH)

@@ -1,43 +1,20 @@
 """Running templates and a user's own Cypher: what parameters become, and what is refused."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from fixtures import make_run
 
 from ipgraph.graphstore.errors import UsageError
 from ipgraph.graphstore.runs import RunDirectory
 from ipgraph.graphstore.schema import Run
-from ipgraph.graphstore.store import Store, open_store
+from ipgraph.graphstore.store import Store
 from ipgraph.queries import browser_script, run, run_cypher, template
 from ipgraph.queries.binding import resolve_level, resolve_run
 
 pytestmark = pytest.mark.xdist_group("queries")
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> list[RunDirectory]:
-    """Two runs of one dataset, and last the newest, which has embedding patterns only."""
-    root = tmp_path_factory.mktemp("runs")
-    return [make_run(root), make_run(root, seed=1), make_run(root, method="attention", level="embedding")]
-
-
-@pytest.fixture(scope="module")
-def path(runs: list[RunDirectory], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("store") / "ipgraph.db"
-    with open_store(path) as store:
-        store.add(runs)
-    return path
-
-
-@pytest.fixture(scope="module")
-def store(path: Path) -> Iterator[Store]:
-    with open_store(path) as opened:
-        yield opened
 
 
 def write(folder: Path, body: str, *, head: str = "", columns: str = "word: The word.") -> Path:
@@ -62,12 +39,12 @@ class Listing:
 
 
 def test_a_store_is_given_open_or_by_its_path(
-    path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+    filled: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = run("accuracy", store).rows
     assert rows
-    assert run("accuracy", path).rows == run("accuracy", str(path)).rows == rows
-    monkeypatch.setenv("IPGRAPH_STORE", str(path))
+    assert run("accuracy", filled).rows == run("accuracy", str(filled)).rows == rows
+    monkeypatch.setenv("IPGRAPH_STORE", str(filled))
     assert run("accuracy").rows == rows
 
 

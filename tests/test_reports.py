@@ -4,7 +4,6 @@ import math
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import pytest
 from expected_data import Data
 from expected_paths import skip_share, skip_share_by_role
-from fixtures import HEADS, LAYERS, MODEL, make_run
+from fixtures import HEADS, LAYERS, MODEL
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,7 +19,7 @@ from ipgraph.graphstore import graph
 from ipgraph.graphstore.errors import UsageError
 from ipgraph.graphstore.runs import RunDirectory
 from ipgraph.graphstore.schema import LEVELS, Level
-from ipgraph.graphstore.store import Store, open_store
+from ipgraph.graphstore.store import Store
 from ipgraph.queries.entropy import binary_entropy, graph_size, pattern_entropy
 from ipgraph.queries.labels import printed_label, printed_step, printed_subpath
 from ipgraph.queries.reports import REPORTS
@@ -37,27 +36,6 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "merges": {"role": "attractor", "other_role": "other"},
     "lexical": {"role": "subject"},
 }
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> list[RunDirectory]:
-    """The run that the reports are on, one to compare it with, and one of embedding patterns only."""
-    root = tmp_path_factory.mktemp("runs")
-    return [make_run(root), make_run(root, seed=1), make_run(root, method="attention", level="embedding")]
-
-
-@pytest.fixture(scope="module")
-def path(runs: list[RunDirectory], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("store") / "ipgraph.db"
-    with open_store(path) as store:
-        store.add(runs)
-    return path
-
-
-@pytest.fixture(scope="module")
-def store(path: Path) -> Iterator[Store]:
-    with open_store(path) as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")
@@ -291,12 +269,12 @@ def test_a_scope_without_rows_is_said(store: Store, runs: list[RunDirectory]) ->
     assert all(not found.rows for found in tables)
 
 
-def test_reports_need_no_torch(path: Path) -> None:
+def test_reports_need_no_torch(filled: Path) -> None:
     code = (
         "import sys; from ipgraph.queries.reports import REPORTS; from ipgraph.queries import run;"
         "from ipgraph.queries.running import opened\n"
-        f"with opened({str(path)!r}) as store: REPORTS['overview'].function(store)\n"
-        f"run('accuracy', {str(path)!r}); print('torch' in sys.modules)"
+        f"with opened({str(filled)!r}) as store: REPORTS['overview'].function(store)\n"
+        f"run('accuracy', {str(filled)!r}); print('torch' in sys.modules)"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "False"

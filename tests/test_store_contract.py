@@ -29,22 +29,6 @@ def location(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("runs")
-
-
-@pytest.fixture(scope="module")
-def run(root: Path) -> RunDirectory:
-    return make_run(root)
-
-
-@pytest.fixture(scope="module")
-def other(root: Path) -> RunDirectory:
-    """Another run over the same instances."""
-    return make_run(root, seed=1)
-
-
-@pytest.fixture(scope="module")
 def stranger(root: Path) -> RunDirectory:
     """A run of another model over other instances."""
     return make_run(root, dataset="ra-na", model="toy2-0123456789ab", layers=2)

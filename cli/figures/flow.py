@@ -69,6 +69,7 @@ class _Size:
 
     @classmethod
     def fit(cls, diagrams: Sequence[Diagram], width: float | None) -> "_Size":
+        """Return the sizes at which the diagrams fill a width; raises UsageError where they cannot."""
         columns = min(2, len(diagrams))
         labels = max(extent(short(row.label, LONGEST_LABEL)) for d in diagrams for row in d.rows) + EDGE
         layers = max(max(d.layers for d in diagrams), 1)
@@ -119,6 +120,7 @@ class _Panel:
         return "-".join(map(str, (self.letter, *parts)))
 
     def draw(self, *, with_letter: bool) -> None:
+        """Draw the panel: title, words, bars, edges, nodes."""
         start = f"({self.letter})  " if with_letter else ""
         title = short(start + self.diagram.title, self.size.panel / BOLD)
         self.pen.text((self.left, self.top + TITLE / 2), title, fontweight="bold")
