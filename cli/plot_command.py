@@ -1,5 +1,6 @@
 """`ipgraph plot`: what a run shows over all its instances, as figures for a paper."""
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -9,11 +10,13 @@ from ipgraph.cli.options import RunOption, StoreOption
 from ipgraph.graphstore.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from matplotlib.figure import Figure
 
     from ipgraph.graphstore.schema import Run
+    from ipgraph.graphstore.store import Store
 
 app = typer.Typer(
     no_args_is_help=True, help="Plots of a run, made from the store alone, as .svg, .pdf or .png."
@@ -38,12 +41,8 @@ def skip_share(
 ) -> None:
     """Plot how often patterns take the skip connection in each layer, with 95% intervals over instances."""
     from ipgraph.cli.figures import plots, points, style
-    from ipgraph.queries.binding import resolve_run
-    from ipgraph.queries.running import opened
 
-    _ready(output)
-    with opened(store) as graph:
-        chosen = resolve_run(graph, run)
+    with _opened(store, run, output) as (graph, chosen):
         scope = {"subtask": subtask, "condition": condition}
         series = points.skip_shares(graph, chosen, by=by or "", seed=seed, **scope)
     _write(plots.skip_share(series, width or style.COLUMN), output, chosen)
@@ -65,12 +64,8 @@ def heads(
 ) -> None:
     """Plot which share of the patterns passes each attention head: layers upward, heads numbered from 1."""
     from ipgraph.cli.figures import plots, points
-    from ipgraph.queries.binding import resolve_run
-    from ipgraph.queries.running import opened
 
-    _ready(output)
-    with opened(store) as graph:
-        chosen = resolve_run(graph, run)
+    with _opened(store, run, output) as (graph, chosen):
         maps = [
             points.head_map(
                 graph, chosen, role=r, condition=c, subtask=subtask, title=" ".join((r, c)).strip()
@@ -92,12 +87,8 @@ def margins(
 ) -> None:
     """Plot how close the choices were: the share of choices with at most a given margin, layer by layer."""
     from ipgraph.cli.figures import plots, points
-    from ipgraph.queries.binding import resolve_run
-    from ipgraph.queries.running import opened
 
-    _ready(output)
-    with opened(store) as graph:
-        chosen = resolve_run(graph, run)
+    with _opened(store, run, output) as (graph, chosen):
         panels = points.margin_panels(graph, chosen, subtask=subtask, condition=condition)
     if not panels:
         raise UsageError(f"run {chosen.id} has no choices with a margin of this subtask and condition")
@@ -137,6 +128,17 @@ def entropy(
         evaluated = evaluated_runs(graph, run)
     figure = scatter(entropy_panels(task_columns(evaluated), task), width)
     _write(figure, output, *(found.run for found in evaluated))
+
+
+@contextmanager
+def _opened(store: str | None, run: str, output: "Path") -> "Iterator[tuple[Store, Run]]":
+    """Give the store and the run that a plot is of, once it is sure that the plot can be written."""
+    from ipgraph.queries.binding import resolve_run
+    from ipgraph.queries.running import opened
+
+    _ready(output)
+    with opened(store) as graph:
+        yield graph, resolve_run(graph, run)
 
 
 def _ready(output: "Path") -> None:

@@ -31,14 +31,7 @@ def skip_share(
     store: "Store", *, run: str = "", subtask: str = "", condition: str = "", role: str = "", sign: int = 0
 ) -> list[Table]:
     """Skip versus head share: overall, per layer, per role of the word, per condition."""
-    require_roles(store, [role], run)
-    scope: dict[str, Any] = {
-        "run": run,
-        "subtask": subtask,
-        "condition": condition,
-        "role": role,
-        "sign": sign,
-    }
+    scope = _scope(store, run, subtask, condition, role, sign)
     parts = [
         ("skip-share", "Skip versus head share", {}),
         ("skip-share-by-layer", "Per layer", {"layer": count("layer")}),
@@ -67,14 +60,7 @@ def heads(
     limit: int = 10,
 ) -> list[Table]:
     """Heads ranked by traversal: over all layers, and the first of each layer, role and destination."""
-    require_roles(store, [role], run)
-    scope: dict[str, Any] = {
-        "run": run,
-        "subtask": subtask,
-        "condition": condition,
-        "role": role,
-        "sign": sign,
-    }
+    scope = _scope(store, run, subtask, condition, role, sign)
     head = {"layer": count("layer"), "head": count("head"), "patterns": count("patterns")}
     top = query("heads-by-traversal", store, **scope, layer=layer, limit=limit)
     layers = query("heads-by-layer", store, **scope)
@@ -124,17 +110,9 @@ def subpaths(
     """Sequences of k nodes that the patterns of most instances share."""
     if by not in SUBPATHS:
         raise unknown("kind of subpath", by, SUBPATHS)
-    require_roles(store, [role], run)
     name, words = SUBPATHS[by]
-    scope: dict[str, Any] = {
-        "run": run,
-        "level": level,
-        "subtask": subtask,
-        "condition": condition,
-        "role": role,
-        "sign": sign,
-    }
-    rows = query(name, store, **scope, k=k, limit=limit)
+    scope = _scope(store, run, subtask, condition, role, sign)
+    rows = query(name, store, **scope, level=level, k=k, limit=limit)
     columns = {
         "subpath": text("subpath"),
         "instances": count("instances"),
@@ -157,11 +135,10 @@ def through_head(
     limit: int = 50,
 ) -> list[Table]:
     """Instances in which a word of a role passes through a head (counted from 1)."""
-    require_roles(store, [role], run)
-    scope: dict[str, Any] = {"run": run, "subtask": subtask, "condition": condition, "sign": sign}
+    scope = _scope(store, run, subtask, condition, role, sign)
     if head < 1:
         raise UsageError(f"there is no head {head}: reports count heads from 1")
-    rows = query("instances-through-head", store, **scope, role=role, layer=layer, head=head - 1, limit=limit)
+    rows = query("instances-through-head", store, **scope, layer=layer, head=head - 1, limit=limit)
     columns = {
         "instance": text("instance"),
         "condition": text("condition"),
@@ -172,3 +149,9 @@ def through_head(
         "influence": signed("influence"),
     }
     return [as_table(f"{role} through head {head} of layer {layer}", rows, columns)]
+
+
+def _scope(store: "Store", run: str, subtask: str, condition: str, role: str, sign: int) -> dict[str, Any]:
+    """Return what these reports share as a query's parameters; raises UsageError for an unknown role."""
+    require_roles(store, [role], run)
+    return {"run": run, "subtask": subtask, "condition": condition, "role": role, "sign": sign}
