@@ -21,18 +21,20 @@ WITH i, collect(p.target_route) AS routes, collect(p.role_route) AS role_routes
 WITH collect(routes) AS found, collect(role_routes) AS found_roles
 UNWIND range(0, size(found) - 1) AS number  // of an instance: integers are the fastest to count
 WITH size(found) AS all_instances, number, found[number + $first] AS routes,
-     found_roles[number + $first] AS role_routes, CASE WHEN $level = 'attention' THEN 2 ELSE 1 END AS stride
+     found_roles[number + $first] AS role_routes
 UNWIND range(0, size(routes) - 1) AS k
-WITH all_instances, number, stride, routes[k + $first] AS route, role_routes[k + $first] AS role_route
+WITH all_instances, number, routes[k + $first] AS route, role_routes[k + $first] AS role_route
+WITH route, role_route, max(all_instances) AS all_instances, collect(number) AS numbers,
+     max(CASE WHEN $level = 'attention' THEN 2 ELSE 1 END) AS stride
 UNWIND range(1, ((size(route) + 1) / 11 - 1) / stride) AS layer
-WITH all_instances, number, stride, layer, role_route,
-     substring(route, layer * stride * 11 + 6 + $first, 4) AS offset,
-     substring(route, (layer - 1) * stride * 11 + 6 + $first, 4) AS source
+WITH all_instances, numbers, layer, substring(route, layer * stride * 11 + 6 + $first, 4) AS offset,
+     substring(route, (layer - 1) * stride * 11 + 6 + $first, 4) AS source,
+     substring(role_route, layer * stride * 24 + 7 + $first, 16) AS label
 WHERE offset <> '+000'
-WITH number, layer, offset, max(all_instances) AS all_instances, max(stride) AS stride,
-     min(role_route) AS role_route, count(*) AS words, min(source) AS least, max(source) AS most
+UNWIND numbers AS number
+WITH number, layer, offset, label, max(all_instances) AS all_instances, count(*) AS words,
+     min(source) AS least, max(source) AS most
 WHERE least <> most
-WITH layer, substring(role_route, layer * stride * 24 + 7 + $first, 16) AS label,
-     max(all_instances) AS all_instances, count(DISTINCT number) AS instances, sum(words) AS patterns
+WITH layer, label, max(all_instances) AS all_instances, count(DISTINCT number) AS instances, sum(words) AS patterns
 RETURN layer, replace(label, '.', '') AS role, instances, 1.0 * instances / all_instances AS instance_share, patterns
 ORDER BY instances DESC, layer, role LIMIT $limit

@@ -23,12 +23,14 @@ WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
   AND $role IN ['', p.role] AND $sign IN [0, p.sign]
 WITH i, collect(p.route) AS routes
 WITH collect(routes) AS found, sum(size(routes)) AS all_patterns
-UNWIND range(0, size(found) - 1) AS number
+UNWIND range(0, size(found) - 1) AS number  // of an instance: integers are the fastest to count
 WITH size(found) AS all_instances, all_patterns, number, found[number + $first] AS routes
 UNWIND routes AS route
+WITH route, max(all_instances) AS all_instances, max(all_patterns) AS all_patterns, collect(number) AS numbers
 UNWIND range(1, (size(route) + 1) / 22) AS at
-WITH all_instances, all_patterns, number, at, substring(route, at * 22 - 11 + $first, 6) AS step
+WITH all_instances, all_patterns, numbers, at, substring(route, at * 22 - 11 + $first, 6) AS step
 WHERE step STARTS WITH 'h' AND $layer IN [0, at]
+UNWIND numbers AS number
 WITH step, max(all_instances) AS all_instances, max(all_patterns) AS all_patterns,
      count(*) AS patterns, count(DISTINCT number) AS instances
 MATCH (r:Run {id: $run})

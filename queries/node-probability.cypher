@@ -25,14 +25,18 @@ WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
   AND (size($roles) = 0 OR e.roles = $roles)
 MATCH (i)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
 WHERE $role IN ['', p.role] AND $sign IN [0, p.sign] AND $position IN [-1, p.position]
-WITH i, collect(p.path) AS paths
-WITH collect(paths) AS found  // an instance is its number in this list: integers are the fastest to count
+WITH i, collect(p.route) AS routes
+WITH collect(routes) AS found  // an instance is its number in this list: integers are the fastest to count
 UNWIND range(0, size(found) - 1) AS number
-WITH size(found) AS all_instances, number, found[number + $first] AS paths
-UNWIND paths AS path
-UNWIND path AS id
-WITH id, max(all_instances) AS total, count(DISTINCT number) AS instances
-MATCH (n:Node {id: id})
+WITH size(found) AS all_instances, number, found[number + $first] AS routes
+UNWIND routes AS route
+WITH route, max(all_instances) AS all_instances, collect(number) AS numbers  // many patterns share a route
+UNWIND range(0, (size(route) + 1) / 11 - 1) AS step
+WITH all_instances, numbers, substring(route, step * 11 + $first, 10) AS label
+UNWIND numbers AS number
+WITH label, max(all_instances) AS total, count(DISTINCT number) AS instances
+MATCH (r:Run {id: $run})
+MATCH (n:Node {id: r.model + '/' + label})
 RETURN n.label AS node, n.kind AS kind, n.layer AS layer, n.head AS head, n.position AS position, instances, total,
        1.0 * instances / total AS probability
 ORDER BY instances DESC, node

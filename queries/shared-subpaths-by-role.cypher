@@ -25,8 +25,10 @@ WITH collect(routes) AS found  // an instance is its number in this list: intege
 UNWIND range(0, size(found) - 1) AS number
 WITH size(found) AS all_instances, number, found[number + $first] AS routes
 UNWIND routes AS route
+WITH route, max(all_instances) AS all_instances, collect(number) AS numbers  // many patterns share a route
 UNWIND range(0, (size(route) + 1) / 24 - $k) AS start
-WITH all_instances, number, substring(route, start * 24 + $first, $k * 24 - 1) AS subpath
+WITH all_instances, numbers, substring(route, start * 24 + $first, $k * 24 - 1) AS subpath
+UNWIND numbers AS number
 WITH subpath, max(all_instances) AS all_instances, count(DISTINCT number) AS instances, count(*) AS patterns
 RETURN subpath, instances, 1.0 * instances / all_instances AS instance_share, patterns
 ORDER BY instances DESC, subpath LIMIT $limit
