@@ -3,13 +3,20 @@
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from browser import Page, browser
 from fixtures import make_run
+from neo4j_clients import SMALL_BATCH
 from servers import neo4j_server, session_server
 
+from ipgraph.graphstore import neo4j_load, neo4j_remove
 from ipgraph.graphstore.runs import RunDirectory
 from ipgraph.graphstore.store import Store, open_store
+
+if TYPE_CHECKING:
+    from evaluations import Evaluated
 
 __all__ = ["neo4j_server", "session_server"]
 
@@ -64,4 +71,34 @@ def filled(runs: list[RunDirectory], tmp_path_factory: pytest.TempPathFactory) -
 def store(filled: Path) -> Iterator[Store]:
     """The store that holds `runs`, open to read."""
     with open_store(filled) as opened:
+        yield opened
+
+
+@pytest.fixture(params=["embedded", pytest.param("neo4j", marks=pytest.mark.xdist_group("neo4j"))])
+def location(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where an empty store is, of either kind."""
+    if request.param == "neo4j":
+        return str(request.getfixturevalue("neo4j_server").uri)
+    return str(tmp_path / "store.db")
+
+
+@pytest.fixture
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Load into Neo4j, and remove from it, in batches of few patterns."""
+    monkeypatch.setattr(neo4j_load, "BATCH_PATTERNS", SMALL_BATCH)
+    monkeypatch.setattr(neo4j_remove, "BATCH_PATTERNS", SMALL_BATCH)
+
+
+@pytest.fixture(scope="module")
+def evaluated(tmp_path_factory: pytest.TempPathFactory) -> "Evaluated":
+    """A run of a tiny model with its evaluation."""
+    from evaluations import make_evaluated  # imports torch, which most test files do without
+
+    return make_evaluated(tmp_path_factory.mktemp("evaluated"))
+
+
+@pytest.fixture(scope="module")
+def window() -> Iterator[Page]:
+    """The browser's window."""
+    with browser() as opened:
         yield opened

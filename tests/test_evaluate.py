@@ -3,99 +3,23 @@
 import itertools
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 import networkx as nx
-import numpy as np
 import oracle
 import pytest
 import torch
+from evaluations import TEXTS, Evaluated, Sentence, make_run
 from test_ablation import ablated
-from tiny_models import save_classifier, save_masked_lm
 from torch import Tensor
 
-from ipgraph.extractor import LoadedModel, evaluate, extract, load_model
-from ipgraph.extractor.datasets import Dataset, Example, make_instance
-from ipgraph.extractor.evaluation.searches import Searches
-from ipgraph.graphstore.errors import IpgraphError, UsageError
+from ipgraph.extractor import load_model
 from ipgraph.graphstore.graph import digraph
-from ipgraph.graphstore.runs import RunDirectory
-from ipgraph.graphstore.schema import Evaluation, Instance, Measure, Pattern, node_id, node_label, parse_label
+from ipgraph.graphstore.schema import Pattern, node_id, node_label, parse_label
 from ipgraph.queries.entropy import graph_size, pattern_entropy
 
 LAYERS, HEADS = 3, 2
-TEXTS = {
-    "long": [
-        "the farmers that the farmer likes [MASK] old .",
-        "the farmer that the farmers like [MASK] tall .",
-        "a farmer that the farmer likes [MASK] good .",
-    ],
-    "short": ["the farmer [MASK] bad .", "the farmers [MASK] tall .", "a film [MASK] not good ."],
-}
-OPTIONS: dict[str, Any] = {
-    "draws": 4,
-    "repeats": 40,
-    "methods": ("attention", "conductance", "random", "skip_replaced"),
-}
-
-
-@dataclass(frozen=True)
-class Sentence:
-    """One instance of the run with its patterns by level."""
-
-    instance: Instance
-    evaluation: Evaluation
-    patterns: dict[str, list[Pattern]]
-
-    def positive(self, level: str) -> list[Pattern]:
-        return [p for p in self.patterns[level] if p.total_influence >= 0]
-
-    @property
-    def length(self) -> int:
-        return len(self.evaluation.tokens)
-
-
-@dataclass(frozen=True)
-class Evaluated:
-    model: LoadedModel
-    run: RunDirectory
-    measures: dict[tuple[str, ...], Measure]
-    sentences: list[Sentence]
-
-    def value(self, metric: str, method: str, level: str, variant: str = "", grouping: str = "") -> float:
-        return self.measures[metric, method, level, grouping, variant].value
-
-
-def by_key(measures: Sequence[Measure]) -> dict[tuple[str, ...], Measure]:
-    return {(m.metric, m.method, m.level, m.grouping, m.variant): m for m in measures}
-
-
-def make_run(model: LoadedModel, root: Path, **options: Any) -> RunDirectory:
-    examples = [
-        Example(make_instance("t", text, correct=correct, wrong=wrong, subtask=subtask))
-        for subtask, texts in TEXTS.items()
-        for text, (correct, wrong) in zip(texts, (("is", "are"), ("are", "is"), ("is", "are")), strict=True)
-    ]
-    return extract(model, Dataset("t", examples), runs_dir=root, n_steps=4, **options)
-
-
-@pytest.fixture(scope="module")
-def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Evaluated:
-    root = tmp_path_factory.mktemp("evaluated")
-    model = load_model(save_masked_lm(root / "model"), dtype="float64", device="cpu")
-    run = make_run(model, root / "runs")
-    measures = evaluate(run, **OPTIONS)
-    patterns: dict[tuple[str, str], list[Pattern]] = defaultdict(list)
-    for pattern in run.records("patterns"):
-        patterns[pattern.instance, pattern.level].append(pattern)
-    sentences = [
-        Sentence(i, e, {level: patterns[i.id, level] for level in ("embedding", "attention")})
-        for i, e in zip(run.records("instances"), run.records("evaluations"), strict=True)
-    ]
-    return Evaluated(model, run, by_key(measures), sentences)
 
 
 def kept_nodes(sentence: Sentence, patterns: Sequence[Pattern]) -> tuple[Tensor, Tensor]:
@@ -295,104 +219,3 @@ def test_subtasks_are_measured_too(evaluated: Evaluated) -> None:
         correct = fmean(s.evaluation.qoi > 0 for s in some)
         assert evaluated.value("ablated_accuracy", "original", "", "", subtask) == pytest.approx(correct)
         assert evaluated.measures["ablated_accuracy", "original", "", subtask, ""].count == 3
-
-
-# --- how it runs ---
-
-
-def test_a_batch_gives_what_single_sentences_give(evaluated: Evaluated) -> None:
-    again = by_key(evaluate(evaluated.run, model=evaluated.model, batch_size=1, **OPTIONS))
-    assert again.keys() == evaluated.measures.keys()
-    for key, measure in again.items():
-        expected = evaluated.measures[key]
-        for one, other in ((measure.value, expected.value), (measure.low, expected.low)):
-            assert one == pytest.approx(other, abs=1e-9)
-
-
-def test_measures_stay_with_the_run(evaluated: Evaluated) -> None:
-    kept = by_key(RunDirectory.open(evaluated.run.path).measures())
-    assert kept.keys() == evaluated.measures.keys()
-    assert {m.seed for m in kept.values()} == {0}
-    assert all(m.low <= m.high for m in kept.values())
-    assert all(np.isfinite([m.value, m.low, m.high]).all() for m in kept.values())
-
-
-def test_searches_and_several_nodes(evaluated: Evaluated) -> None:
-    searches = Searches(nodes_per_layer=2, beam=2, exhaustive=True, random_patterns=3, instances=4)
-    done: list[tuple[int, int]] = []
-    found = by_key(
-        evaluate(
-            evaluated.run,
-            model=evaluated.model,
-            searches=searches,
-            methods=(),
-            repeats=20,
-            on_progress=lambda *at: done.append(at),
-        )
-    )
-    assert done[-1] == (10, 10)
-    for level in ("embedding", "attention"):
-        missed = found["greedy_missed", "gpr", level, "", "exhaustive"]
-        assert missed.count == 4
-        assert 0 <= found["greedy_missed", "gpr", level, "", "beam=2"].value <= missed.value <= 1
-        assert 0 < found["greedy_share_of_best", "gpr", level, "", "exhaustive"].value <= 1
-        assert 0 <= found["beats_random", "gpr", level, "", "draws=3"].value <= 1
-        assert ("z_over_random", "gpr", level, "", "draws=3") in found
-        for metric in ("concentration_positive", "concentration_negative"):
-            one = found[metric, "gpr", level, "", "k=1"].value
-            assert one == pytest.approx(found[metric, "gpr", level, "", ""].value)
-            assert found[metric, "gpr", level, "", "k=2"].value != pytest.approx(one)
-        for metric in ("ablated_accuracy", "nodes_kept"):
-            assert (
-                found[metric, "gpr", level, "", "target=kept k=1"].value
-                == found[metric, "gpr", level, "", "target=kept"].value
-            )
-
-
-def test_a_classifier_and_its_predicted_labels(tmp_path: Path) -> None:
-    model = load_model(save_classifier(tmp_path / "model"), dtype="float64", device="cpu")
-    texts = ["the film is good .", "the film is not good .", "a bad film .", "the farmer likes a film ."]
-    labels = (1, 0, 0, -1)
-    dataset = Dataset(
-        "s", [Example(make_instance("s", t, label=n)) for t, n in zip(texts, labels, strict=True)]
-    )
-    for qoi in ("correct-wrong", "positive-negative"):
-        run = extract(model, dataset, runs_dir=tmp_path / "runs", n_steps=4, qoi=qoi)
-        found = by_key(evaluate(run, model=model, draws=3, repeats=20))
-        correct = fmean(e.is_correct for e in run.records("evaluations"))
-        assert found["ablated_accuracy", "original", "", "", ""].value == pytest.approx(correct)
-        assert ("alignment", "gpr", "attention", "", "") in found
-
-
-def test_a_run_of_one_level_is_measured_at_that_level(evaluated: Evaluated, tmp_path: Path) -> None:
-    for level in ("embedding", "attention"):
-        run = make_run(evaluated.model, tmp_path, level=level)
-        found = by_key(evaluate(run, model=evaluated.model, draws=2, repeats=10))
-        assert {key[2] for key in found if key[:2] == ("concentration_positive", "gpr")} == {level}
-        key = ("ablated_accuracy", "gpr", level, "", "target=kept")
-        assert found[key].value == evaluated.measures[key].value
-
-
-def test_what_cannot_be_evaluated_is_said(evaluated: Evaluated, tmp_path: Path) -> None:
-    run = make_run(evaluated.model, tmp_path, method="attention", level="embedding")
-    with pytest.raises(UsageError, match="'attention'; evaluate starts from one of 'gpr'"):
-        evaluate(run)
-    with pytest.raises(UsageError, match="unknown method 'atention'; valid, nearest first: attention"):
-        evaluate(evaluated.run, methods=("atention",))
-    with pytest.raises(UsageError, match="at least 2"):
-        evaluate(evaluated.run, draws=1)
-    other = load_model(save_masked_lm(tmp_path / "other", hidden_size=8), dtype="float64", device="cpu")
-    with pytest.raises(UsageError, match=r"was made with model model-\w+, and this is other-\w+"):
-        evaluate(evaluated.run, model=other)
-
-
-def test_a_run_whose_numbers_are_not_the_models_is_refused(evaluated: Evaluated) -> None:
-    module = evaluated.model.module
-    weight = module.bert.encoder.layer[0].output.dense.weight
-    kept = weight.clone()
-    try:
-        weight.mul_(1.5)
-        with pytest.raises(IpgraphError, match=r"stored .* they are not of the same model"):
-            evaluate(evaluated.run, model=evaluated.model, draws=2, repeats=2)
-    finally:
-        weight.copy_(kept)

@@ -2,25 +2,20 @@
 
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from browser import Page, browser
-from cli_runs import Folder, invoke, shared_folder
+from browser import Page
+from diagrams import SKIP, attention, embedding, sentence
 from fixtures import make_run
-from test_figure_commands import measures as entropy_measures
-from test_figures import SKIP, attention, embedding, sentence
+from report_pages import count, edges, text
 
 from ipgraph.cli.figures.diagram import Sentence
 from ipgraph.cli.figures.page import Illustration, Section, page
 from ipgraph.graphstore.schema import Run
-from ipgraph.graphstore.store import open_store
 from ipgraph.queries import Table
 
-__all__ = ["shared_folder"]
 pytestmark = pytest.mark.xdist_group("chromium")
 
 HOSTILE = "</script><script>window.pwned=1</script><img src=http://127.0.0.1:9/x onerror=window.pwned=2>"
@@ -65,12 +60,6 @@ def report(run: Run, sentences: tuple[Sentence, ...] = SENTENCES) -> str:
     return page(run, section, [section], [figure, figure], sentences)
 
 
-@pytest.fixture(scope="module")
-def window() -> Iterator[Page]:
-    with browser() as opened:
-        yield opened
-
-
 @pytest.fixture
 def shown(window: Page, run: Run, tmp_path: Path) -> Page:
     """The report of the three sentences, freshly opened."""
@@ -78,22 +67,6 @@ def shown(window: Page, run: Run, tmp_path: Path) -> Page:
     path.write_text(report(run), encoding="utf-8")
     window.open(path)
     return window
-
-
-def count(window: Page, selector: str) -> int:
-    found = window.evaluate(f"document.querySelectorAll({json.dumps(selector)}).length")
-    assert isinstance(found, int)
-    return found
-
-
-def text(window: Page, selector: str) -> str:
-    return str(window.evaluate(f"document.querySelector({json.dumps(selector)}).textContent"))
-
-
-def edges(window: Page) -> set[str]:
-    """Return the edges of the diagram with their classes, but for that of what is pointed at."""
-    script = "[...document.querySelectorAll('#diagram .edge')].map(e => [e.dataset.edge, ...e.classList])"
-    return {" ".join(name for name in edge if name != "lit") for edge in window.evaluate(script)}
 
 
 def point(window: Page, selector: str) -> tuple[float, float]:
@@ -297,72 +270,6 @@ def test_the_policy_would_stop_a_script_that_got_in(shown: Page) -> None:
 
 
 # ---- without a browser
-
-
-class Elements(HTMLParser):
-    """Collects the ids and the addresses that a page names."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.ids: list[str] = []
-        self.addresses: list[str] = []
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002
-        values = dict(attrs)
-        self.ids += [values["id"] or ""] if "id" in values else []
-        self.addresses += [
-            values[name] or "" for name in ("src", "href", "xlink:href", "action") if name in values
-        ]
-
-
-@pytest.fixture(scope="module")
-def written(shared_folder: Folder) -> Path:
-    """The report of the first run, by the command."""
-    out = shared_folder.path / "report.html"
-    store = str(shared_folder.path / "ipgraph.db")
-    found = invoke("report", "html", "-o", str(out), "--run", shared_folder.runs[0].id, "--store", store)
-    assert found.output.startswith(f"wrote {out} (")
-    return out
-
-
-def test_the_report_of_a_run_names_nothing_outside_itself(written: Path, shared_folder: Folder) -> None:
-    html, run = written.read_text(encoding="utf-8"), shared_folder.runs[0]
-    found = Elements(html)
-    assert all(address.startswith(("#", "data:")) for address in found.addresses)
-    assert len(set(found.ids)) == len(found.ids)
-    assert {f"#{name}" for name in ("figures", "explorer", "reports")} <= set(found.addresses)
-    data = json.loads(html.partition('id="data">')[2].partition("</script>")[0])
-    assert [i["id"] for i in data["instances"]] == sorted(i.id for i in run.records("instances"))
-    words = sum(len(i["words"]) for i in data["instances"])
-    assert words == sum(p.level == "attention" for p in run.records("patterns"))
-    assert html.count("<figure>") >= 4
-    assert "MATCH (" in html
-
-
-def test_the_report_of_a_run_opens_in_the_browser(window: Page, written: Path) -> None:
-    window.open(written)
-    assert text(window, "#count") == "1 of 24"
-    assert len(edges(window)) > 0
-    assert window.sent("Runtime.exceptionThrown") == []
-    assert count(window, "figure svg") == count(window, "figure") >= 4
-
-
-def test_a_run_of_one_level_that_was_evaluated_has_a_report_too(tmp_path: Path) -> None:
-    directory = make_run(tmp_path / "runs", level="embedding")
-    store, out = tmp_path / "ipgraph.db", tmp_path / "report.html"
-    with open_store(store) as graph:
-        graph.add([directory])
-        graph.add_measures(directory.id, entropy_measures(directory.id, "obj", "subj"))
-    invoke("report", "html", "-o", str(out), "--store", str(store))
-    html = out.read_text(encoding="utf-8")
-    assert {"Figure 5", "Table 1", "Quality"} <= set(re.findall(r"<h2>([\w ]+)</h2>", html))
-    assert "Πᵉ by task" in html
-    assert "Share of the patterns that pass each head" not in html
-    data = json.loads(html.partition('id="data">')[2].partition("</script>")[0])
-    word = data["instances"][0]["words"][0]
-    assert "attention" not in word
-    assert len(word["embedding"]["at"]) == 1 + len(word["embedding"]["influences"]) == 4
 
 
 def test_the_view_says_how_many_of_the_instances_it_holds(run: Run) -> None:

@@ -1,6 +1,5 @@
 """What both stores promise: every test runs against the embedded store and against a Neo4j server."""
 
-import shutil
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from itertools import pairwise
@@ -10,103 +9,19 @@ from typing import Any
 import networkx as nx
 import pytest
 from fixtures import HEADS, LAYERS, MODEL, make_measures, make_run
+from stores import changed_copy, counts, due, rows
 
 from ipgraph.graphstore import graph
 from ipgraph.graphstore.errors import UsageError
 from ipgraph.graphstore.runs import RunDirectory, Shard
 from ipgraph.graphstore.schema import SHARD_TABLES, columns
-from ipgraph.graphstore.store import Store, open_store
-
-Open = Callable[[], Store]
-
-
-@pytest.fixture(params=["embedded", pytest.param("neo4j", marks=pytest.mark.xdist_group("neo4j"))])
-def location(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Where an empty store is, of either kind."""
-    if request.param == "neo4j":
-        return str(request.getfixturevalue("neo4j_server").uri)
-    return str(tmp_path / "store.db")
+from ipgraph.graphstore.store import open_store
 
 
 @pytest.fixture(scope="module")
 def stranger(root: Path) -> RunDirectory:
     """A run of another model over other instances."""
     return make_run(root, dataset="ra-na", model="toy2-0123456789ab", layers=2)
-
-
-def rows(store: Store, cypher: str, **parameters: Any) -> list[dict[str, Any]]:
-    result = store.read(cypher, parameters)
-    return [dict(zip(result.columns, row, strict=True)) for row in result.rows]
-
-
-def count(store: Store, pattern: str) -> int:
-    return int(rows(store, f"MATCH {pattern} RETURN count(*) AS found")[0]["found"])
-
-
-def counts(store: Store) -> dict[str, int]:
-    patterns = {
-        "Run": "(:Run)",
-        "Instance": "(:Instance)",
-        "Pattern": "(:Pattern)",
-        "Node": "(:Node)",
-        "Measure": "(:Measure)",
-        "EVALUATED": "(:Run)-[:EVALUATED]->(:Instance)",
-        "PRODUCED": "(:Run)-[:PRODUCED]->(:Pattern)",
-        "HAS_PATTERN": "(:Instance)-[:HAS_PATTERN]->(:Pattern)",
-        "THROUGH": "(:Pattern)-[:THROUGH]->(:Node)",
-        "FLOWS_TO": "(:Node)-[:FLOWS_TO]->(:Node)",
-        "MEASURED": "(:Run)-[:MEASURED]->(:Measure)",
-    }
-    return {name: count(store, pattern) for name, pattern in patterns.items()}
-
-
-def due(*runs: RunDirectory) -> dict[str, int]:
-    """Count from the run directories what a store that holds exactly these must hold."""
-    patterns = [pattern for run in runs for pattern in run.records("patterns")]
-    steps = sum(len(list(run.records("steps"))) for run in runs)
-    evaluations = sum(len(list(run.records("evaluations"))) for run in runs)
-    sizes: dict[str, tuple[int, int, int]] = {}
-    for record in (run.run for run in runs):
-        reach = max(record.positions, sizes.get(record.model, (0, 0, 0))[2])
-        sizes[record.model] = (record.layers, record.heads, reach)
-    graphs = [graph.digraph(model, *size) for model, size in sizes.items()]
-    measures = sum(len(run.measures()) for run in runs)
-    return {
-        "Run": len(runs),
-        "Instance": len({instance.id for run in runs for instance in run.records("instances")}),
-        "Pattern": len({pattern.id for pattern in patterns}),
-        "Node": sum(one.number_of_nodes() for one in graphs),
-        "Measure": measures,
-        "EVALUATED": evaluations,
-        "PRODUCED": len(patterns),
-        "HAS_PATTERN": len(patterns),
-        "THROUGH": steps,
-        "FLOWS_TO": sum(one.number_of_edges() for one in graphs),
-        "MEASURED": measures,
-    }
-
-
-def changed_copy(run: RunDirectory, folder: Path, table: str, change: Callable[[Any], Any]) -> RunDirectory:
-    """Copy a run directory and change the first record of a table, leaving the run's id as it is."""
-    path = folder / run.id
-    shutil.copytree(run.path, path)
-    copy = RunDirectory.open(path)
-    width = len(next(copy.tables("instances")))
-    instances = list(copy.records("instances"))[:width]
-    ids = {instance.id for instance in instances}
-    patterns = [pattern for pattern in copy.records("patterns") if pattern.instance in ids]
-    own = {pattern.id for pattern in patterns}
-    shard = Shard(
-        instances=instances,
-        evaluations=list(copy.records("evaluations"))[:width],
-        patterns=patterns,
-        steps=[step for step in copy.records("steps") if step.pattern in own],
-    )
-    records = getattr(shard, table)
-    records[0] = change(records[0])
-    shutil.rmtree(path / "shards" / "00000")
-    copy.write_shard(0, shard)
-    return copy
 
 
 def test_added_runs_are_listed_whole_and_counted(
@@ -334,70 +249,3 @@ def test_an_unfinished_run_directory_is_refused(location: str, root: Path, run: 
         with pytest.raises(UsageError, match=unfinished.id):
             store.add([unfinished])
         assert store.runs() == [run.run]
-
-
-def test_reading_never_writes(location: str, run: RunDirectory) -> None:
-    with open_store(location) as store:
-        store.add([run])
-        before = counts(store)
-        for cypher in (
-            "CREATE (n:Measure {id: 'x'})",
-            "MATCH (p:Pattern) DETACH DELETE p",
-            "MATCH (p:Pattern) SET p.sign = 0",
-            "MATCH (r:Run) MERGE (m:Measure {id: 'y'}) RETURN r.id AS id",
-            "RETURN 1 AS one; MATCH (p:Pattern) DETACH DELETE p",
-            "DROP TABLE Pattern",
-        ):
-            with pytest.raises(UsageError):
-                store.read(cypher)
-            with pytest.raises(UsageError):
-                store.explain(f"RETURN 1 AS one; {cypher}")
-        assert counts(store) == before
-        assert store.check([run]) == []
-
-
-def test_a_query_that_cannot_be_run_is_a_usage_error(location: str, run: RunDirectory) -> None:
-    with open_store(location) as store:
-        store.add([run])
-        for cypher in (
-            "MATCH (p:Pattern RETURN p.id AS id",
-            "MATCH (p:Patern) RETURN p.id AS id",
-            "MATCH (p:Pattern) RETURN p.sgn AS sign",
-            "MATCH (p:Pattern)-[:TROUGH]->(n:Node) RETURN n.id AS id",
-            "RETURN nosuchfunction(1) AS x",
-            "",
-        ):
-            with pytest.raises(UsageError):
-                store.read(cypher)
-
-
-def test_parameters_are_bound_with_their_types(location: str, run: RunDirectory) -> None:
-    given = {"text": 'it\'s "so" $x é', "whole": 2**53 + 1, "real": 0.1, "yes": True, "names": ["a", "b"]}
-    with open_store(location) as store:
-        store.add([run])
-        returned = ", ".join(f"${name} AS {name}" for name in given)
-        assert rows(store, f"RETURN {returned}", **given) == [given]
-        assert rows(store, "UNWIND $names AS name RETURN name, size($names) AS n", names=["b", "a"]) == [
-            {"name": "b", "n": 2},
-            {"name": "a", "n": 2},
-        ]
-
-
-def test_first_is_the_index_of_the_first_element(location: str, run: RunDirectory) -> None:
-    text = (
-        "MATCH (p:Pattern) RETURN p.path[$first] AS node, substring(p.route, $first, 10) AS label, "
-        "p.position AS position ORDER BY p.id LIMIT 1"
-    )
-    pattern = min(run.records("patterns"), key=lambda row: str(row.id))
-    with open_store(location) as store:
-        store.add([run])
-        found = rows(store, text, first=store.first)
-    assert found == [{"node": pattern.path[0], "label": pattern.route[:10], "position": pattern.position}]
-
-
-def test_explain_shows_a_plan_and_runs_nothing(location: str, run: RunDirectory) -> None:
-    with open_store(location) as store:
-        store.add([run])
-        plan = store.explain("MATCH (p:Pattern {run: $run}) RETURN count(*) AS n", {"run": run.id})
-    assert "Pattern" in plan
-    assert len(plan.splitlines()) > 3

@@ -1,0 +1,43 @@
+"""Clients of a Neo4j server that load in small batches: in a process of their own, or stopped halfway."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from ipgraph.graphstore.runs import RunDirectory
+
+SMALL_BATCH = 40
+
+LOADER = f"""
+import logging, sys
+from ipgraph.graphstore import neo4j_load
+from ipgraph.graphstore.errors import IpgraphError
+from ipgraph.graphstore.runs import RunDirectory
+from ipgraph.graphstore.store import open_store
+logging.basicConfig(level=logging.DEBUG)
+neo4j_load.BATCH_PATTERNS = {SMALL_BATCH}
+try:
+    with open_store(sys.argv[1]) as store:
+        store.add(map(RunDirectory.open, sys.argv[2:]), lambda done, total: print(done, flush=True))
+        print(vars(store), store.info(), store.runs())
+except IpgraphError as error:
+    sys.exit(str(error))
+"""
+
+
+class Stopped(Exception):  # noqa: N818
+    """What a test stops a loading or a removal with."""
+
+
+def stop_after(done: int) -> Callable[[int, int], None]:
+    def progress(now: int, total: int) -> None:
+        if now >= done:
+            raise Stopped
+
+    return progress
+
+
+def loader(uri: str, *runs: RunDirectory, **options: Any) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-c", LOADER, uri, *(str(run.path) for run in runs)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **options)

@@ -1,0 +1,189 @@
+"""Loading into a Neo4j server and removing from it: interruptions, lost answers, several clients."""
+
+import subprocess
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from fixtures import make_measures, make_run
+from neo4j_clients import SMALL_BATCH, Stopped, loader, stop_after
+from proxies import Moment, cutting
+from requirements import missing
+from servers import Login
+from stores import counts, due
+
+from ipgraph import queries
+from ipgraph.graphstore import neo4j_connect
+from ipgraph.graphstore.errors import IpgraphError, UsageError
+from ipgraph.graphstore.neo4j import Neo4jStore
+from ipgraph.graphstore.runs import RunDirectory
+
+pytestmark = pytest.mark.xdist_group("neo4j")
+
+
+# Interruptions
+
+
+def test_a_half_loaded_run_is_visible_and_the_next_loading_completes_it(
+    neo4j_server: Login, run: RunDirectory, small_batches: None
+) -> None:
+    with Neo4jStore(neo4j_server.uri) as store:
+        with pytest.raises(Stopped):
+            store.add([run], stop_after(3 * SMALL_BATCH))
+        held = store.runs()[0]
+        assert (held.state, held.loaded) == ("loading", 3 * SMALL_BATCH)
+        assert counts(store)["Pattern"] == 3 * SMALL_BATCH
+        assert any("half loaded" in problem.what for problem in store.check([run]))
+        seen: list[int] = []
+        assert store.add([run], lambda done, _: seen.append(done)) == 1
+        assert min(seen) > 3 * SMALL_BATCH
+        assert store.check([run]) == []
+        assert counts(store) == due(run)
+
+
+def test_templates_never_count_a_half_loaded_run(
+    neo4j_server: Login, run: RunDirectory, other: RunDirectory, small_batches: None
+) -> None:
+    with Neo4jStore(neo4j_server.uri) as store:
+        with pytest.raises(Stopped):
+            store.add([other], stop_after(SMALL_BATCH))
+        for name in ("newest", other.id):
+            with pytest.raises(UsageError, match="no complete run"):
+                queries.run("skip-share", store, run=name)
+        store.add([run])
+        rows = queries.run("skip-share", store)
+        assert rows.parameters["run"] == run.id
+        assert rows.records() == queries.run("skip-share", store, run=run.id).records()
+
+
+@pytest.mark.parametrize("finish", ["remove", "add"])
+def test_a_half_removed_run_is_visible_and_can_be_removed_or_loaded_again(
+    neo4j_server: Login, run: RunDirectory, small_batches: None, finish: str
+) -> None:
+    with Neo4jStore(neo4j_server.uri) as store:
+        store.add([run])
+        with pytest.raises(Stopped):
+            store.remove(run.id, stop_after(3 * SMALL_BATCH))
+        assert store.runs()[0].state == "removing"
+        assert store.check() != []
+        if finish == "remove":
+            store.remove(run.id)
+            assert set(counts(store).values()) == {0}
+        else:
+            assert store.add([run]) == 1
+            assert counts(store) == due(run)
+            assert store.check([run]) == []
+
+
+def test_a_killed_client_leaves_whole_batches_and_the_next_one_finishes(
+    neo4j_server: Login, root: Path
+) -> None:
+    run = make_run(root, seed=3)
+    run.write_measures(make_measures(run))
+    for lines in (0, 1, 4):
+        client = loader(neo4j_server.uri, run, stderr=subprocess.DEVNULL)
+        assert client.stdout is not None
+        for _ in range(lines):
+            client.stdout.readline()
+        client.kill()
+        client.wait()
+        with Neo4jStore(neo4j_server.uri) as store:
+            for held in store.runs():
+                assert held.state == "loading"
+                assert held.loaded % SMALL_BATCH == 0
+                assert counts(store)["Pattern"] == held.loaded
+    with Neo4jStore(neo4j_server.uri) as store:
+        assert store.add([run]) == 1
+        assert store.check([run]) == []
+        assert counts(store) == due(run)
+
+
+def test_a_commit_whose_answer_is_lost_is_neither_lost_nor_doubled(
+    neo4j_server: Login, run: RunDirectory, small_batches: None
+) -> None:
+    cuts: dict[int, Moment] = {number: "after" if number % 2 else "before" for number in range(3, 60, 7)}
+    with (
+        cutting(urlsplit(neo4j_server.uri).port or 7687, cuts) as proxy,
+        Neo4jStore(f"bolt://127.0.0.1:{proxy.port}") as store,
+    ):
+        assert store.add([run]) == 1
+        assert store.check([run]) == []
+        assert counts(store) == due(run)
+    assert {"before", "after"} == set(proxy.made)
+
+
+def test_a_server_killed_in_the_middle_of_a_load_and_restarted_ends_with_the_same_graph(
+    neo4j_server: Login, run: RunDirectory, small_batches: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = neo4j_server.server
+    if server is None:
+        missing("neo4j", "only a server of the tests' own is killed: set IPGRAPH_NEO4J_LAUNCHER alone")
+    monkeypatch.setattr(neo4j_connect, "RETRY_SECONDS", 300.0)
+    restarts: list[threading.Thread] = []
+
+    def kill_and_restart(done: int, total: int) -> None:
+        if not restarts and done >= 2 * SMALL_BATCH:
+            server.kill()
+            restarts.append(threading.Thread(target=server.start))
+            restarts[0].start()
+
+    with Neo4jStore(neo4j_server.uri) as store:
+        try:
+            assert store.add([run], kill_and_restart) == 1
+        finally:
+            restarts[0].join()
+        assert store.check([run]) == []
+        assert counts(store) == due(run)
+
+
+# Several clients
+
+
+def test_clients_that_load_the_same_runs_at_once_load_them_once(
+    neo4j_server: Login, run: RunDirectory, other: RunDirectory, small_batches: None
+) -> None:
+    start = threading.Barrier(3)
+
+    def add(*runs: RunDirectory) -> int:
+        with Neo4jStore(neo4j_server.uri) as store:
+            start.wait()
+            return store.add(runs)
+
+    with ThreadPoolExecutor(3) as pool:
+        orders = [(run, other), (other, run), (run, other)]
+        new = [future.result() for future in [pool.submit(add, *order) for order in orders]]
+    assert sum(new) >= 2
+    with Neo4jStore(neo4j_server.uri) as store:
+        assert store.check([run, other]) == []
+        assert counts(store) == due(run, other)
+
+
+def test_a_run_is_read_while_another_is_loaded(
+    neo4j_server: Login, run: RunDirectory, other: RunDirectory, small_batches: None
+) -> None:
+    text = "MATCH (p:Pattern {run: $run, level: 'attention'}) RETURN count(*) AS n"
+    with Neo4jStore(neo4j_server.uri) as store, Neo4jStore(neo4j_server.uri) as reader:
+        store.add([run])
+        before = reader.read(text, {"run": run.id}).rows
+        during: list[object] = []
+        store.add([other], lambda *_: during.append(reader.read(text, {"run": run.id}).rows))
+        assert len(during) > 3
+        assert all(rows == before for rows in during)
+
+
+def test_a_removal_by_another_client_is_noticed(
+    neo4j_server: Login, run: RunDirectory, small_batches: None
+) -> None:
+    with Neo4jStore(neo4j_server.uri) as store, Neo4jStore(neo4j_server.uri) as remover:
+
+        def remove(done: int, total: int) -> None:
+            if done == 2 * SMALL_BATCH:
+                remover.remove(run.id)
+
+        with pytest.raises(IpgraphError, match=run.id):
+            store.add([run], remove)
+        assert set(counts(store).values()) == {0}
+        assert store.add([run]) == 1
+        assert counts(store) == due(run)
