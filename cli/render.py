@@ -81,8 +81,11 @@ def _csv_cell(value: object) -> object:
 def to_markdown(table: "Table") -> str:
     """Return a table as Markdown, numbers to the right and rounded to be read."""
     rules = ["---:" if column.align == "right" else ":---" for column in table.columns]
-    cells = [[cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in table.cells()]
-    body = "".join(f"| {' | '.join(line)} |\n" for line in (table.headers, rules, *cells))
+    headers, *cells = (
+        [cell.replace("|", "\\|").replace("\n", " ") for cell in row]
+        for row in (table.headers, *table.cells())
+    )
+    body = "".join(f"| {' | '.join(line)} |\n" for line in (headers, rules, *cells))
     head = f"**{table.title}**\n\n" if table.title else ""
     return head + body + (f"\n{table.note}\n" if table.note else "")
 

@@ -58,6 +58,12 @@ def test_markdown_is_rounded_aligned_and_escaped(table: Table) -> None:
     assert lines[-2] == "A note."
 
 
+def test_a_pipe_in_a_heading_or_cell_is_no_column_in_markdown() -> None:
+    lines = to_markdown(rows_table(["|I| of a word"], [["a|b"]])).split("\n")
+    assert lines[0] == "| \\|I\\| of a word |"
+    assert lines[2] == "| a\\|b |"
+
+
 def test_a_piped_table_is_never_cut_and_has_no_colour(capsys: pytest.CaptureFixture[str]) -> None:
     long = "word " * 200
     render([rows_table(["text", "n"], [[long.strip(), 1]], "A title", "A note.")])
