@@ -37,10 +37,11 @@ def html(
     """Write a run's reports, figures and a view of every instance as one HTML file that needs no network."""
     from ipgraph.cli.figures.gather import load_sentences
     from ipgraph.cli.figures.page import page
-    from ipgraph.cli.figures.style import need_matplotlib
+    from ipgraph.cli.figures.style import need_matplotlib, require_folder
     from ipgraph.queries.binding import resolve_run
     from ipgraph.queries.running import opened
 
+    require_folder(output)
     need_matplotlib()
     with opened(store) as graph:
         chosen = resolve_run(graph, run)

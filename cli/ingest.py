@@ -33,7 +33,7 @@ def ingest_dataset(
     dataset: DatasetArgument, selection: Selection, extraction: Extraction, store: StoreOption = None
 ) -> None:
     """Extract the influence patterns of a dataset and put them into the graph store."""
-    _ingest(dataset, extraction, selection, store, "ipgraph report overview")
+    _ingest(dataset, extraction, selection, store, "ipgraph report overview --run {run}")
 
 
 @app.command("text")
@@ -96,7 +96,7 @@ def _ingest(
         run, extracting = extract_run(dataset, extraction, selection)
         location, _, loading = add_to([run], opened)
     option = f" --store {store}" if store not in (None, os.environ.get("IPGRAPH_STORE")) else ""
-    print_summary(run, f"{extracting}, loading {loading:.1f} s", location, then + option)
+    print_summary(run, f"{extracting}, loading {loading:.1f} s", location, then.format(run=run.id) + option)
 
 
 def extract_run(

@@ -95,7 +95,10 @@ def export(
     instance: Annotated[
         list[str] | None,
         typer.Option(
-            "--instance", metavar="ID", help="Only this instance; repeat for more.", show_default="all"
+            "--instance",
+            metavar="INSTANCE",
+            help="Only this instance (id, its beginning, or name); repeat for more.",
+            show_default="all",
         ),
     ] = None,
     store: StoreOption = None,
@@ -104,9 +107,11 @@ def export(
     from ipgraph.graphstore.export import export as write
     from ipgraph.graphstore.runs import match_id
     from ipgraph.graphstore.store import open_store
+    from ipgraph.queries.binding import resolve_instance
 
     with open_store(store) as opened, progress("exporting", "patterns") as bar:
-        held = [one.id for one in opened.runs()] if run else []
+        held = [one.id for one in opened.runs()]
         runs = [match_id(name, held, opened.location) for name in run] if run else None
-        advice = write(opened, path, form, runs=runs, instances=instance, progress=bar)
+        instances = [resolve_instance(opened, runs or held, name) for name in instance or ()] or None
+        advice = write(opened, path, form, runs=runs, instances=instances, progress=bar)
     typer.echo(f"{path} written; {advice}")

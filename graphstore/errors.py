@@ -1,5 +1,6 @@
 """The errors a user can meet: one clear sentence each, shown without a traceback."""
 
+import sys
 from collections.abc import Iterable
 from difflib import SequenceMatcher
 
@@ -14,6 +15,11 @@ class UsageError(IpgraphError):
     """The request itself was wrong: the command ends with exit code 2."""
 
     exit_code = 2
+
+
+def lacking(what: str, extra: str) -> IpgraphError:
+    """Return the error for a package that only an extra of ipgraph brings, with the command that does."""
+    return IpgraphError(f"{what}: run {sys.executable} -m pip install 'ipgraph[{extra}]'")
 
 
 def nearest_first(name: str, valid: Iterable[str]) -> list[str]:

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 NEWEST, FINEST = "newest", "finest"
 
 _INSTANCES = """
-MATCH (r:Run {id: $run})-[:EVALUATED]->(i:Instance)
-WHERE i.id = $text OR i.name = $text OR i.id STARTS WITH $text OR i.id CONTAINS $digest
-RETURN i.id AS id, i.name AS name ORDER BY id LIMIT 1000
+MATCH (r:Run)-[:EVALUATED]->(i:Instance)
+WHERE r.id IN $runs
+  AND (i.id = $text OR i.name = $text OR i.id STARTS WITH $text OR i.id CONTAINS $digest)
+RETURN DISTINCT i.id AS id, i.name AS name ORDER BY id LIMIT 1000
 """
 
 
@@ -34,7 +35,7 @@ def bind(template: Template, given: Mapping[str, object], store: "Store") -> "di
     runs = [resolve_run(store, str(values[name])) for name in by_type["run"]]
     values |= {name: run.id for name, run in zip(by_type["run"], runs, strict=True)}
     values |= {name: resolve_level(runs, str(values[name])) for name in by_type["level"]}
-    values |= {name: resolve_instance(store, runs[0].id, str(values[name])) for name in by_type["instance"]}
+    values |= {name: resolve_instance(store, [runs[0].id], str(values[name])) for name in by_type["instance"]}
     return _with_first(template.text(store.dialect), values, store)
 
 
@@ -131,12 +132,14 @@ def resolve_level(runs: Sequence[Run], text: str = FINEST) -> str:
         raise unknown("level", text, LEVELS)
     if text in had or (text in ("", FINEST) and had):
         return text if text in had else had[-1]
-    raise UsageError(f"no patterns at {text} level in {_listed(runs)}; extract with `--level both`")
+    raise UsageError(
+        f"no patterns at {text} level in {_listed(runs)}; extract with `--level both`, or name another run"
+    )
 
 
-def resolve_instance(store: "Store", run: str, text: str) -> str:
-    """Return the id of the instance of a run that an id, a row's name or a unique prefix names."""
-    found = store.read(_INSTANCES, {"run": run, "text": text, "digest": f":{text}"}).rows
+def resolve_instance(store: "Store", runs: Sequence[str], text: str) -> str:
+    """Return the id of the instance of the runs that an id, a row's name or a unique prefix names."""
+    found = store.read(_INSTANCES, {"runs": list(runs), "text": text, "digest": f":{text}"}).rows
     for matches in (
         [row for row in found if row[0] == text],
         [row for row in found if row[1] == text],
@@ -146,5 +149,11 @@ def resolve_instance(store: "Store", run: str, text: str) -> str:
             return str(matches[0][0])
         if matches:
             some = ", ".join(str(row[0]) for row in matches[:5])
-            raise UsageError(f"instance {text!r} names {len(matches)} instances of run {run}: {some}, ...")
-    raise UsageError(f"run {run} has no instance {text!r}; `ipgraph query run instances` lists them")
+            raise UsageError(
+                f"instance {text!r} names {len(matches)} instances of {_named(runs)}: {some}, ..."
+            )
+    raise UsageError(f"{_named(runs)} has no instance {text!r}; `ipgraph query run instances` lists them")
+
+
+def _named(runs: Sequence[str]) -> str:
+    return f"run {runs[0]}" if len(runs) == 1 else "the store"

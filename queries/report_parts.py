@@ -64,20 +64,33 @@ def first_of_each(rows: Rows, key: str, limit: int) -> Iterator[Record]:
 
 def require_roles(store: "Store", roles: Iterable[str], run_id: str = NEWEST) -> None:
     """Raise UsageError for a role that no word of the run has, listing those there are."""
-    held = {role for row in run("structures", store, run=run_id) for role in _strings(row["roles"])}
+    rows = run("structures", store, run=run_id)
+    held = {role for row in rows for role in _strings(row["roles"])}
     for role in roles:
         if role and role not in held:
-            raise unknown("role", role, held)
+            raise unknown(f"role in run {rows.parameters['run']}", role, held)
+
+
+def require_scope(store: "Store", run_id: str, *, subtask: str, condition: str) -> None:
+    """Raise UsageError for a subtask or condition that the run does not have, listing those it has."""
+    if not (subtask or condition):
+        return
+    rows = run("accuracy", store, run=run_id)
+    for kind, asked in (("subtask", subtask), ("condition", condition)):
+        held = sorted({str(row[kind]) for row in rows})
+        if asked and asked not in held:
+            raise unknown(f"{kind} in run {rows.parameters['run']}", asked, held)
 
 
 def require_conditions(store: "Store", conditions: Iterable[str], run_id: str = NEWEST) -> None:
     """Raise UsageError for a condition that no instance of the run has, listing those there are."""
-    held = sorted({str(row["condition"]) for row in run("accuracy", store, run=run_id)})
+    rows = run("accuracy", store, run=run_id)
+    held = sorted({str(row["condition"]) for row in rows})
     for condition in conditions:
         if not condition:
             raise UsageError(f"name two conditions to compare, of: {', '.join(held)}")
         if condition not in held:
-            raise unknown("condition", condition, held)
+            raise unknown(f"condition in run {rows.parameters['run']}", condition, held)
 
 
 def _strings(value: object) -> list[str]:

@@ -5,6 +5,8 @@ Every report is made from the store alone. Its function takes the store and, by 
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
+from typing import TYPE_CHECKING, Any
 
 from ipgraph.queries import (
     report_evaluation,
@@ -14,7 +16,11 @@ from ipgraph.queries import (
     report_runs,
     report_words,
 )
+from ipgraph.queries.report_parts import require_scope
 from ipgraph.queries.tables import Table
+
+if TYPE_CHECKING:
+    from ipgraph.graphstore.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +33,19 @@ class Report:
 
 
 def _report(name: str, function: Callable[..., list[Table]]) -> Report:
-    return Report(name, (function.__doc__ or "").partition("\n")[0], function)
+    return Report(name, (function.__doc__ or "").partition("\n")[0], _scoped(function))
+
+
+def _scoped(function: Callable[..., list[Table]]) -> Callable[..., list[Table]]:
+    """Make a report refuse a subtask or condition that its run does not have."""
+
+    @wraps(function)
+    def scoped(store: "Store", **options: Any) -> list[Table]:
+        asked = {name: str(options.get(name, "")) for name in ("subtask", "condition")}
+        require_scope(store, options.get("run", ""), **asked)
+        return function(store, **options)
+
+    return scoped
 
 
 _FUNCTIONS: dict[str, Callable[..., list[Table]]] = {

@@ -8,7 +8,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from ipgraph.graphstore.errors import IpgraphError, UsageError
+from ipgraph.graphstore.errors import UsageError, lacking
 from ipgraph.queries.binding import bind, bind_text, declared_values
 from ipgraph.queries.registry import template as find
 from ipgraph.queries.template import BOUND_BY_STORE, Template
@@ -48,7 +48,7 @@ class Rows:
         try:
             import pandas as pd
         except ImportError as error:
-            raise IpgraphError("pandas is not installed; `pip install 'ipgraph[pandas]'` adds it") from error
+            raise lacking("data frames need pandas", "pandas") from error
         return pd.DataFrame(self.rows, columns=self.columns)
 
 

@@ -228,3 +228,5 @@ def test_export_is_what_networkx_reads(folder: Folder, tmp_path: Path) -> None:
     types = Counter(facts["type"] for _, facts in graph.nodes(data=True))
     assert (types["Run"], types["Instance"], types["Pattern"]) == (1, 24, one.run.patterns)
     assert "exists" in invoke("store", "export", str(path), code=2).stderr
+    other = str(tmp_path / "other.graphml")
+    assert "has no instance 'zzz'" in invoke("store", "export", other, "--instance", "zzz", code=2).stderr

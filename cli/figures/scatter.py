@@ -20,6 +20,8 @@ MARKED = "attractor"
 """What a marked point is."""
 PLACES = (*((x, y) for y in (3, -3, 9, -9, 16, -16) for x in (4, -4)), (0, 5), (0, -5))
 """Where a label may stand beside its point, in points, best first."""
+NEAR = 5
+"""From a label at most so far above or below its point no line leads to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,9 @@ def _points(axes: "Axes", series: Series, index: int) -> "list[Labelled]":
         name = MARKED if is_marked else series.name
         if points:
             axes.scatter([p.x for p in points], [p.value for p in points], label=name, linewidth=0.9, **style)
+    leader = {"arrowstyle": "-", "color": colour, "linewidth": 0.4, "shrinkA": 0, "shrinkB": 2}
     place: dict[str, Any] = {"textcoords": "offset points", "fontsize": SMALL - 0.5, "color": colour}
+    place["arrowprops"] = leader
     return [
         (axes.annotate(p.label, (p.x, p.value), PLACES[0], parse_math=False, **place), p)
         for p in series.points
@@ -89,6 +93,7 @@ def _points(axes: "Axes", series: Series, index: int) -> "list[Labelled]":
 
 def _spread(figure: "Figure", labels: "Sequence[Labelled]") -> None:
     """Put each label inside its axes where it covers least of points, legends and the labels before it."""
+    from matplotlib.text import Text
     from matplotlib.transforms import Bbox
 
     figure.draw_without_rendering()
@@ -101,16 +106,22 @@ def _spread(figure: "Figure", labels: "Sequence[Labelled]") -> None:
     for label, _ in labels:
         best = min(PLACES, key=lambda place: _covered(label, place, taken))
         _covered(label, best, taken)
-        taken.append(label.get_window_extent())
+        taken.append(Text.get_window_extent(label))
 
 
 def _covered(label: "Annotation", place: tuple[int, int], taken: "Sequence[Bbox]") -> float:
-    """Move a label; return how much of what is there it covers, and how much of it leaves the axes."""
+    """Move a label; return how much of what is there it covers, and how much of it leaves the axes.
+
+    A line leads from a label that stands further off to its point.
+    """
+    from matplotlib.text import Text
+
     x, y = place
+    label.arrow_patch.set_visible(abs(y) > NEAR)  # type: ignore[union-attr]
     label.set_position(place)
     label.set_horizontalalignment("left" if x > 0 else "right" if x else "center")
     label.set_verticalalignment("bottom" if y > 0 else "top" if y else "center")
-    mine = label.get_window_extent()
+    mine = Text.get_window_extent(label)
     frame = label.axes.get_window_extent()  # type: ignore[union-attr]
     inside = _shared(mine, frame)
     return sum(_shared(mine, other) for other in taken) + mine.width * mine.height - inside

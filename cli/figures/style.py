@@ -8,7 +8,7 @@ from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec
 
-from ipgraph.graphstore.errors import IpgraphError, UsageError
+from ipgraph.graphstore.errors import UsageError, lacking
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -64,7 +64,7 @@ def need_matplotlib() -> None:
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:
-        raise IpgraphError("figures need matplotlib: run pip install 'ipgraph[plot]'") from error
+        raise lacking("figures need matplotlib", "plot") from error
 
 
 def styled(build: "Callable[Parameters, Figure]") -> "Callable[Parameters, Figure]":
@@ -85,8 +85,15 @@ def _style() -> Any:
     return context(["default", _RC])
 
 
+def require_folder(path: Path) -> None:
+    """Raise UsageError unless the folder that a file is to be written into is there."""
+    if not path.parent.is_dir():
+        raise UsageError(f"{path}: there is no folder {path.parent}")
+
+
 def check_format(path: Path) -> str:
-    """Return the format that a file's name asks for; raises UsageError if it is none of FORMATS."""
+    """Return the format that a file's name asks for; raises UsageError if it is none, or has no folder."""
+    require_folder(path)
     kind = path.suffix.lower().lstrip(".")
     if kind not in FORMATS:
         raise UsageError(f"{path}: the file's ending says how to draw; valid: {', '.join(FORMATS)}")
