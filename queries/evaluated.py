@@ -111,10 +111,15 @@ def _figure(row: Mapping[str, object]) -> Figure:
 
 def task_columns(evaluated: Iterable[Evaluated]) -> list[Column]:
     """Return a column for every task of these runs, named by dataset or subtask, and model if they differ."""
-    evaluated = list(evaluated)
+    evaluated = sorted(evaluated, key=lambda e: (e.run.model_name, e.run.dataset))
     several = len({e.run.model for e in evaluated}) > 1
     return [
-        Column((grouping or e.run.dataset) + (f" ({e.run.model_name})" if several else ""), e, grouping)
-        for e in sorted(evaluated, key=lambda e: (e.run.model_name, e.run.dataset))
+        Column((grouping or e.run.dataset) + (_of(e.run.model_name) if several else ""), e, grouping)
+        for e in evaluated
         for grouping in e.groupings
     ]
+
+
+def _of(model_name: str) -> str:
+    """Return the last part of a model's hub id or folder in brackets: headings have little room."""
+    return f" ({model_name.rstrip('/').rpartition('/')[2]})"

@@ -30,10 +30,15 @@ def figure5(store: "Store", *, run: str = "") -> list[Table]:
 
 
 def figure5_of(evaluated: Iterable[Evaluated]) -> list[Table]:
-    """Return entropy and mean |influence| by position of each task, those of all tasks, and correlations."""
+    """Return entropy and mean |influence| by position of each task, those of all tasks, and correlations.
+
+    Tasks are compared within a model: entropy and QoI of different models have different scales.
+    """
     tasks = task_columns(evaluated)
     by_position = [table for task in tasks for table in _by_position(task)]
-    return [*by_position, *_by_task(tasks)]
+    models = dict.fromkeys(task.evaluated.run.model for task in tasks) or [""]
+    alike = ([task for task in tasks if task.evaluated.run.model == model] for model in models)
+    return [*by_position, *(table for own in alike for table in _by_task(own))]
 
 
 def _by_task(tasks: list[Column]) -> list[Table]:

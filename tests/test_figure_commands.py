@@ -119,7 +119,7 @@ def test_what_cannot_be_drawn_is_said(folder: Folder, arguments: tuple[str, ...]
 
 def test_a_file_that_cannot_be_written_is_said(folder: Folder) -> None:
     instance = next(iter(folder.runs[0].records("instances"))).id
-    assert "nowhere/a.svg" in invoke("draw", instance, "-o", "nowhere/a.svg", code=1).output
+    assert "there is no folder nowhere" in invoke("draw", instance, "-o", "nowhere/a.svg", code=2).output
 
 
 @pytest.mark.parametrize("plot", ["skip-share", "heads", "margins"])

@@ -7,7 +7,7 @@ from ipgraph.cli.figures.scatter import Scatter
 from ipgraph.graphstore.errors import unknown
 from ipgraph.graphstore.schema import Level
 from ipgraph.queries.correlation import correlate, pearson
-from ipgraph.queries.evaluated import Column
+from ipgraph.queries.evaluated import Column, task_columns
 
 PATHS: tuple[tuple[str, str, Level], ...] = (
     ("Πᵉ", "gpr", "embedding"),
@@ -22,13 +22,19 @@ BITS = "entropy (bits a node)"
 def entropy_panels(tasks: Sequence[Column], task: str = "") -> list[list[Scatter]]:
     """Return a row of panels by position of one task (the first unless named) and, of several, one by task.
 
+    Beside it stand the tasks of the same model only: other models' entropy and QoI have other scales.
+
     Raises UsageError for a task that was not evaluated.
     """
     names = [column.name for column in tasks]
     if task and task not in names:
         raise unknown("evaluated task", task, names)
     chosen = tasks[names.index(task) if task else 0]
-    rows = [list(_by_position(chosen)), list(_by_task(tasks)) if len(tasks) > 1 else []]
+    run = chosen.evaluated.run
+    same = {c.evaluated.run.id: c.evaluated for c in tasks if c.evaluated.run.model == run.model}
+    alike = task_columns(same.values())
+    [shown] = (c for c in alike if (c.evaluated.run.id, c.grouping) == (run.id, chosen.grouping))
+    rows = [list(_by_position(shown)), list(_by_task(alike)) if len(alike) > 1 else []]
     return [row for row in rows if row]
 
 
