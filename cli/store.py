@@ -110,7 +110,7 @@ def export(
     from ipgraph.queries.binding import resolve_instance
 
     with open_store(store) as opened, progress("exporting", "patterns") as bar:
-        held = [one.id for one in opened.runs()]
+        held = [one.id for one in opened.runs()] if run or instance else []
         runs = [match_id(name, held, opened.location) for name in run] if run else None
         instances = [resolve_instance(opened, runs or held, name) for name in instance or ()] or None
         advice = write(opened, path, form, runs=runs, instances=instances, progress=bar)

@@ -1,6 +1,6 @@
 """Evaluated runs and their figures, from a store or a run directory."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -62,6 +62,11 @@ class Column:
     evaluated: Evaluated
     grouping: str
 
+    @property
+    def task(self) -> str:
+        """The dataset or subtask, whatever the model."""
+        return self.grouping or self.evaluated.run.dataset
+
     def figure(self, metric: str, method: str, level: str, variant: str = "") -> Figure | None:
         """Return a figure of the task, None where it was not measured."""
         return self.evaluated.figures.get(Key(metric, method, level, self.grouping, variant))
@@ -118,6 +123,12 @@ def task_columns(evaluated: Iterable[Evaluated]) -> list[Column]:
         for e in evaluated
         for grouping in e.groupings
     ]
+
+
+def by_model(tasks: Sequence[Column]) -> list[list[Column]]:
+    """Return tasks apart by model: entropy and QoI of different models have different scales."""
+    models = dict.fromkeys(task.evaluated.run.model for task in tasks)
+    return [[task for task in tasks if task.evaluated.run.model == model] for model in models]
 
 
 def _of(model_name: str) -> str:

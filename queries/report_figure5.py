@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ipgraph.queries.correlation import Coefficient, correlate, pearson, spearman
-from ipgraph.queries.evaluated import Column, Evaluated, cypher_of, evaluated_runs, task_columns
+from ipgraph.queries.evaluated import Column, Evaluated, by_model, cypher_of, evaluated_runs, task_columns
 from ipgraph.queries.report_evaluation import runs_note
 from ipgraph.queries.tables import Table, count, number, text
 
@@ -30,19 +30,14 @@ def figure5(store: "Store", *, run: str = "") -> list[Table]:
 
 
 def figure5_of(evaluated: Iterable[Evaluated]) -> list[Table]:
-    """Return entropy and mean |influence| by position of each task, those of all tasks, and correlations.
-
-    Tasks are compared within a model: entropy and QoI of different models have different scales.
-    """
+    """Return entropy and mean |influence| by position of each task, those of a model's, and correlations."""
     tasks = task_columns(evaluated)
     by_position = [table for task in tasks for table in _by_position(task)]
-    models = dict.fromkeys(task.evaluated.run.model for task in tasks) or [""]
-    alike = ([task for task in tasks if task.evaluated.run.model == model] for model in models)
-    return [*by_position, *(table for own in alike for table in _by_task(own))]
+    return [*by_position, *(table for alike in by_model(tasks) for table in _by_task(alike))]
 
 
 def _by_task(tasks: list[Column]) -> list[Table]:
-    """Return the entropy of Pi_+ and the mean QoI of every task (5b), and their correlations."""
+    """Return the entropy of Pi_+ and the mean QoI of a model's tasks (5b), and their correlations."""
     rows: list[list[object]] = []
     points: dict[str, Pairs] = {}
     for task in tasks:

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, cast
 
+from ipgraph.graphstore.errors import UsageError
 from ipgraph.graphstore.schema import Level, Run
 from ipgraph.queries.binding import resolve_level, resolve_run
 from ipgraph.queries.entropy import graph_size, pattern_entropy
 from ipgraph.queries.labels import KEY
 from ipgraph.queries.registry import template
-from ipgraph.queries.report_parts import as_table, require_conditions, require_roles, scope
+from ipgraph.queries.report_parts import as_table, scope
 from ipgraph.queries.running import Record
 from ipgraph.queries.running import run as query
 from ipgraph.queries.tables import Table, count, number, share, signed, text
@@ -150,8 +151,9 @@ def conditions(
     limit: int = 20,
 ) -> list[Table]:
     """Where two conditions differ most: the nodes whose probability of lying on a pattern differs."""
-    require_conditions(store, [condition, other_condition], run)
-    require_roles(store, [role], run)
+    if not (condition and other_condition):
+        held = sorted({str(row["condition"]) for row in query("accuracy", store, run=run)})
+        raise UsageError(f"name two conditions to compare, of: {', '.join(held)}")
     rows = query(
         "node-probability-difference",
         store,

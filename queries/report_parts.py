@@ -2,10 +2,9 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import groupby, islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from ipgraph.graphstore.errors import UsageError, unknown
-from ipgraph.queries.binding import NEWEST
+from ipgraph.graphstore.errors import unknown
 from ipgraph.queries.labels import printed_head, printed_label, printed_step, printed_subpath
 from ipgraph.queries.running import Record, Rows, run
 from ipgraph.queries.tables import Table, TableColumn
@@ -62,35 +61,18 @@ def first_of_each(rows: Rows, key: str, limit: int) -> Iterator[Record]:
         yield from islice(group, limit)
 
 
-def require_roles(store: "Store", roles: Iterable[str], run_id: str = NEWEST) -> None:
-    """Raise UsageError for a role that no word of the run has, listing those there are."""
-    rows = run("structures", store, run=run_id)
-    held = {role for row in rows for role in _strings(row["roles"])}
-    for role in roles:
-        if role and role not in held:
-            raise unknown(f"role in run {rows.parameters['run']}", role, held)
-
-
-def require_scope(store: "Store", run_id: str, *, subtask: str, condition: str) -> None:
-    """Raise UsageError for a subtask or condition that the run does not have, listing those it has."""
-    if not (subtask or condition):
+def require_held(
+    store: "Store", run_id: str, kind: Literal["subtask", "condition", "role"], names: Iterable[str]
+) -> None:
+    """Raise UsageError for a name, unless empty, that the run does not have, listing those it has."""
+    asked = [name for name in names if name]
+    if not asked:
         return
-    rows = run("accuracy", store, run=run_id)
-    for kind, asked in (("subtask", subtask), ("condition", condition)):
-        held = sorted({str(row[kind]) for row in rows})
-        if asked and asked not in held:
-            raise unknown(f"{kind} in run {rows.parameters['run']}", asked, held)
-
-
-def require_conditions(store: "Store", conditions: Iterable[str], run_id: str = NEWEST) -> None:
-    """Raise UsageError for a condition that no instance of the run has, listing those there are."""
-    rows = run("accuracy", store, run=run_id)
-    held = sorted({str(row["condition"]) for row in rows})
-    for condition in conditions:
-        if not condition:
-            raise UsageError(f"name two conditions to compare, of: {', '.join(held)}")
-        if condition not in held:
-            raise unknown(f"condition in run {rows.parameters['run']}", condition, held)
+    rows = run("structures" if kind == "role" else "accuracy", store, run=run_id)
+    held = {name for row in rows for name in (_strings(row["roles"]) if kind == "role" else [str(row[kind])])}
+    for name in asked:
+        if name not in held:
+            raise unknown(f"{kind} in run {rows.parameters['run']}", name, held)
 
 
 def _strings(value: object) -> list[str]:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ipgraph.graphstore.errors import UsageError, unknown
 from ipgraph.queries.labels import KEY
-from ipgraph.queries.report_parts import EVERY, as_table, first_of_each, require_roles
+from ipgraph.queries.report_parts import EVERY, as_table, first_of_each
 from ipgraph.queries.running import run as query
 from ipgraph.queries.tables import Table, count, share, signed, text
 
@@ -31,7 +31,7 @@ def skip_share(
     store: "Store", *, run: str = "", subtask: str = "", condition: str = "", role: str = "", sign: int = 0
 ) -> list[Table]:
     """Skip versus head share: overall, per layer, per role of the word, per condition."""
-    scope = _scope(store, run, subtask, condition, role, sign)
+    scope = _scope(run, subtask, condition, role, sign)
     parts = [
         ("skip-share", "Skip versus head share", {}),
         ("skip-share-by-layer", "Per layer", {"layer": count("layer")}),
@@ -60,7 +60,7 @@ def heads(
     limit: int = 10,
 ) -> list[Table]:
     """Heads ranked by traversal: over all layers, and the first of each layer, role and destination."""
-    scope = _scope(store, run, subtask, condition, role, sign)
+    scope = _scope(run, subtask, condition, role, sign)
     head = {"layer": count("layer"), "head": count("head"), "patterns": count("patterns")}
     top = query("heads-by-traversal", store, **scope, layer=layer, limit=limit)
     layers = query("heads-by-layer", store, **scope)
@@ -111,7 +111,7 @@ def subpaths(
     if by not in SUBPATHS:
         raise unknown("kind of subpath", by, SUBPATHS)
     name, words = SUBPATHS[by]
-    scope = _scope(store, run, subtask, condition, role, sign)
+    scope = _scope(run, subtask, condition, role, sign)
     rows = query(name, store, **scope, level=level, k=k, limit=limit)
     columns = {
         "subpath": text("subpath"),
@@ -135,7 +135,7 @@ def through_head(
     limit: int = 50,
 ) -> list[Table]:
     """Instances in which a word of a role passes through a head (counted from 1)."""
-    scope = _scope(store, run, subtask, condition, role, sign)
+    scope = _scope(run, subtask, condition, role, sign)
     if head < 1:
         raise UsageError(f"there is no head {head}: reports count heads from 1")
     rows = query("instances-through-head", store, **scope, layer=layer, head=head - 1, limit=limit)
@@ -151,7 +151,6 @@ def through_head(
     return [as_table(f"{role} through head {head} of layer {layer}", rows, columns)]
 
 
-def _scope(store: "Store", run: str, subtask: str, condition: str, role: str, sign: int) -> dict[str, Any]:
-    """Return what these reports share as a query's parameters; raises UsageError for an unknown role."""
-    require_roles(store, [role], run)
+def _scope(run: str, subtask: str, condition: str, role: str, sign: int) -> dict[str, Any]:
+    """Return what these reports share as a query's parameters."""
     return {"run": run, "subtask": subtask, "condition": condition, "role": role, "sign": sign}

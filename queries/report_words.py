@@ -3,7 +3,7 @@
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from ipgraph.queries.report_parts import EVERY, as_table, require_roles
+from ipgraph.queries.report_parts import EVERY, as_table
 from ipgraph.queries.running import Record
 from ipgraph.queries.running import run as query
 from ipgraph.queries.tables import Table, count, number, share, signed, text
@@ -25,7 +25,6 @@ def words(
     limit: int = 20,
 ) -> list[Table]:
     """Influence by role, the most influential words, and how much of it their patterns carry."""
-    require_roles(store, [role], run)
     where = {"run": run, "level": level, "subtask": subtask, "condition": condition}
     ranked = query("influential-words", store, **where, role=role, sign=sign, at_least=at_least, limit=limit)
     return [
@@ -103,7 +102,6 @@ def merges(
     limit: int = 20,
 ) -> list[Table]:
     """Whether the patterns of two roles' words meet before the target, in which layer, through which head."""
-    require_roles(store, [role, other_role], run)
     where = {"run": run, "level": level, "role": role, "other_role": other_role, "subtask": subtask}
     where["condition"] = condition
     points = query("merge-points", store, **where, limit=limit)
@@ -138,7 +136,6 @@ def merges(
 
 def lexical(store: "Store", *, role: str, run: str = "", level: str = "", subtask: str = "") -> list[Table]:
     """Accuracy, influence and share of all errors for each form of the word in a role."""
-    require_roles(store, [role], run)
     rows = query("lexical", store, run=run, level=level, role=role, subtask=subtask, limit=EVERY)
     columns = {
         "instances": count("instances"),

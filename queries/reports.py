@@ -16,7 +16,7 @@ from ipgraph.queries import (
     report_runs,
     report_words,
 )
-from ipgraph.queries.report_parts import require_scope
+from ipgraph.queries.report_parts import require_held
 from ipgraph.queries.tables import Table
 
 if TYPE_CHECKING:
@@ -37,12 +37,13 @@ def _report(name: str, function: Callable[..., list[Table]]) -> Report:
 
 
 def _scoped(function: Callable[..., list[Table]]) -> Callable[..., list[Table]]:
-    """Make a report refuse a subtask or condition that its run does not have."""
+    """Make a report refuse a subtask, condition or role that its run does not have."""
 
     @wraps(function)
     def scoped(store: "Store", **options: Any) -> list[Table]:
-        asked = {name: str(options.get(name, "")) for name in ("subtask", "condition")}
-        require_scope(store, options.get("run", ""), **asked)
+        for kind in ("subtask", "condition", "role"):
+            asked = [str(options.get(name, "")) for name in (kind, f"other_{kind}")]
+            require_held(store, options.get("run", ""), kind, asked)
         return function(store, **options)
 
     return scoped

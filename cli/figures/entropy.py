@@ -7,7 +7,7 @@ from ipgraph.cli.figures.scatter import Scatter
 from ipgraph.graphstore.errors import unknown
 from ipgraph.graphstore.schema import Level
 from ipgraph.queries.correlation import correlate, pearson
-from ipgraph.queries.evaluated import Column, task_columns
+from ipgraph.queries.evaluated import Column, by_model
 
 PATHS: tuple[tuple[str, str, Level], ...] = (
     ("Πᵉ", "gpr", "embedding"),
@@ -20,9 +20,7 @@ BITS = "entropy (bits a node)"
 
 
 def entropy_panels(tasks: Sequence[Column], task: str = "") -> list[list[Scatter]]:
-    """Return a row of panels by position of one task (the first unless named) and, of several, one by task.
-
-    Beside it stand the tasks of the same model only: other models' entropy and QoI have other scales.
+    """Return a row of panels by position of one task (the first unless named), and one by its model's tasks.
 
     Raises UsageError for a task that was not evaluated.
     """
@@ -30,11 +28,8 @@ def entropy_panels(tasks: Sequence[Column], task: str = "") -> list[list[Scatter
     if task and task not in names:
         raise unknown("evaluated task", task, names)
     chosen = tasks[names.index(task) if task else 0]
-    run = chosen.evaluated.run
-    same = {c.evaluated.run.id: c.evaluated for c in tasks if c.evaluated.run.model == run.model}
-    alike = task_columns(same.values())
-    [shown] = (c for c in alike if (c.evaluated.run.id, c.grouping) == (run.id, chosen.grouping))
-    rows = [list(_by_position(shown)), list(_by_task(alike)) if len(alike) > 1 else []]
+    alike = next(own for own in by_model(tasks) if chosen in own)
+    rows = [list(_by_position(chosen)), list(_by_task(alike)) if len(alike) > 1 else []]
     return [row for row in rows if row]
 
 
@@ -43,7 +38,7 @@ def _by_position(task: Column) -> Iterator[Scatter]:
         points = list(_positions(task, method, level))
         if points:
             plain = [p for p in points if not p.is_marked]
-            note = f"{name} by position of {task.name}\nr = {_correlation(points)}"
+            note = f"{name} by position of {task.task}\nr = {_correlation(points)}"
             if len(plain) < len(points):
                 note += f"\nwithout attractors {_correlation(plain)}"
             yield Scatter("mean |influence|", BITS, (Series(name, tuple(points)),), note)
@@ -67,7 +62,7 @@ def _by_task(tasks: Sequence[Column]) -> Iterator[Scatter]:
         for task in tasks:
             entropy, qoi = task.figure("entropy", method, level), task.figure("qoi", "gpr", "")
             if entropy is not None and qoi is not None:
-                points.append(Point(qoi.value, entropy.value, entropy.low, entropy.high, task.name))
+                points.append(Point(qoi.value, entropy.value, entropy.low, entropy.high, task.task))
         if points:
             note = f"{name} by task\nr = {_correlation(points)}"
             yield Scatter("mean q", BITS, (Series(name, tuple(points)),), note)

@@ -83,17 +83,15 @@ def _points(axes: "Axes", series: Series, index: int) -> "list[Labelled]":
         if points:
             axes.scatter([p.x for p in points], [p.value for p in points], label=name, linewidth=0.9, **style)
     leader = {"arrowstyle": "-", "color": colour, "linewidth": 0.4, "shrinkA": 0, "shrinkB": 2}
-    place: dict[str, Any] = {"textcoords": "offset points", "fontsize": SMALL - 0.5, "color": colour}
-    place["arrowprops"] = leader
+    look: dict[str, Any] = {"textcoords": "offset points", "fontsize": SMALL - 0.5, "color": colour}
     return [
-        (axes.annotate(p.label, (p.x, p.value), PLACES[0], parse_math=False, **place), p)
+        (axes.annotate(p.label, (p.x, p.value), PLACES[0], parse_math=False, arrowprops=leader, **look), p)
         for p in series.points
     ]
 
 
 def _spread(figure: "Figure", labels: "Sequence[Labelled]") -> None:
     """Put each label inside its axes where it covers least of points, legends and the labels before it."""
-    from matplotlib.text import Text
     from matplotlib.transforms import Bbox
 
     figure.draw_without_rendering()
@@ -106,7 +104,7 @@ def _spread(figure: "Figure", labels: "Sequence[Labelled]") -> None:
     for label, _ in labels:
         best = min(PLACES, key=lambda place: _covered(label, place, taken))
         _covered(label, best, taken)
-        taken.append(Text.get_window_extent(label))
+        taken.append(_box(label))
 
 
 def _covered(label: "Annotation", place: tuple[int, int], taken: "Sequence[Bbox]") -> float:
@@ -114,17 +112,22 @@ def _covered(label: "Annotation", place: tuple[int, int], taken: "Sequence[Bbox]
 
     A line leads from a label that stands further off to its point.
     """
-    from matplotlib.text import Text
-
     x, y = place
     label.arrow_patch.set_visible(abs(y) > NEAR)  # type: ignore[union-attr]
     label.set_position(place)
     label.set_horizontalalignment("left" if x > 0 else "right" if x else "center")
     label.set_verticalalignment("bottom" if y > 0 else "top" if y else "center")
-    mine = Text.get_window_extent(label)
+    mine = _box(label)
     frame = label.axes.get_window_extent()  # type: ignore[union-attr]
     inside = _shared(mine, frame)
     return sum(_shared(mine, other) for other in taken) + mine.width * mine.height - inside
+
+
+def _box(label: "Annotation") -> "Bbox":
+    """Return where a label's text stands, without its line."""
+    from matplotlib.text import Text
+
+    return Text.get_window_extent(label)
 
 
 def _shared(one: "Bbox", other: "Bbox") -> float:
