@@ -89,9 +89,10 @@ def content(run: RunDirectory) -> Content:
 
 
 def pattern_batches(run: RunDirectory, size: int, start: int = 0) -> Iterator[list[Row]]:
-    """Yield batches of `size` patterns (the last may be shorter) from row `start` on, in the shards' order.
+    """Yield batches of at most `size` patterns from row `start` on, in the shards' order.
 
-    A row has Pattern's columns and `nodes`, `influences` and `margins`, lists over its steps 0, 1, ...
+    A batch ends where an instance does, unless that instance alone has more patterns. A row has Pattern's
+    columns and `nodes`, `influences` and `margins`, lists over its steps 0, 1, ...
     Raises IpgraphError if a shard's steps do not follow its patterns' paths.
     """
     batch: list[Row] = []
@@ -100,11 +101,20 @@ def pattern_batches(run: RunDirectory, size: int, start: int = 0) -> Iterator[li
         start -= skipped
         for at in range(skipped, table.num_rows, size):
             batch.extend(table.slice(at, size).to_pylist())
-            while len(batch) >= size:
-                yield batch[:size]
-                batch = batch[size:]
+            while len(batch) > size:
+                end = _last_end(batch, size)
+                yield batch[:end]
+                batch = batch[end:]
     if batch:
         yield batch
+
+
+def _last_end(rows: list[Row], size: int) -> int:
+    """Return how many of the first `size` rows come before the last of their instances' ends, if any does."""
+    for end in range(size, 0, -1):
+        if rows[end - 1]["instance"] != rows[end]["instance"]:
+            return end
+    return size
 
 
 def pattern_tables(run: RunDirectory) -> Iterator[pa.Table]:

@@ -5,31 +5,24 @@
 3. The computation graph, position by position: a position's nodes and edges share one transaction, so that
    the inputs that are there say how far the graph reaches.
 4. Instances, evaluations and measures, merged by their keys.
-5. Patterns with their steps, one row a pattern, in batches in the run directory's order. A batch's own
-   transaction moves `loaded` from where it starts to where it ends, under a lock on the Run: a batch that was
-   committed before (in a commit whose answer was lost, or by a second client) changes nothing.
+5. Patterns with their steps, batch by batch (see neo4j_patterns).
 6. State "complete", if everything is there.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from itertools import islice
-from typing import Any, TypeVar
-
-import neo4j
+from typing import Any
 
 from ipgraph.graphstore import graph
-from ipgraph.graphstore.content import Row, pattern_batches
+from ipgraph.graphstore.content import Row
 from ipgraph.graphstore.errors import IpgraphError
 from ipgraph.graphstore.neo4j_connect import Connection
+from ipgraph.graphstore.neo4j_patterns import load_patterns, progress_of
 from ipgraph.graphstore.neo4j_remove import remove
 from ipgraph.graphstore.runs import RunDirectory
-from ipgraph.graphstore.schema import NODES, SCHEMA_VERSION, Measure, Node, Pattern, Run, columns
+from ipgraph.graphstore.schema import NODES, SCHEMA_VERSION, Measure, Node, Run
 
-T = TypeVar("T")
-
-BATCH_PATTERNS = 1000
 BATCH_ROWS = 1000
 PATTERN_INDEX = "pattern_run_level"
 
@@ -56,29 +49,6 @@ MATCH (r:Run {id: $run})
 UNWIND $rows AS row
 MERGE (m:Measure {id: row.id}) SET m = row
 MERGE (r)-[:MEASURED]->(m)
-"""
-# Setting a property takes the Run's lock; only then is its state read.
-_CLAIM = """
-MATCH (r:Run {id: $run}) SET r.model = r.model
-WITH r WHERE r.state = 'loading' AND r.loaded = $start
-SET r.loaded = $end
-RETURN r.id AS id
-"""
-# A batch's nodes are looked up once; a step then names its node by its place among them.
-_PATTERNS = """
-UNWIND range(0, size($nodes) - 1) AS place
-MATCH (n:Node {id: $nodes[place]})
-WITH n ORDER BY place
-WITH collect(n) AS nodes WHERE size(nodes) = size($nodes)
-MATCH (r:Run {id: $run})
-UNWIND $rows AS row
-MATCH (i:Instance {id: row.properties.instance})
-CREATE (r)-[:PRODUCED]->(p:Pattern)<-[:HAS_PATTERN]-(i)
-SET p = row.properties
-WITH nodes, p, row
-UNWIND range(0, size(row.places) - 1) AS step
-WITH p, row, step, nodes[row.places[step]] AS n
-CREATE (p)-[:THROUGH {step: step, influence: row.influences[step], margin: row.margins[step]}]->(n)
 """
 _COMPLETE = """
 MATCH (r:Run {id: $run})
@@ -134,7 +104,7 @@ def load(connection: Connection, run: RunDirectory, report: Report) -> bool:
     for rows in _blocks(_evaluation(row) for table in run.tables("evaluations") for row in table.to_pylist()):
         connection.write(_EVALUATIONS, run=run.id, rows=rows)
     load_measures(connection, run.id, run.measures())
-    _load_patterns(connection, run, report)
+    load_patterns(connection, run, report)
     _complete(connection, run.id)
     return True
 
@@ -143,13 +113,6 @@ def load_measures(connection: Connection, run: str, measures: Iterable[Measure])
     """Attach measures to a run, replacing those of the same id."""
     for rows in _blocks(asdict(measure) for measure in measures):
         connection.write(_MEASURES, run=run, rows=rows)
-
-
-def progress_of(connection: Connection, run: str) -> tuple[str | None, int]:
-    """Return a run's state (None if it is not there) and how many of its patterns are loaded."""
-    text = "MATCH (r:Run {id: $run}) RETURN r.state AS state, r.loaded AS loaded"
-    records = connection.read(text, {"run": run}).records
-    return (records[0]["state"], records[0]["loaded"]) if records else (None, 0)
 
 
 def _load_graph(connection: Connection, run: Run) -> None:
@@ -202,64 +165,6 @@ def _by_source(pairs: Iterable[tuple[str, str]]) -> list[Row]:
 def _evaluation(row: Row) -> Row:
     kept = {name: value for name, value in row.items() if name not in ("run", "instance")}
     return {"instance": row["instance"], "properties": kept}
-
-
-def _load_patterns(connection: Connection, run: RunDirectory, report: Report) -> None:
-    loaded = end = _loaded(connection, run.id)
-    for rows in _ahead(pattern_batches(run, BATCH_PATTERNS, end)):
-        end += len(rows)
-        while loaded < end:
-            created = connection.transact(_creation(run.id, loaded, rows[loaded - end :]))
-            loaded = end if created else _loaded(connection, run.id)
-        report(end)
-
-
-def _ahead(items: Iterable[T]) -> Iterator[T]:
-    """Yield items while the next is being made, so that reading a batch takes none of the server's time."""
-    rest = iter(items)
-    with ThreadPoolExecutor(1) as pool:
-        due = pool.submit(next, rest, None)
-        while (item := due.result()) is not None:
-            due = pool.submit(next, rest, None)
-            yield item
-
-
-def _loaded(connection: Connection, run: str) -> int:
-    state, loaded = progress_of(connection, run)
-    if state not in ("loading", "complete"):
-        raise IpgraphError(
-            f"run {run} is being removed from {connection.location} by someone else: try again"
-        )
-    return loaded
-
-
-def _creation(run: str, start: int, rows: list[Row]) -> Callable[[neo4j.ManagedTransaction], bool]:
-    """Return the transaction that loads the patterns from `start` on, unless somebody else has."""
-    nodes = sorted({node for row in rows for node in row["nodes"]})
-    place = {node: k for k, node in enumerate(nodes)}
-    sent = [
-        {
-            "properties": {name: row[name] for name in columns(Pattern)},
-            "places": [place[node] for node in row["nodes"]],
-            "influences": row["influences"],
-            "margins": row["margins"],
-        }
-        for row in rows
-    ]
-    steps = sum(len(row["nodes"]) for row in rows)
-
-    def work(transaction: neo4j.ManagedTransaction) -> bool:
-        if transaction.run(_CLAIM, run=run, start=start, end=start + len(rows)).single() is None:
-            return False
-        made = transaction.run(_PATTERNS, run=run, nodes=nodes, rows=sent).consume().counters
-        if (made.nodes_created, made.relationships_created) != (len(rows), 2 * len(rows) + steps):
-            raise IpgraphError(
-                f"run {run}: patterns from row {start} on have an instance or a node that the store lacks: "
-                "someone else is removing them, or the run directory is damaged"
-            )
-        return True
-
-    return work
 
 
 def _complete(connection: Connection, run: str) -> None:

@@ -11,7 +11,7 @@ from fixtures import make_run
 from neo4j_clients import SMALL_BATCH
 from servers import neo4j_server, session_server
 
-from ipgraph.graphstore import neo4j_load, neo4j_remove
+from ipgraph.graphstore import neo4j_patterns, neo4j_remove
 from ipgraph.graphstore.runs import RunDirectory
 from ipgraph.graphstore.store import Store, open_store
 
@@ -85,7 +85,7 @@ def location(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """Load into Neo4j, and remove from it, in batches of few patterns."""
-    monkeypatch.setattr(neo4j_load, "BATCH_PATTERNS", SMALL_BATCH)
+    monkeypatch.setattr(neo4j_patterns, "BATCH_PATTERNS", SMALL_BATCH)
     monkeypatch.setattr(neo4j_remove, "BATCH_PATTERNS", SMALL_BATCH)
 
 

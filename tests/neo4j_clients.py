@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -11,12 +12,12 @@ SMALL_BATCH = 40
 
 LOADER = f"""
 import logging, sys
-from ipgraph.graphstore import neo4j_load
+from ipgraph.graphstore import neo4j_patterns
 from ipgraph.graphstore.errors import IpgraphError
 from ipgraph.graphstore.runs import RunDirectory
 from ipgraph.graphstore.store import open_store
 logging.basicConfig(level=logging.DEBUG)
-neo4j_load.BATCH_PATTERNS = {SMALL_BATCH}
+neo4j_patterns.BATCH_PATTERNS = {SMALL_BATCH}
 try:
     with open_store(sys.argv[1]) as store:
         store.add(map(RunDirectory.open, sys.argv[2:]), lambda done, total: print(done, flush=True))
@@ -36,6 +37,17 @@ def stop_after(done: int) -> Callable[[int, int], None]:
             raise Stopped
 
     return progress
+
+
+def batch_ends(run: RunDirectory) -> list[int]:
+    """Return after which rows of a run's patterns its batches end, none of which cuts an instance in two."""
+    ends = [0]
+    row = 0
+    for patterns in Counter(pattern.instance for pattern in run.records("patterns")).values():
+        if row + patterns - ends[-1] > SMALL_BATCH:
+            ends.append(row)
+        row += patterns
+    return [*ends[1:], row]
 
 
 def loader(uri: str, *runs: RunDirectory, **options: Any) -> "subprocess.Popen[str]":

@@ -1,11 +1,14 @@
-"""`check` finds what is wrong inside a store, and in what a run differs from its directory."""
+"""`check` finds what is wrong inside a store and in what a run differs; a run is read in batches for it."""
 
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
 import ladybug
+import pytest
 from fixtures import MEMORY
 
+from ipgraph.graphstore.content import pattern_batches
 from ipgraph.graphstore.embedded import EmbeddedStore
 from ipgraph.graphstore.runs import RunDirectory
 
@@ -32,3 +35,19 @@ def test_check_compares_the_runs_record(path: Path, run: RunDirectory, tmp_path:
         assert [problem.what for problem in store.check([copy])] == [
             "its record differs from the directory's in accuracy"
         ]
+
+
+@pytest.mark.parametrize("start", [0, 7, 40, 456])
+@pytest.mark.parametrize("size", [1, 3, 40, 455, 456, 457])
+def test_batches_hold_every_pattern_once_in_order_and_cut_no_instance(
+    run: RunDirectory, size: int, start: int
+) -> None:
+    patterns = list(run.records("patterns"))[start:]
+    batches = [[row["id"] for row in batch] for batch in pattern_batches(run, size, start)]
+    assert [key for batch in batches for key in batch] == [pattern.id for pattern in patterns]
+    assert all(0 < len(batch) <= size for batch in batches)
+    owner = {pattern.id: pattern.instance for pattern in patterns}
+    for before, after in pairwise(batches):
+        if owner[before[-1]] == owner[after[0]]:  # an instance of more patterns than a batch holds
+            assert len(before) == size
+            assert {owner[key] for key in before} == {owner[after[0]]}

@@ -7,7 +7,7 @@ from pathlib import Path
 import neo4j
 import pytest
 from fixtures import make_measures
-from neo4j_clients import SMALL_BATCH, Stopped, stop_after
+from neo4j_clients import Stopped, batch_ends, stop_after
 from requirements import missing
 from servers import Login
 from stores import counts, due
@@ -46,14 +46,15 @@ def drop_schema(login: Login) -> None:
 def test_a_constraint_violation_is_one_sentence_and_loses_nothing(
     neo4j_server: Login, run: RunDirectory, small_batches: None
 ) -> None:
-    taken = list(run.records("patterns"))[SMALL_BATCH * 2 + 3].id
+    start = batch_ends(run)[1]
+    taken = list(run.records("patterns"))[start + 3].id
     with Neo4jStore(neo4j_server.uri) as store, neo4j_server.driver() as driver:
         driver.execute_query("CREATE (:Pattern {id: $id})", id=taken)
         with pytest.raises(IpgraphError, match=re.escape(taken)) as caught:
             store.add([run])
         assert "\n" not in str(caught.value)
         held = store.runs()[0]
-        assert (held.state, held.loaded) == ("loading", SMALL_BATCH * 2)
+        assert (held.state, held.loaded) == ("loading", start)
         driver.execute_query("MATCH (p:Pattern {id: $id}) WHERE p.run IS NULL DELETE p", id=taken)
         assert store.add([run]) == 1
         assert store.check([run]) == []
@@ -63,14 +64,15 @@ def test_a_constraint_violation_is_one_sentence_and_loses_nothing(
 def test_a_missing_instance_or_node_stops_the_loading(
     neo4j_server: Login, run: RunDirectory, small_batches: None
 ) -> None:
-    node = list(run.records("patterns"))[SMALL_BATCH].path[-1]
     with Neo4jStore(neo4j_server.uri) as store, neo4j_server.driver() as driver:
         with pytest.raises(Stopped):
-            store.add([run], stop_after(SMALL_BATCH))
+            store.add([run], stop_after(batch_ends(run)[0]))
+        start = store.runs()[0].loaded
+        node = list(run.records("patterns"))[start].path[-1]
         driver.execute_query("MATCH (n:Node {id: $id}) DETACH DELETE n", id=node)
-        with pytest.raises(IpgraphError, match=f"from row {SMALL_BATCH} on"):
+        with pytest.raises(IpgraphError, match=f"from row {start} on"):
             store.add([run])
-        assert store.runs()[0].loaded == SMALL_BATCH
+        assert store.runs()[0].loaded == start
 
 
 def test_another_schema_version_is_refused(neo4j_server: Login, run: RunDirectory) -> None:

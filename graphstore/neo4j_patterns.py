@@ -1,0 +1,169 @@
+"""Loading a run's patterns into a Neo4j server, in batches in the run directory's order.
+
+A batch's own transaction creates its patterns and then moves the Run's `loaded` from where the batch starts
+to where it ends, under a lock on the Run. So whole batches are committed, in order and once: where `loaded`
+is elsewhere (a second client loads too, a commit took place whose answer was lost, the batch before failed)
+the transaction is undone, and the loading goes on from what `loaded` says.
+
+Committing takes a server longer than creating. So two transactions are under way: one commits while the next
+one's patterns are created. They meet at the lock on the Run, where the server sees who waits for whom; they
+share no Instance, whose lock would keep the second from beginning.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from threading import Event
+from typing import Any
+
+import neo4j
+from neo4j.exceptions import ConstraintError
+
+from ipgraph.graphstore.content import Row, pattern_batches
+from ipgraph.graphstore.errors import IpgraphError
+from ipgraph.graphstore.neo4j_connect import Connection
+from ipgraph.graphstore.runs import RunDirectory
+from ipgraph.graphstore.schema import Pattern, columns
+
+BATCH_PATTERNS = 1000
+_UNDER_WAY = 2
+
+# A batch's nodes are looked up once; a step then names its node by its place among them.
+_PATTERNS = """
+UNWIND range(0, size($nodes) - 1) AS place
+MATCH (n:Node {id: $nodes[place]})
+WITH n ORDER BY place
+WITH collect(n) AS nodes WHERE size(nodes) = size($nodes)
+MATCH (r:Run {id: $run})
+UNWIND $rows AS row
+MATCH (i:Instance {id: row.properties.instance})
+CREATE (r)-[:PRODUCED]->(p:Pattern)<-[:HAS_PATTERN]-(i)
+SET p = row.properties
+WITH nodes, p, row.places AS places, row.influences AS influences, row.margins AS margins
+UNWIND range(0, size(places) - 1) AS step
+WITH p, step, influences[step] AS influence, margins[step] AS margin, nodes[places[step]] AS n
+CREATE (p)-[:THROUGH {step: step, influence: influence, margin: margin}]->(n)
+"""
+# Setting a property takes the Run's lock; only then is its state read.
+_CLAIM = """
+MATCH (r:Run {id: $run}) SET r.model = r.model
+WITH r WHERE r.state = 'loading' AND r.loaded = $start
+SET r.loaded = $end
+RETURN r.id AS id
+"""
+
+Report = Callable[[int], None]
+"""Called with how many of a run's patterns are loaded."""
+
+
+class _Elsewhere(Exception):  # noqa: N818
+    """The Run's `loaded` is not where a batch starts: raised in its transaction, which is undone."""
+
+
+@dataclass
+class _Batch:
+    """Rows `start` to `end` of a run's patterns, as parameters of `_PATTERNS`."""
+
+    run: str
+    start: int
+    end: int
+    nodes: list[str]
+    rows: list[dict[str, Any]]
+    claimed: Event = field(default_factory=Event)
+    """Set once the batch is about to commit, or has failed: then the next one may begin."""
+
+    def create(self, transaction: neo4j.ManagedTransaction) -> None:
+        """Create the patterns and move the Run's `loaded`; raises _Elsewhere if it is not at `start`."""
+        made = transaction.run(_PATTERNS, run=self.run, nodes=self.nodes, rows=self.rows).consume().counters
+        if transaction.run(_CLAIM, run=self.run, start=self.start, end=self.end).single() is None:
+            raise _Elsewhere
+        steps = sum(len(row["places"]) for row in self.rows)
+        if (made.nodes_created, made.relationships_created) != (len(self.rows), 2 * len(self.rows) + steps):
+            raise IpgraphError(
+                f"run {self.run}: patterns from row {self.start} on have an instance or a node that the "
+                "store lacks: someone else is removing them, or the run directory is damaged"
+            )
+        self.claimed.set()
+
+    def write(self, connection: Connection) -> bool:
+        """Write the batch in a transaction of its own; return whether it was due (see `create`)."""
+        try:
+            connection.transact(self.create)
+        except _Elsewhere:
+            return False
+        except IpgraphError as error:
+            # Whoever wrote these patterns moved `loaded` with them.
+            if isinstance(error.__cause__, ConstraintError) and _loaded(connection, self.run) != self.start:
+                return False
+            raise
+        finally:
+            self.claimed.set()
+        return True
+
+
+def load_patterns(connection: Connection, run: RunDirectory, report: Report) -> None:
+    """Load the patterns of a run that is in state "loading", from wherever an earlier loading stopped.
+
+    Raises IpgraphError if somebody removes the run, or if its instances or nodes are not there.
+    """
+    while not _load_from(_loaded(connection, run.id), connection, run, report):
+        pass
+
+
+def progress_of(connection: Connection, run: str) -> tuple[str | None, int]:
+    """Return a run's state (None if it is not there) and how many of its patterns are loaded."""
+    text = "MATCH (r:Run {id: $run}) RETURN r.state AS state, r.loaded AS loaded"
+    records = connection.read(text, {"run": run}).records
+    return (records[0]["state"], records[0]["loaded"]) if records else (None, 0)
+
+
+def _loaded(connection: Connection, run: str) -> int:
+    state, loaded = progress_of(connection, run)
+    if state not in ("loading", "complete"):
+        raise IpgraphError(
+            f"run {run} is being removed from {connection.location} by someone else: try again"
+        )
+    return loaded
+
+
+def _load_from(start: int, connection: Connection, run: RunDirectory, report: Report) -> bool:
+    """Load patterns from row `start` on; return False at the first batch that was not due."""
+    under_way: deque[tuple[_Batch, Future[bool]]] = deque()
+
+    def done() -> bool:
+        batch, written = under_way.popleft()
+        due = written.result()
+        if due:
+            report(batch.end)
+        return due
+
+    with ThreadPoolExecutor(_UNDER_WAY) as pool:
+        for batch in _batches(run, start):
+            if under_way:
+                under_way[-1][0].claimed.wait()
+            if len(under_way) == _UNDER_WAY and not done():
+                return False
+            under_way.append((batch, pool.submit(batch.write, connection)))
+        while under_way:
+            if not done():
+                return False
+    return True
+
+
+def _batches(run: RunDirectory, start: int) -> Iterator[_Batch]:
+    for rows in pattern_batches(run, BATCH_PATTERNS, start):
+        nodes = sorted({node for row in rows for node in row["nodes"]})
+        place = {node: k for k, node in enumerate(nodes)}
+        sent = [_sent(row, place) for row in rows]
+        yield _Batch(run.id, start, start + len(rows), nodes, sent)
+        start += len(rows)
+
+
+def _sent(row: Row, place: dict[str, int]) -> dict[str, Any]:
+    return {
+        "properties": {name: row[name] for name in columns(Pattern)},
+        "places": [place[node] for node in row["nodes"]],
+        "influences": row["influences"],
+        "margins": row["margins"],
+    }
