@@ -14,11 +14,12 @@
 //   patterns: Words that have a pattern in both runs.
 //   same_paths: Those whose paths are equal.
 //   same_path_share: same_paths / patterns.
-MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
-WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
-MATCH (i)-[:HAS_PATTERN]->(q:Pattern {run: $other, level: $level})
-WHERE p.position = q.position
-WITH i, count(*) AS patterns, count(CASE WHEN p.route = q.route THEN 1 END) AS same_paths
+MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {level: $level})
+WHERE p.run IN [$run, $other] AND $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
+// One scan of both: a join of an instance's patterns grows with the square of its words.
+WITH i, p.position AS position, count(*) AS runs, min(p.route) AS route, max(p.route) AS other_route
+WHERE runs = CASE WHEN $run = $other THEN 1 ELSE 2 END
+WITH i, count(*) AS patterns, count(CASE WHEN route = other_route THEN 1 END) AS same_paths
 RETURN i.id AS instance, i.name AS name, i.text AS text, patterns, same_paths,
        1.0 * same_paths / patterns AS same_path_share
 ORDER BY same_path_share, instance LIMIT $limit

@@ -16,13 +16,17 @@
 //   same_sign_share: Share of the patterns with the same sign in both.
 //   mean_influence: Mean influence of the first run's patterns.
 //   other_mean_influence: Mean influence of the other run's.
-MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
-WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
-MATCH (i)-[:HAS_PATTERN]->(q:Pattern {run: $other, level: $level})
-WHERE p.position = q.position
-RETURN i.subtask AS subtask, p.role AS role, count(*) AS patterns,
-       count(CASE WHEN p.route = q.route THEN 1 END) AS same_paths,
-       1.0 * count(CASE WHEN p.route = q.route THEN 1 END) / count(*) AS same_path_share,
-       1.0 * count(CASE WHEN p.sign = q.sign THEN 1 END) / count(*) AS same_sign_share,
-       avg(p.influence) AS mean_influence, avg(q.influence) AS other_mean_influence
+MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {level: $level})
+WHERE p.run IN [$run, $other] AND $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
+// One scan of both: a join of an instance's patterns grows with the square of its words.
+WITH i, p.position AS position, count(*) AS runs, max(CASE WHEN p.run = $run THEN p.role ELSE '' END) AS role,
+     min(p.route) AS route, max(p.route) AS other_route, min(p.sign) AS sign, max(p.sign) AS other_sign,
+     sum(CASE WHEN p.run = $run THEN p.influence ELSE 0.0 END) AS influence,
+     sum(CASE WHEN p.run = $other THEN p.influence ELSE 0.0 END) AS other_influence
+WHERE runs = CASE WHEN $run = $other THEN 1 ELSE 2 END
+RETURN i.subtask AS subtask, role, count(*) AS patterns,
+       count(CASE WHEN route = other_route THEN 1 END) AS same_paths,
+       1.0 * count(CASE WHEN route = other_route THEN 1 END) / count(*) AS same_path_share,
+       1.0 * count(CASE WHEN sign = other_sign THEN 1 END) / count(*) AS same_sign_share,
+       avg(influence) AS mean_influence, avg(other_influence) AS other_mean_influence
 ORDER BY subtask, role

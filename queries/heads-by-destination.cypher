@@ -19,8 +19,9 @@
 MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
 WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
   AND $role IN ['', p.role] AND $sign IN [0, p.sign]
-UNWIND range(1, (size(p.role_route) + 1) / 48) AS at
-WITH substring(p.role_route, at * 48 - 24 + $first, 23) AS label, count(*) AS passing
+WITH p.role_route AS route, count(*) AS patterns
+UNWIND range(1, (size(route) + 1) / 48) AS at
+WITH substring(route, at * 48 - 24 + $first, 23) AS label, sum(patterns) AS passing
 WHERE label STARTS WITH 'h'
 WITH left(label, 6) AS step, collect(label) AS labels, collect(passing) AS counts, sum(passing) AS total
 UNWIND range(0, size(labels) - 1) AS k

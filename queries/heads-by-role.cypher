@@ -18,8 +18,9 @@
 MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
 WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
   AND $role IN ['', p.role] AND $sign IN [0, p.sign]
-UNWIND range(1, (size(p.route) + 1) / 22) AS at
-WITH p.role AS role, at, substring(p.route, at * 22 - 11 + $first, 6) AS any_step, count(*) AS passing
+WITH p.role AS role, p.route AS route, count(*) AS patterns
+UNWIND range(1, (size(route) + 1) / 22) AS at
+WITH role, at, substring(route, at * 22 - 11 + $first, 6) AS any_step, sum(patterns) AS passing
 WITH role, at, collect(any_step) AS steps, collect(passing) AS counts, sum(passing) AS total
 UNWIND range(0, size(steps) - 1) AS k
 WITH role, steps[k + $first] AS step, counts[k + $first] AS patterns,

@@ -17,11 +17,13 @@ MATCH (r:Run {id: $run})-[e:EVALUATED]->(i:Instance)
 WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
   AND (size($roles) = 0 OR e.roles = $roles)
 MATCH (i)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
-UNWIND p.path AS id
-WITH p.position AS word_position, id, count(*) AS passing
-WITH word_position, collect(id) AS ids, collect(passing) AS counts, max(passing) AS total
-UNWIND range(0, size(ids) - 1) AS k
-WITH word_position, ids[k + $first] AS id, counts[k + $first] AS instances, total
-MATCH (n:Node {id: id})
+WITH p.position AS word_position, p.route AS route, count(*) AS patterns
+UNWIND range(0, (size(route) + 1) / 11 - 1) AS step
+WITH word_position, substring(route, step * 11 + $first, 10) AS label, sum(patterns) AS passing
+WITH word_position, collect(label) AS labels, collect(passing) AS counts, max(passing) AS total
+UNWIND range(0, size(labels) - 1) AS k
+WITH word_position, labels[k + $first] AS label, counts[k + $first] AS instances, total
+MATCH (r:Run {id: $run})
+MATCH (n:Node {id: r.model + '/' + label})
 RETURN word_position, n.label AS node, instances, total, 1.0 * instances / total AS probability
 ORDER BY word_position, instances DESC, node

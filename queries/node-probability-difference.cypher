@@ -24,19 +24,24 @@
 MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
 WHERE $subtask IN ['', i.subtask] AND i.condition IN [$condition, $other_condition]
   AND $role IN ['', p.role] AND $sign IN [0, p.sign]
-WITH count(DISTINCT CASE WHEN i.condition = $condition THEN i.id END) AS total,
-     count(DISTINCT CASE WHEN i.condition = $other_condition THEN i.id END) AS other_total
-WHERE total > 0 AND other_total > 0
-MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
-WHERE $subtask IN ['', i.subtask] AND i.condition IN [$condition, $other_condition]
-  AND $role IN ['', p.role] AND $sign IN [0, p.sign]
-WITH total, other_total, i, i.condition AS found, p.path AS path
-UNWIND path AS id
-WITH total, other_total, id, found, count(DISTINCT i) AS holding
-WITH total, other_total, id, max(CASE WHEN found = $condition THEN holding ELSE 0 END) AS instances,
-     max(CASE WHEN found = $other_condition THEN holding ELSE 0 END) AS others
-WITH id, 1.0 * instances / total AS probability, 1.0 * others / other_total AS other_probability
-MATCH (n:Node {id: id})
+WITH i, i.condition AS condition, collect(p.route) AS routes
+WITH condition, collect(routes) AS found  // an instance is its number in this list: fast to count
+WITH collect(condition) AS conditions, collect(found) AS found_in
+WHERE $condition IN conditions AND $other_condition IN conditions
+UNWIND range(0, size(conditions) - 1) AS k
+WITH conditions[k + $first] AS condition, found_in[k + $first] AS found
+UNWIND range(0, size(found) - 1) AS number
+WITH condition, size(found) AS total, number, found[number + $first] AS routes
+UNWIND routes AS route
+WITH condition, route, max(total) AS total, collect(number) AS numbers  // many patterns share a route
+UNWIND range(0, (size(route) + 1) / 11 - 1) AS step
+WITH condition, total, numbers, substring(route, step * 11 + $first, 10) AS label
+UNWIND numbers AS number
+WITH condition, label, 1.0 * count(DISTINCT number) / max(total) AS share
+WITH label, max(CASE WHEN condition = $condition THEN share ELSE 0.0 END) AS probability,
+     max(CASE WHEN condition = $other_condition THEN share ELSE 0.0 END) AS other_probability
+MATCH (r:Run {id: $run})
+MATCH (n:Node {id: r.model + '/' + label})
 RETURN n.label AS node, n.kind AS kind, n.layer AS layer, n.head AS head, n.position AS position,
        probability, other_probability, probability - other_probability AS difference
 ORDER BY abs(probability - other_probability) DESC, node LIMIT $limit

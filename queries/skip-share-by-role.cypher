@@ -20,13 +20,14 @@
 MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
 WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
   AND $role IN ['', p.role] AND $sign IN [0, p.sign]
-WITH p.role AS role, p.route AS route
+WITH p.role AS role, p.route AS route, count(*) AS patterns
 UNWIND range(1, (size(route) + 1) / 22) AS layer
-WITH role, substring(route, layer * 22 - 11 + $first, 1) AS kind,
+WITH role, patterns, substring(route, layer * 22 - 11 + $first, 1) AS kind,
      substring(route, layer * 22 - 15 + $first, 3) AS source,
      substring(route, layer * 22 - 4 + $first, 3) AS destination
-WITH role, count(CASE WHEN kind = 's' THEN 1 END) AS skips, count(CASE WHEN kind = 'h' THEN 1 END) AS heads,
-     count(CASE WHEN kind = 'h' AND source = destination THEN 1 END) AS staying
+WITH role, sum(CASE WHEN kind = 's' THEN patterns ELSE 0 END) AS skips,
+     sum(CASE WHEN kind = 'h' THEN patterns ELSE 0 END) AS heads,
+     sum(CASE WHEN kind = 'h' AND source = destination THEN patterns ELSE 0 END) AS staying
 WITH role, skips, heads, staying, skips + heads AS steps, skips + staying AS stays
 WHERE steps > 0
 RETURN role, skips, heads, 1.0 * skips / steps AS skip_share, staying AS staying_heads,

@@ -19,13 +19,14 @@
 MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
 WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
   AND $role IN ['', p.role] AND $sign IN [0, p.sign]
-WITH p.route AS route
+WITH p.route AS route, count(*) AS patterns
 UNWIND range(1, (size(route) + 1) / 22) AS layer
-WITH substring(route, layer * 22 - 11 + $first, 1) AS kind,
+WITH patterns, substring(route, layer * 22 - 11 + $first, 1) AS kind,
      substring(route, layer * 22 - 15 + $first, 3) AS source,
      substring(route, layer * 22 - 4 + $first, 3) AS destination
-WITH count(CASE WHEN kind = 's' THEN 1 END) AS skips, count(CASE WHEN kind = 'h' THEN 1 END) AS heads,
-     count(CASE WHEN kind = 'h' AND source = destination THEN 1 END) AS staying
+WITH sum(CASE WHEN kind = 's' THEN patterns ELSE 0 END) AS skips,
+     sum(CASE WHEN kind = 'h' THEN patterns ELSE 0 END) AS heads,
+     sum(CASE WHEN kind = 'h' AND source = destination THEN patterns ELSE 0 END) AS staying
 WITH skips, heads, staying, skips + heads AS steps, skips + staying AS stays
 WHERE steps > 0
 RETURN skips, heads, 1.0 * skips / steps AS skip_share, staying AS staying_heads,
