@@ -9,7 +9,7 @@
 6. State "complete", if everything is there.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from itertools import islice
 from typing import Any
@@ -18,7 +18,7 @@ from ipgraph.graphstore import graph
 from ipgraph.graphstore.content import Row
 from ipgraph.graphstore.errors import IpgraphError
 from ipgraph.graphstore.neo4j_connect import Connection
-from ipgraph.graphstore.neo4j_patterns import load_patterns, progress_of
+from ipgraph.graphstore.neo4j_patterns import Report, load_patterns, progress_of
 from ipgraph.graphstore.neo4j_remove import remove
 from ipgraph.graphstore.runs import RunDirectory
 from ipgraph.graphstore.schema import NODES, SCHEMA_VERSION, Measure, Node, Run
@@ -56,9 +56,6 @@ WHERE r.state = 'loading' AND r.loaded = r.patterns
   AND COUNT { (r)-[:PRODUCED]->() } = r.patterns AND COUNT { (r)-[:EVALUATED]->() } = r.instances
 SET r.state = 'complete'
 """
-
-Report = Callable[[int], None]
-"""Called with how many of a run's patterns are loaded."""
 
 
 def prepare(connection: Connection) -> None:
