@@ -12,9 +12,9 @@ share no Instance, whose lock would keep the second from beginning.
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
-from threading import Event
+from threading import Event, Thread
 from typing import Any
 
 import neo4j
@@ -28,6 +28,8 @@ from ipgraph.graphstore.schema import Pattern, columns
 
 BATCH_PATTERNS = 1000
 _UNDER_WAY = 2
+_PATIENCE = 5.0
+"""Seconds that an interrupted loading waits for the batches under way."""
 
 # A batch's nodes are looked up once; a step then names its node by its place among them.
 _PATTERNS = """
@@ -132,23 +134,44 @@ def _load_from(start: int, connection: Connection, run: RunDirectory, report: Re
     under_way: deque[tuple[_Batch, Future[bool]]] = deque()
 
     def done() -> bool:
-        batch, written = under_way.popleft()
+        batch, written = under_way[0]
         due = written.result()
+        under_way.popleft()
         if due:
             report(batch.end)
         return due
 
-    with ThreadPoolExecutor(_UNDER_WAY) as pool:
+    patience = None
+    try:
         for batch in _batches(run, start):
             if under_way:
                 under_way[-1][0].claimed.wait()
             if len(under_way) == _UNDER_WAY and not done():
                 return False
-            under_way.append((batch, pool.submit(batch.write, connection)))
+            under_way.append((batch, _writing(batch, connection)))
         while under_way:
             if not done():
                 return False
+    except KeyboardInterrupt:
+        patience = _PATIENCE
+        raise
+    finally:
+        wait([written for _, written in under_way], patience)
     return True
+
+
+def _writing(batch: _Batch, connection: Connection) -> Future[bool]:
+    """Write a batch in a thread that ends with the program, even one that retries as the server is down."""
+    written: Future[bool] = Future()
+
+    def write() -> None:
+        try:
+            written.set_result(batch.write(connection))
+        except BaseException as error:  # noqa: BLE001
+            written.set_exception(error)
+
+    Thread(target=write, daemon=True).start()
+    return written
 
 
 def _batches(run: RunDirectory, start: int) -> Iterator[_Batch]:

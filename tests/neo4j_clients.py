@@ -11,12 +11,13 @@ from ipgraph.graphstore.runs import RunDirectory
 SMALL_BATCH = 40
 
 LOADER = f"""
-import logging, sys
+import logging, signal, sys
 from ipgraph.graphstore import neo4j_patterns
 from ipgraph.graphstore.errors import IpgraphError
 from ipgraph.graphstore.runs import RunDirectory
 from ipgraph.graphstore.store import open_store
 logging.basicConfig(level=logging.DEBUG)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite in the background ignores it
 neo4j_patterns.BATCH_PATTERNS = {SMALL_BATCH}
 try:
     with open_store(sys.argv[1]) as store:

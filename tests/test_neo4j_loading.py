@@ -1,5 +1,6 @@
 """Loading into a Neo4j server and removing from it: interruptions, lost answers, several clients."""
 
+import signal
 import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -136,6 +137,33 @@ def test_a_server_killed_in_the_middle_of_a_load_and_restarted_ends_with_the_sam
             assert store.add([run], kill_and_restart) == 1
         finally:
             restarts[0].join()
+        assert store.check([run]) == []
+        assert counts(store) == due(run)
+
+
+def test_ctrl_c_ends_a_load_that_waits_for_a_server_that_is_down(
+    neo4j_server: Login, root: Path, tmp_path: Path
+) -> None:
+    server = neo4j_server.server
+    if server is None:
+        missing("neo4j", "only a server of the tests' own is killed: set IPGRAPH_NEO4J_LAUNCHER alone")
+    run = make_run(root, seed=4)
+    with (tmp_path / "errors").open("w") as errors:
+        client = loader(neo4j_server.uri, run, stderr=errors)
+    assert client.stdout is not None
+    client.stdout.readline()
+    server.kill()
+    try:
+        with pytest.raises(subprocess.TimeoutExpired):
+            client.wait(timeout=2)
+        client.send_signal(signal.SIGINT)
+        client.wait(timeout=neo4j_connect.RETRY_SECONDS / 2)
+    finally:
+        client.kill()
+        server.start()
+    assert "KeyboardInterrupt" in (tmp_path / "errors").read_text()
+    with Neo4jStore(neo4j_server.uri) as store:
+        assert store.add([run]) == 1
         assert store.check([run]) == []
         assert counts(store) == due(run)
 
