@@ -84,40 +84,38 @@ def content(run: RunDirectory) -> Content:
         for table in run.tables(name):
             found.add(name, table.to_pylist())
     for batch in pattern_batches(run, 1000):
-        found.add("patterns", batch)
+        found.add("patterns", batch.to_pylist())
     return found
 
 
-def pattern_batches(run: RunDirectory, size: int, start: int = 0) -> Iterator[list[Row]]:
-    """Yield batches of at most `size` patterns from row `start` on, in the shards' order.
+def pattern_batches(run: RunDirectory, size: int, start: int = 0) -> Iterator[pa.Table]:
+    """Yield a run's patterns from row `start` on, in the shards' order, in tables of at most `size` rows.
 
-    A batch ends where an instance does, unless that instance alone has more patterns. A row has Pattern's
-    columns and `nodes`, `influences` and `margins`, lists over its steps 0, 1, ...
+    A batch ends where an instance does, unless that instance alone has more patterns. The columns are
+    Pattern's and `nodes`, `influences` and `margins`, lists over the pattern's steps 0, 1, ...
     Raises IpgraphError if a shard's steps do not follow its patterns' paths.
     """
-    batch: list[Row] = []
-    for table in pattern_tables(run):
-        skipped = min(start, table.num_rows)
-        start -= skipped
-        for at in range(skipped, table.num_rows, size):
-            batch.extend(table.slice(at, size).to_pylist())
-            while len(batch) > size:
-                end = _last_end(batch, size)
-                yield batch[:end]
-                batch = batch[end:]
-    if batch:
-        yield batch
+    for table in _pattern_tables(run):
+        instances = table["instance"].to_pylist()
+        at = min(start, len(instances))
+        start -= at
+        while at < len(instances):
+            end = _batch_end(instances, at, size)
+            yield table.slice(at, end - at)
+            at = end
 
 
-def _last_end(rows: list[Row], size: int) -> int:
-    """Return how many of the first `size` rows come before the last of their instances' ends, if any does."""
-    for end in range(size, 0, -1):
-        if rows[end - 1]["instance"] != rows[end]["instance"]:
+def _batch_end(instances: list[str], start: int, size: int) -> int:
+    """Return where a batch ends that begins at a row: after the last instance that is whole, if one is."""
+    if len(instances) - start <= size:
+        return len(instances)
+    for end in range(start + size, start, -1):
+        if instances[end - 1] != instances[end]:
             return end
-    return size
+    return start + size
 
 
-def pattern_tables(run: RunDirectory) -> Iterator[pa.Table]:
+def _pattern_tables(run: RunDirectory) -> Iterator[pa.Table]:
     """Yield the patterns with their steps as lists (see `pattern_batches`) as one table a shard."""
     for patterns, steps in zip(run.tables("patterns"), run.tables("steps"), strict=True):
         patterns, steps = patterns.combine_chunks(), steps.combine_chunks()

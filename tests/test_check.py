@@ -43,7 +43,7 @@ def test_batches_hold_every_pattern_once_in_order_and_cut_no_instance(
     run: RunDirectory, size: int, start: int
 ) -> None:
     patterns = list(run.records("patterns"))[start:]
-    batches = [[row["id"] for row in batch] for batch in pattern_batches(run, size, start)]
+    batches = [batch["id"].to_pylist() for batch in pattern_batches(run, size, start)]
     assert [key for batch in batches for key in batch] == [pattern.id for pattern in patterns]
     assert all(0 < len(batch) <= size for batch in batches)
     owner = {pattern.id: pattern.instance for pattern in patterns}
