@@ -91,8 +91,8 @@ def content(run: RunDirectory) -> Content:
 def pattern_batches(run: RunDirectory, size: int, start: int = 0) -> Iterator[pa.Table]:
     """Yield a run's patterns from row `start` on, in the shards' order, in tables of at most `size` rows.
 
-    A batch ends where an instance does, unless that instance alone has more patterns. The columns are
-    Pattern's and `nodes`, `influences` and `margins`, lists over the pattern's steps 0, 1, ...
+    A batch ends where a shard does, or else an instance, unless that instance alone has more patterns. The
+    columns are Pattern's and `nodes`, `influences` and `margins`, lists over the pattern's steps 0, 1, ...
     Raises IpgraphError if a shard's steps do not follow its patterns' paths.
     """
     for table in _pattern_tables(run):
@@ -120,14 +120,18 @@ def _pattern_tables(run: RunDirectory) -> Iterator[pa.Table]:
     for patterns, steps in zip(run.tables("patterns"), run.tables("steps"), strict=True):
         patterns, steps = patterns.combine_chunks(), steps.combine_chunks()
         paths = _only_chunk(patterns["path"])
-        offsets = pc.subtract(paths.offsets, paths.offsets[0]) if len(paths) else pa.array([0], pa.int32())
         nodes = _only_chunk(steps["node"])
         if not nodes.equals(paths.flatten()):
             raise IpgraphError(f"run {run.id}: the steps of a shard do not follow its patterns' paths")
         for name, column in zip(STEP_LISTS, ("node", "influence", "margin"), strict=True):
-            lists = pa.ListArray.from_arrays(offsets, _only_chunk(steps[column]))
-            patterns = patterns.append_column(name, lists)
+            patterns = patterns.append_column(name, lists_like(paths, _only_chunk(steps[column])))
         yield patterns
+
+
+def lists_like(lists: pa.ListArray, values: pa.Array) -> pa.ListArray:
+    """Return other values in lists as long as the given ones, one after the other."""
+    offsets = pc.subtract(lists.offsets, lists.offsets[0]) if len(lists) else pa.array([0], pa.int32())
+    return pa.ListArray.from_arrays(offsets, values)
 
 
 def _only_chunk(column: pa.ChunkedArray) -> pa.Array:

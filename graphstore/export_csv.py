@@ -32,19 +32,19 @@ SEPARATOR = "\x1f"
 ARGUMENTS = "import.args"
 _TYPES: dict[str, str] = {"string": "string", "int": "long", "float": "double", "bool": "boolean"}
 _OF_RUNS = {
-    "Run": "MATCH (n:Run) WHERE n.id IN $runs",
-    "Instance": "MATCH (n:Instance) WHERE EXISTS { MATCH (r:Run)-[:EVALUATED]->(n) WHERE r.id IN $runs }",
-    "Pattern": "MATCH (n:Pattern) WHERE n.run IN $runs",
-    "Node": "MATCH (n:Node) WHERE n.model IN $models",
-    "Measure": "MATCH (n:Measure) WHERE n.run IN $runs",
-    "EVALUATED": "MATCH (a:Run)-[e:EVALUATED]->(b:Instance) WHERE a.id IN $runs",
-    "PRODUCED": "MATCH (a:Run)-[e:PRODUCED]->(b:Pattern) WHERE a.id IN $runs",
-    "HAS_PATTERN": "MATCH (a:Instance)-[e:HAS_PATTERN]->(b:Pattern) WHERE b.run IN $runs",
-    "THROUGH": "MATCH (a:Pattern)-[e:THROUGH]->(b:Node) WHERE a.run IN $runs",
-    "FLOWS_TO": "MATCH (a:Node)-[e:FLOWS_TO]->(b:Node) WHERE a.model IN $models",
-    "MEASURED": "MATCH (a:Run)-[e:MEASURED]->(b:Measure) WHERE a.id IN $runs",
+    "Run": "n.id IN $runs",
+    "Instance": "EXISTS { MATCH (r:Run)-[:EVALUATED]->(n) WHERE r.id IN $runs }",
+    "Pattern": "n.run IN $runs",
+    "Node": "n.model IN $models",
+    "Measure": "n.run IN $runs",
+    "EVALUATED": "a.id IN $runs",
+    "PRODUCED": "a.id IN $runs",
+    "HAS_PATTERN": "b.run IN $runs",
+    "THROUGH": "a.run IN $runs",
+    "FLOWS_TO": "a.model IN $models",
+    "MEASURED": "a.id IN $runs",
 }
-"""By label or relationship type, what of it belongs to runs: nodes `n`, relationships `e` from `a` to `b`."""
+"""By label or relationship type, which belong to runs: nodes `n`, relationships `e` from `a` to `b`."""
 
 
 def write_csv(store: EmbeddedStore, folder: Path, runs: Iterable[str]) -> str:
@@ -57,9 +57,9 @@ def write_csv(store: EmbeddedStore, folder: Path, runs: Iterable[str]) -> str:
         with tempfile.TemporaryDirectory(prefix="ipgraph-") as staging:
             # by way of Parquet, since the database writes floats to CSV with six decimals
             chosen: dict[str, Value] = {"runs": sorted(wanted), "models": models, "separator": SEPARATOR}
-            queries = {name: query for name, query, _ in _queries()}
-            files = export_files(database, queries, chosen, Path(staging), "export")
-            for name, _, header in _queries():
+            files: dict[str, Path] = {}
+            for name, query, header in _files():
+                files |= export_files(database, {name: query}, chosen, Path(staging), "export")
                 _write(folder / f"{name}.csv", header, pieces([files[name]]))
             breaks = _has_line_breaks(files)
     finally:
@@ -73,7 +73,7 @@ def write_csv(store: EmbeddedStore, folder: Path, runs: Iterable[str]) -> str:
     return f"in {folder}, the server stopped: neo4j-admin database import full neo4j @{ARGUMENTS}"
 
 
-def _queries() -> Iterator[tuple[str, str, list[str]]]:
+def _files() -> Iterator[tuple[str, str, list[str]]]:
     """Yield for each label and relationship type its name, the query of its rows, its file's header."""
     for record in NODES:
         name = record.__name__
@@ -82,12 +82,13 @@ def _queries() -> Iterator[tuple[str, str, list[str]]]:
         if record is Run:
             items.append(f"{SCHEMA_VERSION} AS schema_version")
             header += _typed({"schema_version": "int"})
-        yield name, f"{_OF_RUNS[name]} RETURN {', '.join(items)}", header
+        yield name, f"MATCH (n:{name}) WHERE {_OF_RUNS[name]} RETURN {', '.join(items)}", header
     for kind in RELATIONSHIPS:
+        name, source, target = kind.name, kind.source.__name__, kind.target.__name__
         items = ["offset(id(a)) AS source", "offset(id(b)) AS target", *_items("e", properties(kind))]
-        ends = [f":START_ID({kind.source.__name__})", f":END_ID({kind.target.__name__})"]
-        header = [*ends, *_typed(properties(kind))]
-        yield kind.name, f"{_OF_RUNS[kind.name]} RETURN {', '.join(items)}", header
+        header = [f":START_ID({source})", f":END_ID({target})", *_typed(properties(kind))]
+        match = f"MATCH (a:{source})-[e:{name}]->(b:{target})"
+        yield name, f"{match} WHERE {_OF_RUNS[name]} RETURN {', '.join(items)}", header
 
 
 def _items(variable: str, kinds: Mapping[str, ColumnType]) -> Iterator[str]:

@@ -32,8 +32,7 @@ from ipgraph.graphstore.store import Progress
 from ipgraph.graphstore.stored import counts, rows
 from ipgraph.graphstore.tables import arrow_schema, to_table
 
-RELATIONSHIP = {kind.name: kind for kind in RELATIONSHIPS}
-_KEYED = {name: (*kind.keys, *properties(kind)) for name, kind in RELATIONSHIP.items()}
+_KEYED = {kind.name: (*kind.keys, *properties(kind)) for kind in RELATIONSHIPS}
 OWN: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("Pattern", "patterns", tuple(columns(Pattern))),
     ("EVALUATED", "evaluations", _KEYED["EVALUATED"]),

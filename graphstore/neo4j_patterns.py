@@ -18,11 +18,9 @@ from threading import Event, Thread
 from typing import Any
 
 import neo4j
-import pyarrow as pa
-import pyarrow.compute as pc
 from neo4j.exceptions import ConstraintError
 
-from ipgraph.graphstore.content import pattern_batches
+from ipgraph.graphstore.content import lists_like, pattern_batches
 from ipgraph.graphstore.errors import IpgraphError
 from ipgraph.graphstore.neo4j_connect import Connection
 from ipgraph.graphstore.runs import RunDirectory
@@ -194,9 +192,7 @@ def _batches(run: RunDirectory, start: int) -> Iterator[_Batch]:
     for table in pattern_batches(run, BATCH_PATTERNS, start):
         lists = table["nodes"].combine_chunks()
         nodes = lists.flatten().dictionary_encode()
-        offsets = pc.subtract(lists.offsets, lists.offsets[0])
-        places = pa.ListArray.from_arrays(offsets, nodes.indices)
         rows = _Rows({name: table[name].to_pylist() for name in (*_SENT, "influences", "margins")})
-        rows["places"] = places.to_pylist()
+        rows["places"] = lists_like(lists, nodes.indices).to_pylist()
         yield _Batch(run.id, start, start + table.num_rows, nodes.dictionary.to_pylist(), rows)
         start += table.num_rows

@@ -25,7 +25,8 @@ WITH i, p.position AS position, count(*) AS runs, max(CASE WHEN p.run = $run THE
      sum(CASE WHEN p.run = $other THEN p.influence ELSE 0.0 END) AS other_influence
 WHERE runs = CASE WHEN $run = $other THEN 1 ELSE 2 END
 WITH i.subtask AS subtask, role, count(*) AS patterns,
-     count(CASE WHEN route = other_route THEN 1 END) AS same_paths, count(CASE WHEN sign = other_sign THEN 1 END) AS same_signs,
+     count(CASE WHEN route = other_route THEN 1 END) AS same_paths,
+     count(CASE WHEN sign = other_sign THEN 1 END) AS same_signs,
      avg(influence) AS mean_influence, avg(other_influence) AS other_mean_influence
 RETURN subtask, role, patterns, same_paths, 1.0 * same_paths / patterns AS same_path_share,
        1.0 * same_signs / patterns AS same_sign_share, mean_influence, other_mean_influence
