@@ -1,8 +1,10 @@
-// measured: comparing two runs of 66,000 patterns a level, 10 words a sentence: 0.92 s by this join, 1.4 s by one scan.
-MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
+// measured: two runs of 66,000 patterns a level: 1.0 s by looking each other pattern up by its id, 1.4 s by a join of the
+//   instances' patterns, 1.5 s by the common text's scan of both.
+MATCH (:Run {id: $run})-[:EVALUATED]->(i:Instance)
 WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
-MATCH (i)-[:HAS_PATTERN]->(q:Pattern {run: $other, level: $level})
-WHERE p.position = q.position
+MATCH (p:Pattern) USING INDEX p:Pattern(id)
+WHERE p.id STARTS WITH $run + '/' + i.id + '/' + left($level, 1)
+MATCH (q:Pattern {id: $other + substring(p.id, size($run))})
 WITH i.subtask AS subtask, p.role AS role, count(*) AS patterns,
      count(CASE WHEN p.route = q.route THEN 1 END) AS same_paths,
      count(CASE WHEN p.sign = q.sign THEN 1 END) AS same_signs,

@@ -16,16 +16,14 @@
 //   sign: 1 where the word's total influence >= 0, else -1.
 MATCH (r:Run {id: $run})-[e:EVALUATED]->(i:Instance {id: $instance})
 MATCH (i)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
-WITH e.target AS target, p, CASE WHEN $level = 'attention' THEN 2 ELSE 1 END AS stride
+WITH e.target AS target, e.tokens AS tokens, p, CASE WHEN $level = 'attention' THEN 2 ELSE 1 END AS stride
 UNWIND range(1, (size(p.path) - 1) / stride) AS layer
-WITH target, p.path[layer * stride + $first] AS id, count(*) AS words,
+WITH target, tokens, p.path[layer * stride + $first] AS id, collect(p) AS patterns,
      count(DISTINCT p.path[(layer - 1) * stride + $first]) AS sources
 WHERE sources > 1
 MATCH (n:Node {id: id})
 WHERE n.position <> target
-MATCH (n)<-[:THROUGH]-(p:Pattern {run: $run, level: $level, instance: $instance})
-MATCH (r:Run {id: $run})-[e:EVALUATED]->(i:Instance {id: $instance})
-RETURN n.label AS node, n.layer AS layer, n.position AS node_position,
-       e.tokens[n.position + $first] AS node_token, p.position AS position, p.token AS token, p.role AS role,
-       p.sign AS sign
+UNWIND patterns AS p
+RETURN n.label AS node, n.layer AS layer, n.position AS node_position, tokens[n.position + $first] AS node_token,
+       p.position AS position, p.token AS token, p.role AS role, p.sign AS sign
 ORDER BY layer, node_position, position
