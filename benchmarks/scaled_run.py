@@ -37,13 +37,16 @@ def demo_run(folder: Path, sentences: int = 100) -> RunDirectory:
     return extract("demo", "sva-obj", runs_dir=folder, limit=sentences)
 
 
-def scaled_run(source: RunDirectory, folder: Path, instances: int = INSTANCES) -> RunDirectory:
-    """Return a run of `instances` instances that repeats the source's, made unless it is there."""
+def scaled_run(source: RunDirectory, folder: Path, instances: int = INSTANCES, copy: int = 0) -> RunDirectory:
+    """Return a run of `instances` instances that repeats the source's, made unless it is there.
+
+    Each `copy` is another run, over the same instances.
+    """
     shards = -(-instances // SHARD_INSTANCES)
     own = {"id", "created", "settings", "environment", *_COUNTED}
     run = RunDirectory.create(
         folder,
-        {"repeats": source.id, "instances": instances},
+        {"repeats": source.id, "instances": instances} | ({"copy": copy} if copy else {}),
         fields={name: value for name, value in source.manifest["run"].items() if name not in own},
         environment={"benchmark": "scaled_run"},
         shards=shards,

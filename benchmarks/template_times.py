@@ -21,12 +21,15 @@ _ASKED: dict[str, Any] = {
 """Values for parameters that have no default."""
 
 
-def template_seconds(store: Store, run: Run) -> dict[str, float]:
-    """Return the median seconds of each template on a run, of subpath templates for each length 2 to 6."""
+def template_seconds(store: Store, run: Run, other: Run) -> dict[str, float]:
+    """Return the median seconds of each template on a run, of subpath templates for each length 2 to 6.
+
+    `other` is what templates of two runs compare it with.
+    """
     instance = store.read(
         "MATCH (:Run {id: $run})-[:EVALUATED]->(i:Instance) RETURN min(i.id) AS id", {"run": run.id}
     ).rows[0][0]
-    known = _ASKED | {"instance": instance, "other": run.id}
+    known = _ASKED | {"instance": instance, "other": other.id}
     found = {}
     for name, template in templates().items():
         if template.browser_only:

@@ -7,6 +7,7 @@ control character U+001F, which no word holds.
 
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow as pa
@@ -30,6 +31,8 @@ from ipgraph.graphstore.store import Value
 
 SEPARATOR = "\x1f"
 ARGUMENTS = "import.args"
+_AT_ONCE = 2
+"""Files written at a time."""
 _TYPES: dict[str, str] = {"string": "string", "int": "long", "float": "double", "bool": "boolean"}
 _OF_RUNS = {
     "Run": "n.id IN $runs",
@@ -57,11 +60,16 @@ def write_csv(store: EmbeddedStore, folder: Path, runs: Iterable[str]) -> str:
         with tempfile.TemporaryDirectory(prefix="ipgraph-") as staging:
             # by way of Parquet, since the database writes floats to CSV with six decimals
             chosen: dict[str, Value] = {"runs": sorted(wanted), "models": models, "separator": SEPARATOR}
-            files: dict[str, Path] = {}
-            for name, query, header in _files():
-                files |= export_files(database, {name: query}, chosen, Path(staging), "export")
-                _write(folder / f"{name}.csv", header, pieces([files[name]]))
-            breaks = _has_line_breaks(files)
+
+            def write(name: str, query: str, header: list[str]) -> tuple[str, Path]:
+                """Write a file; return its name and the Parquet file that it was made of."""
+                [file] = export_files(database, {name: query}, chosen, Path(staging), "export").values()
+                _write(folder / f"{name}.csv", header, pieces([file]))
+                return name, file
+
+            with ThreadPoolExecutor(_AT_ONCE) as pool:  # the database gives such rows to one thread only
+                written = [pool.submit(write, *asked) for asked in _files()]
+            breaks = _has_line_breaks(dict(file.result() for file in written))
     finally:
         database.close()
     options = [f"--nodes={kind.__name__}={kind.__name__}.csv" for kind in NODES]

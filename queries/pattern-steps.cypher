@@ -24,8 +24,9 @@ MATCH (r:Run {id: $run})-[:EVALUATED]->(i:Instance)
 WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
 WITH i ORDER BY i.id LIMIT $instances
 MATCH (i)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
-MATCH (p)-[t:THROUGH]->(n:Node)
+MATCH (p)-[t:THROUGH]->(:Node)
 RETURN i.id AS instance, p.level AS level, p.position AS position, p.token AS token, p.word AS word,
        p.role AS role, p.sign AS sign, p.total_influence AS total_influence, p.influence AS influence,
-       t.step AS step, n.label AS label, t.influence AS step_influence, t.margin AS margin
+       t.step AS step, substring(p.route, t.step * 11 + $first, 10) AS label, t.influence AS step_influence,
+       t.margin AS margin
 ORDER BY instance, position, step
