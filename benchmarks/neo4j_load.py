@@ -160,19 +160,19 @@ def remove(store: str, run: RunDirectory) -> float:
 
 def measure_imports(launcher: Path, run: RunDirectory) -> None:
     """Export an embedded store and import its files into a new server, offline, each time in a new folder."""
-    pairs = []
-    for _ in range(IMPORTS):
-        with tempfile.TemporaryDirectory() as folder:
-            pairs.append(measure_import(Path(folder), launcher, run))
-    exporting, importing = sorted(pairs, key=sum)[len(pairs) // 2]
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/exported.db"
+        push(path, run)
+        pairs = [measure_import(path, Path(folder, str(n)), launcher, run) for n in range(IMPORTS)]
+    exporting, importing = sorted(pairs, key=sum)[IMPORTS // 2]
     what = f"offline: export + import, the middle of {IMPORTS}, s"
     row(what, (f"{exporting:.1f} + {importing:.1f}", ""), "under 20 together")
 
 
-def measure_import(folder: Path, launcher: Path, run: RunDirectory) -> tuple[float, float]:
-    """Return the seconds of an export and of its import."""
-    path, files = f"{folder}/exported.db", folder / "files"
-    push(path, run)
+def measure_import(path: str, folder: Path, launcher: Path, run: RunDirectory) -> tuple[float, float]:
+    """Return the seconds of exporting a store and of importing its files."""
+    folder.mkdir()
+    files = folder / "files"
     with open_store(path) as opened:
         exporting = timed(lambda: export(opened, files, "neo4j-admin"))[0]
     server = Server(folder / "imported", launcher)

@@ -46,7 +46,7 @@ def scaled_run(source: RunDirectory, folder: Path, instances: int = INSTANCES, c
     own = {"id", "created", "settings", "environment", *_COUNTED}
     run = RunDirectory.create(
         folder,
-        {"repeats": source.id, "instances": instances} | ({"copy": copy} if copy else {}),
+        {"repeats": source.id, "instances": instances, "copy": copy},
         fields={name: value for name, value in source.manifest["run"].items() if name not in own},
         environment={"benchmark": "scaled_run"},
         shards=shards,

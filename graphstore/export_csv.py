@@ -8,6 +8,7 @@ control character U+001F, which no word holds.
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,7 +16,7 @@ import pyarrow.compute as pc
 from pyarrow import csv
 
 from ipgraph.graphstore.embedded import EmbeddedStore, open_file
-from ipgraph.graphstore.ladybug_source import export_files, pieces
+from ipgraph.graphstore.ladybug_source import export_file, pieces
 from ipgraph.graphstore.schema import (
     NODES,
     RELATIONSHIPS,
@@ -55,23 +56,22 @@ def write_csv(store: EmbeddedStore, folder: Path, runs: Iterable[str]) -> str:
     folder.mkdir()
     wanted = set(runs)
     models = sorted({run.model for run in store.runs() if run.id in wanted})
-    database = open_file(store.path)
-    try:
-        with tempfile.TemporaryDirectory(prefix="ipgraph-") as staging:
-            # by way of Parquet, since the database writes floats to CSV with six decimals
-            chosen: dict[str, Value] = {"runs": sorted(wanted), "models": models, "separator": SEPARATOR}
+    chosen: dict[str, Value] = {"runs": sorted(wanted), "models": models, "separator": SEPARATOR}
+    with (
+        closing(open_file(store.path)) as database,
+        tempfile.TemporaryDirectory(prefix="ipgraph-") as staging,
+    ):
 
-            def write(name: str, query: str, header: list[str]) -> tuple[str, Path]:
-                """Write a file; return its name and the Parquet file that it was made of."""
-                [file] = export_files(database, {name: query}, chosen, Path(staging), "export").values()
-                _write(folder / f"{name}.csv", header, pieces([file]))
-                return name, file
+        def write(asked: tuple[str, str, list[str]]) -> None:
+            """Write a file, by way of Parquet, since the database writes floats to CSV with six decimals."""
+            name, query, header = asked
+            staged = _staged(staging, name)
+            export_file(database, query, chosen, staged)
+            _write(folder / f"{name}.csv", header, pieces([staged]))
 
-            with ThreadPoolExecutor(_AT_ONCE) as pool:  # the database gives such rows to one thread only
-                written = [pool.submit(write, *asked) for asked in _files()]
-            breaks = _has_line_breaks(dict(file.result() for file in written))
-    finally:
-        database.close()
+        with ThreadPoolExecutor(_AT_ONCE) as pool:  # the database gives such rows to one thread only
+            list(pool.map(write, _files()))
+        breaks = _has_line_breaks(staging)
     options = [f"--nodes={kind.__name__}={kind.__name__}.csv" for kind in NODES]
     options += [f"--relationships={kind.name}={kind.name}.csv" for kind in RELATIONSHIPS]
     options += [f"--array-delimiter=U+{ord(SEPARATOR):04X}", "--id-type=integer"]
@@ -106,9 +106,13 @@ def _items(variable: str, kinds: Mapping[str, ColumnType]) -> Iterator[str]:
         yield f"{f'list_to_string($separator, {value})' if kind.endswith('[]') else value} AS {name}"
 
 
-def _has_line_breaks(files: Mapping[str, Path]) -> bool:
+def _staged(staging: str, name: str) -> Path:
+    return Path(staging, f"{name}.parquet")
+
+
+def _has_line_breaks(staging: str) -> bool:
     """Tell whether a field that a user writes has a line break; words and names of ours have none."""
-    tables = pieces([files[Instance.__name__], files[Measure.__name__]])
+    tables = pieces(_staged(staging, record.__name__) for record in (Instance, Measure))
     texts = (table[f.name] for table in tables for f in table.schema if pa.types.is_string(f.type))
     return any(pc.any(pc.match_substring_regex(column, "[\r\n]")).as_py() for column in texts)
 

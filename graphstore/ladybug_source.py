@@ -78,20 +78,16 @@ def from_store(old: Database, runs: Sequence[Run], staging: Path) -> Source:
         for start in range(0, len(ids), size):
             block = ids[start : start + size]
             ends: dict[str, Value] = {"run": run.id, "first": block[0], "last": block[-1]}
-            found = export_files(old, _EXPORTS, ends, staging, f"{run.id}-{start}")
-            for name, path in found.items():
+            for name, query in _EXPORTS.items():
+                path = staging / f"{run.id}-{start}-{name}.parquet"
+                export_file(old, query, ends, path)
                 files[name].append(path)
     return Source(runs, [measure for run in runs for measure in stored.measures(old, run.id)], files)
 
 
-def export_files(
-    old: Database, queries: Mapping[str, str], parameters: Mapping[str, Value], staging: Path, prefix: str
-) -> dict[str, Path]:
-    """Write the rows of each query to a Parquet file in `staging`; return the files by the queries' names."""
-    files = {name: staging / f"{prefix}-{name}.parquet" for name in queries}
-    for name, path in files.items():
-        old.read(f"COPY ({queries[name]}) TO {quoted(path)}", parameters)
-    return files
+def export_file(old: Database, query: str, parameters: Mapping[str, Value], path: Path) -> None:
+    """Write the rows of a query to a Parquet file."""
+    old.read(f"COPY ({query}) TO {quoted(path)}", parameters)
 
 
 def absent_instances(source: Source, held: set[str]) -> Iterator[pa.Table]:

@@ -275,5 +275,5 @@ def node_id(model: str, label: str) -> str:
 
 
 def pattern_id(run: str, instance: str, level: Level, position: int) -> str:
-    """Return a pattern's id: `<run>/<instance>/a004`."""
+    """Return a pattern's id, `<run>/<instance>/a004`, by whose beginning Neo4j's texts find patterns."""
     return f"{run}/{instance}/{level[0]}{position:03d}"

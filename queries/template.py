@@ -13,7 +13,7 @@
 
 Optional lines: `dialect: neo4j` or `dialect: ladybug` (the text runs on that store only) and
 `browser-only: yes` (it returns paths for Neo4j Browser to draw, so nothing here runs it). A file
-`<name>.<dialect>.cypher` beside `<name>.cypher` replaces its text on that store; its head is one line,
+`<name>.<dialect>.cypher` beside `<name>.cypher` replaces its text on that store; its head is
 `measured: ...`, which quotes the measurement that calls for it.
 """
 
