@@ -11,17 +11,17 @@ import psutil
 REPEATS = 5
 
 
-def median_seconds(work: Callable[[], object], repeats: int = REPEATS) -> float:
-    """Return the median wall-clock seconds of `repeats` calls, after one that warms up."""
-    work()
-    return statistics.median(_seconds(work) for _ in range(repeats))
+def median_seconds(work: Callable[[], object]) -> float:
+    """Return the median wall-clock seconds of a few calls, after one that warms up."""
+    return medians_in_turn(work)[0]
 
 
-def median_pair(first: Callable[[], object], second: Callable[[], object]) -> tuple[float, float]:
-    """Return the medians of two pieces of work, called in turn so that both meet the same machine."""
-    first(), second()
-    pairs = [(_seconds(first), _seconds(second)) for _ in range(REPEATS)]
-    return statistics.median(p[0] for p in pairs), statistics.median(p[1] for p in pairs)
+def medians_in_turn(*works: Callable[[], object]) -> list[float]:
+    """Return the median seconds of pieces of work, called in turn so that all meet the same machine."""
+    for work in works:
+        work()
+    rounds = [[_seconds(work) for work in works] for _ in range(REPEATS)]
+    return [statistics.median(found) for found in zip(*rounds, strict=True)]
 
 
 def _seconds(work: Callable[[], object]) -> float:

@@ -12,7 +12,7 @@ import time
 from typing import Any
 
 import torch
-from measure import median_pair, print_table
+from measure import medians_in_turn, print_table
 from published import Network, refine
 from torch import Tensor
 from transformers import BertConfig, BertForMaskedLM
@@ -36,7 +36,7 @@ def main() -> None:
     model = _model(asked).to(asked.device)
     ids = torch.randint(10, 100, (asked.batch, asked.tokens)).to(asked.device)
     target = asked.tokens - 4
-    ours, plain = median_pair(
+    ours, plain = medians_in_turn(
         lambda: patterns(model, ids, target, asked.samples),
         lambda: integrated_gradients(model, ids, target, asked.samples),
     )

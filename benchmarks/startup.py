@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from measure import median_pair, print_table
+from measure import medians_in_turn, print_table
 
 EMPTY = """\
 import typer
@@ -29,7 +29,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         empty = Path(folder) / "empty.py"
         empty.write_text(EMPTY)
-        ours, theirs = median_pair(
+        ours, theirs = medians_in_turn(
             lambda: _run(str(command), "--help"), lambda: _run(sys.executable, str(empty), "--help")
         )
     rows = [

@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Any
 
-from measure import median_seconds
+from measure import medians_in_turn
 
 from ipgraph.graphstore.schema import Run
 from ipgraph.graphstore.store import Store
@@ -24,13 +24,13 @@ _ASKED: dict[str, Any] = {
 def template_seconds(store: Store, run: Run, other: Run) -> dict[str, float]:
     """Return the median seconds of each template on a run, of subpath templates for each length 2 to 6.
 
-    `other` is what templates of two runs compare it with.
+    The templates are called in turn. `other` is what templates of two runs compare it with.
     """
     instance = store.read(
         "MATCH (:Run {id: $run})-[:EVALUATED]->(i:Instance) RETURN min(i.id) AS id", {"run": run.id}
     ).rows[0][0]
     known = _ASKED | {"instance": instance, "other": other.id}
-    found = {}
+    calls = {}
     for name, template in templates().items():
         if template.browser_only:
             continue
@@ -38,5 +38,5 @@ def template_seconds(store: Store, run: Run, other: Run) -> dict[str, float]:
         for extra in [{"k": k} for k in range(2, 7)] if name in SUBPATHS else [{}]:
             label = " ".join([name, *(f"{key}={value}" for key, value in extra.items())])
             parameters = {"run": run.id, **required, **extra}
-            found[label] = median_seconds(partial(run_template, template, store, **parameters))
-    return found
+            calls[label] = partial(run_template, template, store, **parameters)
+    return dict(zip(calls, medians_in_turn(*calls.values()), strict=True))
