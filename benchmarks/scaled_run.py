@@ -12,11 +12,10 @@ from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
-from ipgraph.graphstore.runs import SHARD_INSTANCES, RunDirectory, Shard
+from ipgraph.graphstore.runs import OWN_FIELDS, SHARD_INSTANCES, RunDirectory, Shard
 from ipgraph.graphstore.schema import Evaluation, Instance, Pattern, Step
 
 INSTANCES = 6600
-_COUNTED = ("instances", "patterns", "steps", "positions", "accuracy", "skipped", "state", "loaded")
 Example = tuple[Instance, Evaluation, list[Pattern], dict[str, list[Step]]]
 
 
@@ -43,11 +42,10 @@ def scaled_run(source: RunDirectory, folder: Path, instances: int = INSTANCES, c
     Each `copy` is another run, over the same instances.
     """
     shards = -(-instances // SHARD_INSTANCES)
-    own = {"id", "created", "settings", "environment", *_COUNTED}
     run = RunDirectory.create(
         folder,
         {"repeats": source.id, "instances": instances, "copy": copy},
-        fields={name: value for name, value in source.manifest["run"].items() if name not in own},
+        fields={name: value for name, value in source.manifest["run"].items() if name not in OWN_FIELDS},
         environment={"benchmark": "scaled_run"},
         shards=shards,
     )

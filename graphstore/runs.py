@@ -37,8 +37,9 @@ Settings = Mapping[str, object]
 
 MANIFEST = "run.json"
 MEASURES = "measures.parquet"
-_COUNTED = ("instances", "patterns", "steps", "positions", "accuracy", "skipped", "state", "loaded")
-"""Fields of Run that `finish` finds out."""
+_COUNTED = ("instances", "patterns", "steps", "positions", "accuracy", "skipped")
+OWN_FIELDS = frozenset(("id", "created", "settings", "environment", "state", "loaded", *_COUNTED))
+"""Fields of Run that `RunDirectory.create` and `finish` set; `create` is given the others."""
 
 
 def run_id(settings: Settings) -> str:
@@ -80,14 +81,13 @@ class RunDirectory:
     ) -> "RunDirectory":
         """Make the run directory of these settings under `root`, or reopen the one that is there.
 
-        `fields` are those of Run that are known before the first shard: all but id, created, settings,
-        environment and the ones that are counted at the end. `shards` is how many there will be.
+        `fields` are those of Run that are known before the first shard, all but OWN_FIELDS. `shards` is how
+        many there will be.
         """
         path = Path(root) / run_id(settings)
         if (path / MANIFEST).exists():
             return cls.open(path)
-        own = {"id", "created", "settings", "environment", *_COUNTED}
-        if due := (set(columns(Run)) - own) ^ set(fields):
+        if due := (set(columns(Run)) - OWN_FIELDS) ^ set(fields):
             raise IpgraphError(f"fields of a run missing or not known: {', '.join(sorted(due))}")
         manifest = {
             "schema_version": SCHEMA_VERSION,

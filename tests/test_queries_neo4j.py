@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from expected_data import Data
 from expected_rows import examples, names
-from fixtures import make_measures, make_run
+from query_runs import query_runs
 from servers import Login
 from test_queries_rows import close
 
@@ -23,11 +23,7 @@ pytestmark = pytest.mark.xdist_group("neo4j")
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> list[RunDirectory]:
-    """Two runs over the same instances, and two that a template must never mix in."""
-    root = tmp_path_factory.mktemp("runs")
-    first, second = make_run(root), make_run(root, seed=1)
-    first.write_measures(make_measures(first))
-    return [first, second, make_run(root, seed=2), make_run(root, dataset="ra-na", model="toy2-0", layers=2)]
+    return query_runs(tmp_path_factory.mktemp("runs"))
 
 
 def test_every_template_gives_the_same_rows_on_both_stores(

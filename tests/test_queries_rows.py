@@ -2,16 +2,16 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from expected_data import Data
 from expected_rows import examples, expected, names
-from fixtures import make_measures, make_run
+from query_runs import query_runs, remade
 
-from ipgraph.graphstore.runs import RunDirectory, Shard
+from ipgraph.graphstore.runs import RunDirectory
 from ipgraph.graphstore.schema import Pattern
 from ipgraph.graphstore.store import Store, open_store
 from ipgraph.queries import run, templates
@@ -21,11 +21,7 @@ pytestmark = pytest.mark.xdist_group("queries")
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> list[RunDirectory]:
-    """Two runs over the same instances, and two that a template must never mix in."""
-    root = tmp_path_factory.mktemp("runs")
-    first, second = make_run(root), make_run(root, seed=1)
-    first.write_measures(make_measures(first))
-    return [first, second, make_run(root, seed=2), make_run(root, dataset="ra-na", model="toy2-0", layers=2)]
+    return query_runs(tmp_path_factory.mktemp("runs"))
 
 
 @pytest.fixture(scope="module")
@@ -68,27 +64,15 @@ def test_rows_are_those_computed_from_the_parquet_files(
 @pytest.fixture(scope="module")
 def pieces(runs: list[RunDirectory], tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
     """A run in which every subject and the word before it are pieces of one word, and all is right."""
-    source, fields = runs[0], asdict(runs[0].run)
-    given = ("model", "model_name", "task", "dataset", "method", "level", "qoi", "baseline", "n_steps")
-    known = {name: fields[name] for name in (*given, "quadrature", "dtype", "layers", "heads")}
-    made = RunDirectory.create(
-        tmp_path_factory.mktemp("pieces"), {"pieces": True}, fields=known, environment={}, shards=1
-    )
-    shard = Shard(*(list(source.records(name)) for name in ("instances", "evaluations", "patterns", "steps")))
-    shard.evaluations = [replace(e, run=made.id, is_correct=True) for e in shard.evaluations]
-    whole = {(p.instance, p.level): p for p in shard.patterns if p.role == "subject"}
-    shard.patterns = [_piece(p, whole[p.instance, p.level], made.id) for p in shard.patterns]
-    shard.steps = [replace(s, pattern=s.pattern.replace(source.id, made.id)) for s in shard.steps]
-    made.write_shard(0, shard)
-    made.finish()
-    return made
+    subjects = {(p.instance, p.level): p for p in runs[0].records("patterns") if p.role == "subject"}
 
+    def joined(pattern: Pattern) -> Pattern:
+        subject = subjects[pattern.instance, pattern.level]
+        if pattern.position != subject.position - 1:
+            return pattern
+        return replace(pattern, word=subject.word, word_index=subject.word_index, role="subject")
 
-def _piece(pattern: Pattern, subject: Pattern, run_id: str) -> Pattern:
-    moved = replace(pattern, run=run_id, id=pattern.id.replace(pattern.run, run_id))
-    if pattern.position != subject.position - 1:
-        return moved
-    return replace(moved, word=subject.word, word_index=subject.word_index, role="subject")
+    return remade(runs[0], tmp_path_factory.mktemp("pieces"), joined, is_correct=True)
 
 
 @pytest.mark.parametrize("level", ["attention", "embedding"])
