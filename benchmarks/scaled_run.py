@@ -12,7 +12,7 @@ from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
-from ipgraph.graphstore.runs import OWN_FIELDS, SHARD_INSTANCES, RunDirectory, Shard
+from ipgraph.graphstore.runs import SHARD_INSTANCES, RunDirectory, Shard
 from ipgraph.graphstore.schema import Evaluation, Instance, Pattern, Step
 
 INSTANCES = 6600
@@ -45,7 +45,7 @@ def scaled_run(source: RunDirectory, folder: Path, instances: int = INSTANCES, c
     run = RunDirectory.create(
         folder,
         {"repeats": source.id, "instances": instances, "copy": copy},
-        fields={name: value for name, value in source.manifest["run"].items() if name not in OWN_FIELDS},
+        fields=source.fields,
         environment={"benchmark": "scaled_run"},
         shards=shards,
     )

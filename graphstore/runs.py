@@ -37,9 +37,9 @@ Settings = Mapping[str, object]
 
 MANIFEST = "run.json"
 MEASURES = "measures.parquet"
-_COUNTED = ("instances", "patterns", "steps", "positions", "accuracy", "skipped")
-OWN_FIELDS = frozenset(("id", "created", "settings", "environment", "state", "loaded", *_COUNTED))
-"""Fields of Run that `RunDirectory.create` and `finish` set; `create` is given the others."""
+_COUNTED = ("instances", "patterns", "steps", "positions", "accuracy", "skipped", "state", "loaded")
+"""Fields of Run that `finish` finds out."""
+_GIVEN = set(columns(Run)) - {"id", "created", "settings", "environment", *_COUNTED}
 
 
 def run_id(settings: Settings) -> str:
@@ -81,13 +81,13 @@ class RunDirectory:
     ) -> "RunDirectory":
         """Make the run directory of these settings under `root`, or reopen the one that is there.
 
-        `fields` are those of Run that are known before the first shard, all but OWN_FIELDS. `shards` is how
-        many there will be.
+        `fields` are those of Run that are known before the first shard: all but id, created, settings,
+        environment and the ones that are counted at the end. `shards` is how many there will be.
         """
         path = Path(root) / run_id(settings)
         if (path / MANIFEST).exists():
             return cls.open(path)
-        if due := (set(columns(Run)) - OWN_FIELDS) ^ set(fields):
+        if due := _GIVEN ^ set(fields):
             raise IpgraphError(f"fields of a run missing or not known: {', '.join(sorted(due))}")
         manifest = {
             "schema_version": SCHEMA_VERSION,
@@ -123,6 +123,11 @@ class RunDirectory:
     def is_complete(self) -> bool:
         """Whether every shard was written and the run finished."""
         return bool(self.manifest["state"] == "complete")
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The fields of Run that `create` was given."""
+        return {name: value for name, value in self.manifest["run"].items() if name in _GIVEN}
 
     @property
     def run(self) -> Run:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from expected_data import Data
 from expected_rows import examples, expected, names
-from query_runs import query_runs, remade
+from query_runs import query_runs
+from remade import remade
 
 from ipgraph.graphstore.runs import RunDirectory
 from ipgraph.graphstore.schema import Pattern
@@ -72,7 +73,8 @@ def pieces(runs: list[RunDirectory], tmp_path_factory: pytest.TempPathFactory) -
             return pattern
         return replace(pattern, word=subject.word, word_index=subject.word_index, role="subject")
 
-    return remade(runs[0], tmp_path_factory.mktemp("pieces"), joined, is_correct=True)
+    root = tmp_path_factory.mktemp("pieces")
+    return remade(runs[0], root, evaluations=lambda e: replace(e, is_correct=True), patterns=joined)
 
 
 @pytest.mark.parametrize("level", ["attention", "embedding"])

@@ -9,11 +9,12 @@ from typing import Any
 import networkx as nx
 import pytest
 from fixtures import HEADS, LAYERS, MODEL, make_measures, make_run
+from remade import remade
 from stores import changed_copy, counts, due, rows
 
 from ipgraph.graphstore import graph
 from ipgraph.graphstore.errors import UsageError
-from ipgraph.graphstore.runs import RunDirectory, Shard
+from ipgraph.graphstore.runs import RunDirectory
 from ipgraph.graphstore.schema import SHARD_TABLES, columns
 from ipgraph.graphstore.store import open_store
 
@@ -183,29 +184,8 @@ def test_a_longer_run_extends_the_graph_and_its_removal_shrinks_it(
 
 def short_run(run: RunDirectory, root: Path) -> RunDirectory:
     """Make a run of only those of a run's instances that are shorter than its longest."""
-    kept = [row for row in run.records("evaluations") if len(row.tokens) < run.run.positions]
-    ids = {row.instance for row in kept}
-    manifest = run.manifest
-    own = {"id", "created", "settings", "environment", "instances", "patterns", "steps", "positions"}
-    own |= {"accuracy", "skipped", "state", "loaded"}
-    fields = {name: value for name, value in manifest["run"].items() if name not in own}
-    made = RunDirectory.create(root, {"short of": run.id}, fields=fields, environment={}, shards=1)
-    patterns = [row for row in run.records("patterns") if row.instance in ids]
-    steps = {row.id: [] for row in patterns}  # type: dict[str, list[Any]]
-    for step in run.records("steps"):
-        steps.get(step.pattern, []).append(step)
-    renamed = {row.id: row.id.replace(run.id, made.id) for row in patterns}
-    made.write_shard(
-        0,
-        Shard(
-            instances=[row for row in run.records("instances") if row.id in ids],
-            evaluations=[replace(row, run=made.id) for row in kept],
-            patterns=[replace(row, run=made.id, id=renamed[row.id]) for row in patterns],
-            steps=[replace(step, pattern=renamed[row.id]) for row in patterns for step in steps[row.id]],
-        ),
-    )
-    made.finish()
-    return made
+    longest = run.run.positions
+    return remade(run, root, evaluations=lambda row: row if len(row.tokens) < longest else None)
 
 
 def test_removing_a_run_that_is_not_there_says_so(location: str, run: RunDirectory) -> None:
