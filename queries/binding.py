@@ -1,8 +1,8 @@
 """Binding: from what a user gives to the parameters a store gets, checked by what the template declares.
 
-Three types are looked up in the store: a `run` by a unique prefix of its id (`newest`: the newest complete
+Some types are looked up in the store: a `run` by a unique prefix of its id (`newest`: the newest complete
 one), a `level` (`finest`: attention where every run named has it), an `instance` by its id, the name of its
-row, or a unique prefix.
+row, or a unique prefix; a `subtask`, a `condition` or a `role` must be one that the first run has, or empty.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,6 +24,12 @@ WHERE r.id IN $runs
   AND (i.id = $text OR i.name = $text OR i.id STARTS WITH $text OR i.id CONTAINS $digest)
 RETURN DISTINCT i.id AS id, i.name AS name ORDER BY id LIMIT 1000
 """
+_NAMES = {
+    "subtask": "WITH DISTINCT i.subtask AS name",
+    "condition": "WITH DISTINCT i.condition AS name",
+    "role": "WITH DISTINCT e.roles AS roles UNWIND roles AS name",
+}
+"""By type of parameter, what makes the names that a run has of its instances."""
 
 
 def bind(template: Template, given: Mapping[str, object], store: "Store") -> "dict[str, Value]":
@@ -36,6 +42,9 @@ def bind(template: Template, given: Mapping[str, object], store: "Store") -> "di
     values |= {name: run.id for name, run in zip(by_type["run"], runs, strict=True)}
     values |= {name: resolve_level(runs, str(values[name])) for name in by_type["level"]}
     values |= {name: resolve_instance(store, [runs[0].id], str(values[name])) for name in by_type["instance"]}
+    for parameter in template.parameters:
+        if parameter.type in _NAMES and (name := str(values[parameter.name])):
+            _require_held(store, runs[0].id, parameter.type, name)
     return _with_first(template.text(store.dialect), values, store)
 
 
@@ -153,6 +162,16 @@ def resolve_instance(store: "Store", runs: Sequence[str], text: str) -> str:
                 f"instance {text!r} names {len(matches)} instances of {_named(runs)}: {some}, ..."
             )
     raise UsageError(f"{_named(runs)} has no instance {text!r}; `ipgraph query run instances` lists them")
+
+
+def _require_held(store: "Store", run: str, kind: str, name: str) -> None:
+    """Raise UsageError for a subtask, condition or role that a run does not have, listing those it has."""
+    held = f"MATCH (:Run {{id: $run}})-[e:EVALUATED]->(i:Instance) {_NAMES[kind]} RETURN DISTINCT name"
+    names = [str(row[0]) for row in store.read(held, {"run": run}).rows if row[0]]
+    if not names:
+        raise UsageError(f"the instances of run {run} have no {kind}s; leave {kind} {name!r} away")
+    if name not in names:
+        raise unknown(f"{kind} in run {run}", name, names)
 
 
 def _named(runs: Sequence[str]) -> str:

@@ -4,8 +4,8 @@
 //   run: run = newest  The run: a unique prefix of its id, or `newest` for the newest complete one.
 //   other: run  The run it is compared with.
 //   level: level = finest  `attention` or `embedding`; `finest` is attention where the run has it.
-//   subtask: string = ""  Only instances of this subtask; all where empty.
-//   condition: string = ""  Only instances of this condition; all where empty.
+//   subtask: subtask = ""  Only instances of this subtask; all where empty.
+//   condition: condition = ""  Only instances of this condition; all where empty.
 //   limit: int 1.. = 20  Rows at most.
 // columns:
 //   instance: Id of the instance.

@@ -3,8 +3,8 @@
 //   such instances need more steps.
 // parameters:
 //   run: run = newest  The run: a unique prefix of its id, or `newest` for the newest complete one.
-//   subtask: string = ""  Only instances of this subtask; all where empty.
-//   condition: string = ""  Only instances of this condition; all where empty.
+//   subtask: subtask = ""  Only instances of this subtask; all where empty.
+//   condition: condition = ""  Only instances of this condition; all where empty.
 //   threshold: float 0.. = 0.05  Only errors above this share of |qoi - qoi at the baseline|.
 //   limit: int 1.. = 20  Rows at most.
 // columns:

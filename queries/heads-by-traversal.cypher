@@ -4,9 +4,9 @@
 // parameters:
 //   run: run = newest  The run: a unique prefix of its id, or `newest` for the newest complete one.
 //   level: level attention = attention  Heads and skips exist at attention level only.
-//   subtask: string = ""  Only instances of this subtask; all where empty.
-//   condition: string = ""  Only instances of this condition; all where empty.
-//   role: string = ""  Only patterns of words in this role; all where empty.
+//   subtask: subtask = ""  Only instances of this subtask; all where empty.
+//   condition: condition = ""  Only instances of this condition; all where empty.
+//   role: role = ""  Only patterns of words in this role; all where empty.
 //   sign: int -1|0|1 = 0  1: patterns of words with total influence >= 0 (Pi_+); -1: the others (Pi_-); 0:
 //     both.
 //   layer: int 0.. = 0  Only heads of this layer; 0 for all.

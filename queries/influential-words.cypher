@@ -3,9 +3,9 @@
 // parameters:
 //   run: run = newest  The run: a unique prefix of its id, or `newest` for the newest complete one.
 //   level: level = finest  `attention` or `embedding`; `finest` is attention where the run has it.
-//   subtask: string = ""  Only instances of this subtask; all where empty.
-//   condition: string = ""  Only instances of this condition; all where empty.
-//   role: string = ""  Only words in this role; all where empty.
+//   subtask: subtask = ""  Only instances of this subtask; all where empty.
+//   condition: condition = ""  Only instances of this condition; all where empty.
+//   role: role = ""  Only words in this role; all where empty.
 //   sign: int -1|0|1 = 0  1: words with total influence >= 0; -1: the others; 0: both.
 //   at_least: int 1.. = 1  Only words that occur in so many instances.
 //   limit: int 1.. = 20  Rows at most.

@@ -3,11 +3,11 @@
 // parameters:
 //   run: run = newest  The run: a unique prefix of its id, or `newest` for the newest complete one.
 //   level: level attention = attention  Heads and skips exist at attention level only.
-//   role: string  Role of the word whose pattern it is.
+//   role: role  Role of the word whose pattern it is.
 //   layer: int 1..  Layer of the head, from 1.
 //   head: int 0..  Number of the head, from 0.
-//   subtask: string = ""  Only instances of this subtask; all where empty.
-//   condition: string = ""  Only instances of this condition; all where empty.
+//   subtask: subtask = ""  Only instances of this subtask; all where empty.
+//   condition: condition = ""  Only instances of this condition; all where empty.
 //   sign: int -1|0|1 = 0  1: patterns of words with total influence >= 0 (Pi_+); -1: the others (Pi_-); 0:
 //     both.
 //   limit: int 1.. = 100  Rows at most.

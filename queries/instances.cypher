@@ -2,8 +2,8 @@
 // description: The instances with what the model made of them; find here what `show` can draw.
 // parameters:
 //   run: run = newest  The run: a unique prefix of its id, or `newest` for the newest complete one.
-//   subtask: string = ""  Only instances of this subtask; all where empty.
-//   condition: string = ""  Only instances of this condition; all where empty.
+//   subtask: subtask = ""  Only instances of this subtask; all where empty.
+//   condition: condition = ""  Only instances of this condition; all where empty.
 //   correct: int -1|0|1 = -1  1: only those the model gets right; 0: only those it gets wrong; -1: all.
 //   limit: int 1.. = 20  Rows at most.
 // columns:

@@ -4,8 +4,8 @@
 // parameters:
 //   run: run = newest  The run: a unique prefix of its id, or `newest` for the newest complete one.
 //   level: level = finest  `attention` or `embedding`; `finest` is attention where the run has it.
-//   role: string  Role of the word.
-//   subtask: string = ""  Only instances of this subtask; all where empty.
+//   role: role  Role of the word.
+//   subtask: subtask = ""  Only instances of this subtask; all where empty.
 //   limit: int 1.. = 200  Rows at most.
 // columns:
 //   word: The word form.

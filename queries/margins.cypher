@@ -4,8 +4,8 @@
 // parameters:
 //   run: run = newest  The run: a unique prefix of its id, or `newest` for the newest complete one.
 //   level: level = finest  `attention` or `embedding`; `finest` is attention where the run has it.
-//   subtask: string = ""  Only instances of this subtask; all where empty.
-//   condition: string = ""  Only instances of this condition; all where empty.
+//   subtask: subtask = ""  Only instances of this subtask; all where empty.
+//   condition: condition = ""  Only instances of this condition; all where empty.
 // columns:
 //   layer: Layer, from 1.
 //   choices: Steps with more than one candidate.

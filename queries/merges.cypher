@@ -4,10 +4,10 @@
 // parameters:
 //   run: run = newest  The run: a unique prefix of its id, or `newest` for the newest complete one.
 //   level: level = finest  `attention` or `embedding`; `finest` is attention where the run has it.
-//   role: string  Role of one word.
-//   other_role: string  Role of the other word (the same role: two words that share it).
-//   subtask: string = ""  Only instances of this subtask; all where empty.
-//   condition: string = ""  Only instances of this condition; all where empty.
+//   role: role  Role of one word.
+//   other_role: role  Role of the other word (the same role: two words that share it).
+//   subtask: subtask = ""  Only instances of this subtask; all where empty.
+//   condition: condition = ""  Only instances of this condition; all where empty.
 // columns:
 //   subtask: Subtask of the instances.
 //   condition: Condition of the instances.

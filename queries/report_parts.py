@@ -1,16 +1,11 @@
-"""What reports are built from: tables made of rows, in print, and the checks that they share."""
+"""What reports are built from: tables made of rows, in print."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import groupby, islice
-from typing import TYPE_CHECKING, Literal
 
-from ipgraph.graphstore.errors import unknown
 from ipgraph.queries.labels import printed_head, printed_label, printed_step, printed_subpath
-from ipgraph.queries.running import Record, Rows, run
+from ipgraph.queries.running import Record, Rows
 from ipgraph.queries.tables import Table, TableColumn
-
-if TYPE_CHECKING:
-    from ipgraph.graphstore.store import Store
 
 EVERY = 1_000_000
 """A limit that leaves nothing out."""
@@ -59,21 +54,3 @@ def first_of_each(rows: Rows, key: str, limit: int) -> Iterator[Record]:
     """Yield the first rows of each value of a column; rows with the same value follow one another."""
     for _, group in groupby(rows, key=lambda record: record[key]):
         yield from islice(group, limit)
-
-
-def require_held(
-    store: "Store", run_id: str, kind: Literal["subtask", "condition", "role"], names: Iterable[str]
-) -> None:
-    """Raise UsageError for a name, unless empty, that the run does not have, listing those it has."""
-    asked = [name for name in names if name]
-    if not asked:
-        return
-    rows = run("structures" if kind == "role" else "accuracy", store, run=run_id)
-    held = {name for row in rows for name in (_strings(row["roles"]) if kind == "role" else [str(row[kind])])}
-    for name in asked:
-        if name not in held:
-            raise unknown(f"{kind} in run {rows.parameters['run']}", name, held)
-
-
-def _strings(value: object) -> list[str]:
-    return [str(part) for part in value] if isinstance(value, list) else []

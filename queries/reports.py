@@ -5,8 +5,6 @@ Every report is made from the store alone. Its function takes the store and, by 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import wraps
-from typing import TYPE_CHECKING, Any
 
 from ipgraph.queries import (
     report_evaluation,
@@ -16,11 +14,7 @@ from ipgraph.queries import (
     report_runs,
     report_words,
 )
-from ipgraph.queries.report_parts import require_held
 from ipgraph.queries.tables import Table
-
-if TYPE_CHECKING:
-    from ipgraph.graphstore.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,20 +27,7 @@ class Report:
 
 
 def _report(name: str, function: Callable[..., list[Table]]) -> Report:
-    return Report(name, (function.__doc__ or "").partition("\n")[0], _scoped(function))
-
-
-def _scoped(function: Callable[..., list[Table]]) -> Callable[..., list[Table]]:
-    """Make a report refuse a subtask, condition or role that its run does not have."""
-
-    @wraps(function)
-    def scoped(store: "Store", **options: Any) -> list[Table]:
-        for kind in ("subtask", "condition", "role"):
-            asked = [str(options.get(name, "")) for name in (kind, f"other_{kind}")]
-            require_held(store, options.get("run", ""), kind, asked)
-        return function(store, **options)
-
-    return scoped
+    return Report(name, (function.__doc__ or "").partition("\n")[0], function)
 
 
 _FUNCTIONS: dict[str, Callable[..., list[Table]]] = {

@@ -4,8 +4,8 @@
 // parameters:
 //   run: run = newest  The run: a unique prefix of its id, or `newest` for the newest complete one.
 //   level: level attention = attention  Heads and skips exist at attention level only.
-//   subtask: string = ""  Only instances of this subtask; all where empty.
-//   condition: string = ""  Only instances of this condition; all where empty.
+//   subtask: subtask = ""  Only instances of this subtask; all where empty.
+//   condition: condition = ""  Only instances of this condition; all where empty.
 //   limit: int 1.. = 1000  Rows at most.
 // columns:
 //   instance: Id of the instance.

@@ -3,8 +3,8 @@
 //   structure only.
 // parameters:
 //   run: run = newest  The run: a unique prefix of its id, or `newest` for the newest complete one.
-//   subtask: string = ""  Only instances of this subtask; all where empty.
-//   condition: string = ""  Only instances of this condition; all where empty.
+//   subtask: subtask = ""  Only instances of this subtask; all where empty.
+//   condition: condition = ""  Only instances of this condition; all where empty.
 // columns:
 //   subtask: Subtask of the instances.
 //   length: Tokens in the sentence, special ones included.

@@ -227,7 +227,6 @@ def _check_names(template: Template) -> None:
             f"{template.path}: a parameter cannot be called {name}, which means something else"
         )
     types = {p.type for p in template.parameters}
-    if types & {"level", "instance"} and "run" not in types:
-        raise TemplateError(
-            f"{template.path}: a level or an instance is one of a run; declare `run: run = newest`"
-        )
+    of_a_run = sorted(types & {"level", "instance", "subtask", "condition", "role"})
+    if of_a_run and "run" not in types:
+        raise TemplateError(f"{template.path}: a {of_a_run[0]} is one of a run; declare `run: run = newest`")

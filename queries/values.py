@@ -11,7 +11,19 @@ from typing import Literal, get_args
 from ipgraph.graphstore.errors import UsageError
 
 ParameterType = Literal[
-    "run", "level", "instance", "string", "int", "float", "bool", "string[]", "int[]", "float[]"
+    "run",
+    "level",
+    "instance",
+    "subtask",
+    "condition",
+    "role",
+    "string",
+    "int",
+    "float",
+    "bool",
+    "string[]",
+    "int[]",
+    "float[]",
 ]
 TYPES: tuple[ParameterType, ...] = get_args(ParameterType)
 Plain = str | int | float | bool

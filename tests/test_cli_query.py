@@ -117,6 +117,7 @@ def test_templates_of_ones_own_are_found(folder: Folder, tmp_path: Path) -> None
     [
         (("run", "skip-shar"), "unknown query 'skip-shar'; valid, nearest first: skip-share"),
         (("run", "skip-share", "--param", "sing=1"), "unknown parameter 'sing'; valid, nearest first: sign"),
+        (("run", "skip-share", "--param", "role=subjekt"), "'subjekt'; valid, nearest first: subject"),
         (("run", "skip-share", "--param", "sign=plus"), "not a whole number"),
         (("run", "skip-share", "--param", "sign"), "--param 'sign' is not of the form NAME=VALUE"),
         (("run", "skip-share", "--param", "sign=1", "--param", "sign=1"), "--param gives sign twice"),

@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from remade import remade
 
 from ipgraph.graphstore.errors import UsageError
 from ipgraph.graphstore.runs import RunDirectory
 from ipgraph.graphstore.schema import Run
-from ipgraph.graphstore.store import Store
+from ipgraph.graphstore.store import Store, open_store
 from ipgraph.queries import browser_script, run, run_cypher, template
 from ipgraph.queries.binding import resolve_level, resolve_run
 
@@ -127,6 +128,26 @@ def test_an_instance_is_named_by_id_row_or_prefix(store: Store) -> None:
         run("instance", store, instance="nothing")
 
 
+def test_names_that_the_run_does_not_have_are_refused(
+    location: str, runs: list[RunDirectory], tmp_path: Path
+) -> None:
+    where = f"in run {runs[0].id}"
+    plain = remade(runs[0], tmp_path / "plain", evaluations=lambda e: replace(e, roles=[""] * len(e.roles)))
+    with open_store(location) as store:
+        store.add([runs[0], plain])
+        with pytest.raises(
+            UsageError, match=f"unknown role {where} 'subjekt'; valid, nearest first: subject"
+        ):
+            run("merges", store, run=runs[0].id, role="subject", other_role="subjekt")
+        with pytest.raises(UsageError, match=f"unknown condition {where} 'plural'; .*first: plural-plural"):
+            run("skip-share", store, run=runs[0].id, condition="plural")
+        with pytest.raises(UsageError, match=f"unknown subtask {where} 'sva'; valid, nearest first: object"):
+            run("instances", store, run=runs[0].id, subtask="sva")
+        with pytest.raises(UsageError, match=f"run {plain.id} have no roles; leave role 'subject' away"):
+            run("skip-share", store, run=plain.id, role="subject")
+        assert run("skip-share", store, run=plain.id, condition="plural-plural", role="").rows
+
+
 def test_values_become_the_declared_type(store: Store, tmp_path: Path) -> None:
     lines = ("k: int 1.. = 3", "x: float = 1", "yes: bool = true", "ks: int[] = []", 'w: string = ""')
     names = ("k", "x", "yes", "ks", "w")
@@ -164,7 +185,7 @@ def test_a_parameter_that_does_not_fit_is_named_with_the_file(tmp_path: Path, gi
 
 def test_a_parameter_without_a_default_must_be_given(store: Store) -> None:
     with pytest.raises(
-        UsageError, match=r"merges\.cypher: the parameter role \(string: Role of one word\.\) has no"
+        UsageError, match=r"merges\.cypher: the parameter role \(role: Role of one word\.\) has no"
     ):
         run("merges", store)
 
