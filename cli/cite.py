@@ -1,6 +1,7 @@
 """`ipgraph cite`: what a methods section says of a run."""
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import typer
@@ -9,7 +10,7 @@ from ipgraph.cli.options import RUNS_DIR, RunsDirOption, StoreOption
 from ipgraph.cli.runs import RunArgument, find, flat
 
 if TYPE_CHECKING:
-    from ipgraph.graphstore.schema import Run
+    from ipgraph.graphstore.schema import Measure, Run
 
 PAPER = """\
 @inproceedings{lu2021influence,
@@ -50,14 +51,15 @@ QUADRATURES = {
 
 
 def cite(run: RunArgument, store: StoreOption = None, runs_dir: RunsDirOption = RUNS_DIR) -> None:
-    """Print what a methods section needs of a run: a paragraph, the settings behind it, and BibTeX."""
+    """Print what a methods section needs of a run: a paragraph, its evaluation included, settings, BibTeX."""
     from importlib.metadata import version
 
     found = find(run, store, runs_dir)
     record = found.directory.run if found.directory else found.stored
     assert record is not None  # noqa: S101
     tool = version("ipgraph")
-    typer.echo(paragraph(record, tool))
+    measures = found.directory.measures() if found.directory else _stored_measures(store, record.id)
+    typer.echo(paragraph(record, tool) + evaluation(measures))
     typer.echo(f"\nWhat determines the numbers:\n{_listing(record.settings)}")
     typer.echo(f"\nWhere they were computed:\n{_listing(record.environment)}")
     typer.echo(f"\n{PAPER}\n{TOOL.format(version=tool, year=record.created[:4], run=record.id)}", nl=False)
@@ -76,6 +78,30 @@ def paragraph(run: "Run", version: str) -> str:
         f"with {run.n_steps} points between it and the input, {QUADRATURES[run.quadrature]}, in {run.dtype}. "
         f"The quantity of interest is above zero, the model right, on {run.accuracy:.1%} of the sentences."
     )
+
+
+def evaluation(measures: "Sequence[Measure]") -> str:
+    """Return how a run's patterns were evaluated, in the words of a paper; nothing where they were not."""
+    from ipgraph.queries.report_evaluation import FIXED
+
+    compared = {measure.method for measure in measures if measure.metric == "ablated_accuracy"}
+    if not compared:
+        return ""
+    others = ", ".join(sorted(name.replace("_", " ") for name in compared - {"gpr", *FIXED}))
+    beside = f", beside {others}" if others else ""
+    seeds = ", ".join(sorted({str(measure.seed) for measure in measures}))
+    return (
+        f" The patterns were evaluated as in section 4 there{beside}; "
+        f"intervals are 95% percentile bootstraps over instances (seed {seeds})."
+    )
+
+
+def _stored_measures(store: str | None, run: str) -> "list[Measure]":
+    from ipgraph.graphstore.store import open_store
+    from ipgraph.graphstore.stored import measures
+
+    with open_store(store) as opened:
+        return measures(opened, run)
 
 
 def _method(name: str) -> str:

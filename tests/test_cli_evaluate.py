@@ -105,6 +105,14 @@ def test_reports_on_the_command_line_are_the_librarys(
     assert "MEASURED" in printed.stderr
 
 
+def test_cite_says_how_the_run_was_evaluated(done: Done, monkeypatch: pytest.MonkeyPatch) -> None:
+    methods = "attention, conductance, internal influence, random, skip replaced"
+    said = f"evaluated as in section 4 there, beside {methods}; intervals are 95% percentile bootstraps"
+    monkeypatch.chdir(done.path)
+    for place in ("runs", "elsewhere"):  # the run's directory, and the store alone
+        assert said in invoke("cite", done.run.id, "--runs-dir", place).stdout
+
+
 def test_reports_need_no_torch(done: Done) -> None:
     for report in ("table1", "figure5", "optimality"):
         assert imported("report", report, cwd=done.path) & {"torch", "transformers", "scipy", "numpy"} <= {
