@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import pytest
 import typer
 from cli_runs import Folder, folder, invoke, own, shared_folder
+from remade import remade
 
 from ipgraph.cli.app import app
 from ipgraph.cli.figures import points
@@ -108,7 +109,7 @@ def test_a_condition_is_drawn_with_the_edges_of_enough_of_its_instances(
         (("nowhere", "-o", "a.svg"), "has no instance 'nowhere'"),
         (("x", "-o", "a.jpg"), "valid: svg, pdf, png"),
         (("x", "-o", "a.svg", "--level", "word"), "unknown level 'word'"),
-        (("--condition", "nowhere", "-o", "a.svg"), "no instance of the run is of this condition"),
+        (("--condition", "nowhere", "-o", "a.svg"), "unknown condition in run"),
         (("--condition", CONDITION, "-o", "a.svg"), "of 2 structures"),
     ],
 )
@@ -130,13 +131,20 @@ def test_every_plot_is_written(folder: Folder, tmp_path: Path, plot: str) -> Non
 
 
 def test_a_scope_that_holds_nothing_is_an_error(folder: Folder, tmp_path: Path) -> None:
-    out = str(tmp_path / "a.svg")
-    assert "no patterns of this" in invoke("plot", "skip-share", "--subtask", "x", "-o", out, code=2).output
-    assert "no words in the role 'x'" in invoke("plot", "heads", "--role", "x", "-o", out, code=2).output
-    assert (
-        "no choices with a margin of this"
-        in invoke("plot", "margins", "--condition", "x", "-o", out, code=2).output
-    )
+    whole, out, place = folder.runs[0], str(tmp_path / "a.svg"), str(tmp_path / "rest.db")
+    gone = {i.id for i in whole.records("instances") if (i.subtask, i.condition) == (SUBTASK, CONDITION)}
+    rest = remade(whole, tmp_path, evaluations=lambda row: None if row.instance in gone else row)
+    with open_store(place) as store:
+        store.add([rest])
+    for command, said in (
+        (("draw",), "no instance of the run is of this condition"),
+        (("plot", "skip-share"), f"run {rest.id} has no patterns of this subtask and condition"),
+        (("plot", "heads", "--role", "det"), "no words in the role 'det' of this subtask and condition"),
+        (("plot", "margins"), "no choices with a margin of this subtask and condition"),
+    ):
+        where = ("--store", place, "--subtask", SUBTASK, "--condition", CONDITION, "-o", out)
+        assert said in " ".join(invoke(*command, *where, code=2).output.split())
+    assert "unknown subtask" in invoke("plot", "skip-share", "--subtask", "x", "-o", out, code=2).output
 
 
 def test_skip_shares_are_those_of_the_patterns_within_their_intervals(folder: Folder, store: Store) -> None:
