@@ -40,6 +40,7 @@ MEASURES = "measures.parquet"
 _COUNTED = ("instances", "patterns", "steps", "positions", "accuracy", "skipped", "state", "loaded")
 """Fields of Run that `finish` finds out."""
 _GIVEN = set(columns(Run)) - {"id", "created", "settings", "environment", *_COUNTED}
+"""Fields of Run that `create` is given."""
 
 
 def run_id(settings: Settings) -> str:

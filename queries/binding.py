@@ -42,9 +42,9 @@ def bind(template: Template, given: Mapping[str, object], store: "Store") -> "di
     values |= {name: run.id for name, run in zip(by_type["run"], runs, strict=True)}
     values |= {name: resolve_level(runs, str(values[name])) for name in by_type["level"]}
     values |= {name: resolve_instance(store, [runs[0].id], str(values[name])) for name in by_type["instance"]}
-    for parameter in template.parameters:
-        if parameter.type in _NAMES and (name := str(values[parameter.name])):
-            _require_held(store, runs[0].id, parameter.type, name)
+    for kind in _NAMES:
+        if asked := [str(values[p.name]) for p in template.parameters if p.type == kind and values[p.name]]:
+            _require_held(store, runs[0].id, kind, asked)
     return _with_first(template.text(store.dialect), values, store)
 
 
@@ -164,14 +164,15 @@ def resolve_instance(store: "Store", runs: Sequence[str], text: str) -> str:
     raise UsageError(f"{_named(runs)} has no instance {text!r}; `ipgraph query run instances` lists them")
 
 
-def _require_held(store: "Store", run: str, kind: str, name: str) -> None:
+def _require_held(store: "Store", run: str, kind: str, asked: Sequence[str]) -> None:
     """Raise UsageError for a subtask, condition or role that a run does not have, listing those it has."""
-    held = f"MATCH (:Run {{id: $run}})-[e:EVALUATED]->(i:Instance) {_NAMES[kind]} RETURN DISTINCT name"
-    names = [str(row[0]) for row in store.read(held, {"run": run}).rows if row[0]]
-    if not names:
-        raise UsageError(f"the instances of run {run} have no {kind}s; leave {kind} {name!r} away")
-    if name not in names:
-        raise unknown(f"{kind} in run {run}", name, names)
+    text = f"MATCH (:Run {{id: $run}})-[e:EVALUATED]->(i:Instance) {_NAMES[kind]} RETURN DISTINCT name"
+    held = [str(row[0]) for row in store.read(text, {"run": run}).rows if row[0]]
+    if not held:
+        raise UsageError(f"the instances of run {run} have no {kind}s; leave {kind} {asked[0]!r} away")
+    for name in asked:
+        if name not in held:
+            raise unknown(f"{kind} in run {run}", name, held)
 
 
 def _named(runs: Sequence[str]) -> str:

@@ -229,4 +229,6 @@ def _check_names(template: Template) -> None:
     types = {p.type for p in template.parameters}
     of_a_run = sorted(types & {"level", "instance", "subtask", "condition", "role"})
     if of_a_run and "run" not in types:
-        raise TemplateError(f"{template.path}: a {of_a_run[0]} is one of a run; declare `run: run = newest`")
+        raise TemplateError(
+            f"{template.path}: the type {of_a_run[0]} is looked up in a run; declare `run: run = newest`"
+        )

@@ -78,6 +78,7 @@ def test_a_head_says_title_description_parameters_and_columns(tmp_path: Path) ->
         ("// columns:", "// browser-only: maybe\n// columns:", "browser-only is 'maybe', neither yes nor no"),
         ("// title: ", "//     title: ", ":1: 'title: Words of a run' belongs to no line"),
         ("run: run = newest", "run: level = finest", "declare `run: run = newest`"),
+        ("run: run = newest", "run: role = subject", "the type role is looked up in a run"),
     ],
 )
 def test_what_is_wrong_is_said_with_the_file(tmp_path: Path, old: str, new: str, says: str) -> None:

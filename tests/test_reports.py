@@ -251,6 +251,21 @@ def test_lexical_sums_the_conditions_of_a_form(store: Store, data: Data, runs: l
 
 
 def test_roles_and_conditions_that_do_not_exist_are_named(store: Store, runs: list[RunDirectory]) -> None:
+    where = f"in run {runs[0].id}"
+    with pytest.raises(UsageError, match=f"unknown role {where} 'subjekt'; valid, nearest first: subject, "):
+        made("words", store, runs, role="subjekt")
+    for name in ("conditions", "heads"):
+        with pytest.raises(UsageError, match=f"unknown condition {where} 'plural'; .*first: plural-plural"):
+            made(name, store, runs, condition="plural")
+    with pytest.raises(UsageError, match=f"unknown subtask {where} 'sva'; valid, nearest first: "):
+        made("skip-share", store, runs, subtask="sva")
+    with pytest.raises(
+        UsageError, match="name two conditions to compare, of: plural-plural, plural-singular"
+    ):
+        made("conditions", store, runs, other_condition="")
+
+
+def test_every_report_refuses_names_that_do_not_exist(store: Store, runs: list[RunDirectory]) -> None:
     tried = 0
     for name, report in REPORTS.items():
         for option in signature(report.function).parameters:
@@ -262,10 +277,6 @@ def test_roles_and_conditions_that_do_not_exist_are_named(store: Store, runs: li
                 ):
                     made(name, store, runs, **{option: "plura"})
     assert tried > 20
-    with pytest.raises(
-        UsageError, match="name two conditions to compare, of: plural-plural, plural-singular"
-    ):
-        made("conditions", store, runs, other_condition="")
 
 
 def test_a_scope_without_rows_is_said(store: Store, runs: list[RunDirectory]) -> None:
