@@ -50,10 +50,12 @@ def load_model(
         raise unknown("dtype", dtype, DTYPES)
     where = _device(device)
     folder = _folder(str(name))
-    config, tokenizer = _config(str(name), folder, revision)
+    is_local = Path(folder).is_dir()
+    commit = None if is_local else _commit(str(name), revision)
+    config, tokenizer = _config(str(name), folder, commit)
     task, make_adapter = _architecture(str(name), config)
-    module = _weights(str(name), folder, revision, config.architectures[0], dtype).to(where)
-    digest = _digest(Path(folder)) if Path(folder).is_dir() else str(module.config._commit_hash)
+    module = _weights(str(name), folder, commit, config.architectures[0], dtype).to(where)
+    digest = commit or _digest(Path(folder))
     return LoadedModel(
         name=str(name),
         key=f"{Path(name).name}-{digest[:8]}",
@@ -85,20 +87,37 @@ def _device(name: str) -> torch.device:
     return torch.device("cuda")
 
 
-def _config(name: str, folder: str, revision: str | None) -> tuple[Any, Any]:
+def _commit(name: str, revision: str | None) -> str:
+    """Return the commit that a branch or tag of a hub model stands for now, so that all files are of one."""
+    from transformers.utils.hub import cached_file, extract_commit_hash
+
+    try:
+        commit = extract_commit_hash(cached_file(name, "config.json", revision=revision), None)
+    except (OSError, ValueError) as error:
+        raise _not_to_be_had(name, error) from error
+    if commit is None:
+        raise IpgraphError(f"the Hugging Face hub does not say which commit of model {name!r} it gave")
+    return commit
+
+
+def _config(name: str, folder: str, commit: str | None) -> tuple[Any, Any]:
     from transformers import AutoConfig, AutoTokenizer
 
     if Path(folder).is_dir() and not (Path(folder) / "config.json").exists():
         raise UsageError(f"{folder} is not a Hugging Face model folder: it has no config.json")
     try:
-        config = AutoConfig.from_pretrained(folder, revision=revision, trust_remote_code=False)
-        tokenizer = AutoTokenizer.from_pretrained(folder, revision=revision, trust_remote_code=False)
+        config = AutoConfig.from_pretrained(folder, revision=commit, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(folder, revision=commit, trust_remote_code=False)
     except (OSError, ValueError) as error:
-        raise UsageError(
-            f"model {name!r} is none of the demo models ({', '.join(nearest_first(name, DEMOS))}), no folder "
-            f"with a model, and could not be had from the Hugging Face hub: {_first_line(error)}"
-        ) from error
+        raise _not_to_be_had(name, error) from error
     return config, tokenizer
+
+
+def _not_to_be_had(name: str, error: Exception) -> UsageError:
+    return UsageError(
+        f"model {name!r} is none of the demo models ({', '.join(nearest_first(name, DEMOS))}), no folder "
+        f"with a model, and could not be had from the Hugging Face hub: {_first_line(error)}"
+    )
 
 
 def _architecture(name: str, config: Any) -> tuple[Task, Callable[[Any], Adapter]]:
@@ -115,7 +134,7 @@ def _architecture(name: str, config: Any) -> tuple[Task, Callable[[Any], Adapter
     return task, make_adapter
 
 
-def _weights(name: str, folder: str, revision: str | None, architecture: str, dtype: str) -> Any:
+def _weights(name: str, folder: str, commit: str | None, architecture: str, dtype: str) -> Any:
     import transformers
 
     # Its progress bar over the weights would break into our own.
@@ -123,7 +142,7 @@ def _weights(name: str, folder: str, revision: str | None, architecture: str, dt
     try:
         module = getattr(transformers, architecture).from_pretrained(
             folder,
-            revision=revision,
+            revision=commit,
             dtype=DTYPES[dtype],
             use_safetensors=True,
             trust_remote_code=False,
