@@ -8,8 +8,8 @@ import torch
 from ipgraph.extractor.models import LoadedModel
 from ipgraph.graphstore.errors import IpgraphError
 
-_CPU_BUDGET = 512 * 2**20
-"""Bytes to work in on a CPU: more sentences at once gain nothing there once matrix products are large."""
+_CPU_BATCH = 512 * 2**20
+"""Bytes that a batch of several sentences takes on a CPU, where matrix products gain nothing from more."""
 _SHARE = 0.5
 """Of the free memory, what one batch may take."""
 
@@ -31,17 +31,18 @@ def plan(
     sentences: int | None = None,
     budget: int | None = None,
 ) -> Plan:
-    """Return how to work on sentences of that many positions within `budget` bytes (by default: free memory).
+    """Return how to work on sentences of that many positions within `budget` bytes.
 
-    Raises IpgraphError, naming the memory needed, where even one word of one sentence does not fit.
+    By default that is half of what is free. On a CPU, where `sentences` is not given, a batch of several
+    takes no more than gains time. Raises IpgraphError, naming the memory needed, where even one word of one sentence does not fit.
     """
     room = budget if budget is not None else _room(model)
     for keep in (True, False):
         fixed, word = _bytes(model, positions, samples, keep)
         at_once = (sentences or 1) * (fixed + word * positions)
         if at_once <= room:
-            fitting = sentences or max(1, room // at_once)
-            return Plan(fitting, positions, keep)
+            worth = min(room, _CPU_BATCH) if model.device.type == "cpu" else room
+            return Plan(sentences or max(1, worth // at_once), positions, keep)
         if (spare := room - (sentences or 1) * fixed) >= (sentences or 1) * word:
             return Plan(sentences or 1, int(spare // ((sentences or 1) * word)), keep)
     needed = (fixed + word) * (sentences or 1)
@@ -56,9 +57,7 @@ def _room(model: LoadedModel) -> int:
     if model.device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(model.device)
         return int(_SHARE * (free + torch.cuda.memory_reserved() - torch.cuda.memory_allocated()))
-    free = int(_SHARE * psutil.virtual_memory().available)
-    fixed, word = _bytes(model, 16, 50, True)
-    return min(free, max(_CPU_BUDGET, int(fixed + word * 16)) if free else 0)
+    return int(_SHARE * psutil.virtual_memory().available)
 
 
 def _bytes(model: LoadedModel, positions: int, samples: int, keep: bool) -> tuple[int, int]:

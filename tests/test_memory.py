@@ -1,12 +1,13 @@
 """Splitting the work changes nothing but the memory it takes."""
 
+import psutil
 import pytest
 import torch
 from tiny_models import save_masked_lm
 
 from ipgraph.extractor import load_model
 from ipgraph.extractor.gpr import Refinement, refine_attention, refine_embeddings
-from ipgraph.extractor.memory import plan
+from ipgraph.extractor.memory import Plan, plan
 from ipgraph.extractor.models import LoadedModel
 from ipgraph.extractor.options import Options
 from ipgraph.extractor.trace import Trace
@@ -32,6 +33,28 @@ def test_less_memory_means_fewer_sentences_then_words_then_states(model: LoadedM
     assert any(p.keep and p.sentences == 1 and p.words < 20 for p in plans)
     assert any(not p.keep for p in plans)
     assert plans[-1].words == 1
+
+
+def test_free_memory_decides_what_is_split_and_refused(
+    model: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A CPU batch is small because more gains nothing there; what is asked for, or is long, may take more."""
+    whole = next(2**k for k in range(20, 60) if _fits_whole(model, 2**k))
+    assert whole > 2**30
+    free = psutil.virtual_memory()
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: free._replace(available=4 * whole))
+    assert plan(model, 512, 50, sentences=64) == Plan(64, 512, keep=True)
+    assert plan(model, 512, 50).sentences < 64
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: free._replace(available=whole // 64))
+    with pytest.raises(IpgraphError, match=r"64 sentence\(s\) of 512 tokens"):
+        plan(model, 512, 50, sentences=64)
+
+
+def _fits_whole(model: LoadedModel, budget: int) -> bool:
+    try:
+        return plan(model, 512, 50, sentences=64, budget=budget) == Plan(64, 512, keep=True)
+    except IpgraphError:
+        return False
 
 
 def test_a_plan_holds_what_it_promises(model: LoadedModel) -> None:
