@@ -85,14 +85,13 @@ def _run(target: str, extraction: Extraction, selection: Selection) -> "RunDirec
 
 def _measure(run: "RunDirectory", asked: Asked, extraction: Extraction, seed: int) -> "list[Measure]":
     with progress("evaluating", "sentences") as bar:
+        from ipgraph.extractor.evaluation.evaluate import COMPARABLE
         from ipgraph.extractor.evaluation.evaluate import evaluate as measure
         from ipgraph.extractor.evaluation.searches import Searches
-        from ipgraph.extractor.methods import METHODS
 
-        everything = [name for name in METHODS if name != "gpr"]
         return measure(
             run,
-            methods=everything if asked.methods == "all" else asked.methods.split(","),
+            methods=COMPARABLE if asked.methods == "all" else asked.methods.split(","),
             searches=Searches(
                 nodes_per_layer=asked.nodes_per_layer,
                 beam=asked.beam,

@@ -52,7 +52,7 @@ def _option(panel: str, help_: str, *names: str, **more: Any) -> Any:
 
 METHODS_HELP = (
     "How paths are chosen: gpr; or, to compare, attention, attention_max, conductance, internal_influence, "
-    "internal_influence_l2 (embedding level only), random, skip_replaced."
+    "internal_influence_l2 (embedding level only), random."
 )
 
 

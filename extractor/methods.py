@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ipgraph.extractor.gpr import SKIP, Refinement, refine_attention, refine_embeddings
+from ipgraph.extractor.gpr import Refinement, refine_attention, refine_embeddings
 from ipgraph.extractor.node_scores import FINDERS, Find
-from ipgraph.extractor.sets import EVERY, paths, steps
+from ipgraph.extractor.sets import paths, steps
 from ipgraph.extractor.trace import Trace
 from ipgraph.graphstore.schema import LEVELS, Level
 
@@ -96,13 +96,6 @@ def _random_hops(trace: Trace, embedding: Refinement, keys: Keys) -> Refinement:
     return along(trace, embedding.positions, random_hops(trace, embedding.positions, keys))
 
 
-def _skip_replaced(trace: Trace, embedding: Refinement, _: Keys) -> Refinement:
-    """Return guided patterns with every head in the place of each skip."""
-    found = refine_attention(trace, embedding)
-    assert found.choices is not None  # noqa: S101 (attention level)
-    return along(trace, found.positions, found.choices.masked_fill(found.choices == SKIP, EVERY))
-
-
 _EMBEDDING: tuple[Level, ...] = ("embedding",)
 
 METHODS: dict[str, Method] = {
@@ -129,7 +122,4 @@ METHODS: dict[str, Method] = {
         _scored(FINDERS["internal_influence_l2"]),
     ),
     "random": Method("positions, heads and skips drawn at random", LEVELS, _random, _random_hops),
-    "skip_replaced": Method(
-        "guided patterns with every head in place of each skip", ("attention",), _gpr, _skip_replaced
-    ),
 }

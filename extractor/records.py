@@ -8,7 +8,6 @@ from torch import Tensor
 from ipgraph.extractor.encode import Encoded
 from ipgraph.extractor.gpr import SKIP, Refinement
 from ipgraph.extractor.models import LoadedModel
-from ipgraph.extractor.sets import EVERY
 from ipgraph.extractor.trace import Trace
 from ipgraph.graphstore.errors import IpgraphError
 from ipgraph.graphstore.runs import Shard
@@ -86,17 +85,15 @@ def add_patterns(
             source = path[0]
             if source >= len(one.ids) or not moves[row][source]:
                 continue
-            groups = _places(path, choices[row][word] if choices else None, model.adapter.heads)
-            places = [place for group in groups for place in group]
+            places = _places(path, choices[row][word] if choices else None)
             pattern = _pattern(
                 run, model.key, one, level, total[row][source], influence[row][word][-1], places
             )
             shard.patterns.append(pattern)
-            numbers = zip(groups, influence[row][word], margin[row][word], strict=True)
-            values = [(value, over) for group, value, over in numbers for _ in group]
+            steps = zip(pattern.path, influence[row][word], margin[row][word], strict=True)
             shard.steps += [
                 Step(pattern.id, step, node, value, None if over != over else over)
-                for step, (node, (value, over)) in enumerate(zip(pattern.path, values, strict=True))
+                for step, (node, value, over) in enumerate(steps)
             ]
 
 
@@ -104,15 +101,14 @@ def _listed(choices: Tensor | None, positions: Tensor) -> list[list[list[int]]] 
     return None if choices is None else torch.as_tensor(choices).expand(*positions.shape[:2], -1).tolist()
 
 
-def _places(path: list[int], choices: list[int] | None, heads: int) -> list[list[Place]]:
-    """Return a path's nodes in order, those that were chosen at once together."""
-    places: list[list[Place]] = [[("input", 0, path[0], -1)]]
+def _places(path: list[int], choices: list[int] | None) -> list[Place]:
+    """Return a path's nodes in order."""
+    places: list[Place] = [("input", 0, path[0], -1)]
     for layer, position in enumerate(path[1:], 1):
         if choices is not None:
-            choice = choices[layer - 1]
-            every = range(heads) if choice == EVERY else [choice]
-            places.append([("skip" if h == SKIP else "head", layer, position, h) for h in every])
-        places.append([("embedding", layer, position, -1)])
+            head = choices[layer - 1]
+            places.append(("skip" if head == SKIP else "head", layer, position, head))
+        places.append(("embedding", layer, position, -1))
     return places
 
 

@@ -40,6 +40,8 @@ from ipgraph.graphstore.schema import Level, Measure
 Progress = Callable[[int, int], None]
 COMPARED = ("attention", "conductance", "internal_influence", "random", "skip_replaced")
 """The methods that guided patterns are compared with unless others are named."""
+COMPARABLE = (*(name for name in METHODS if name != "gpr"), "skip_replaced")
+"""All that they can be compared with; with every head in the place of a skip, a pattern is no path."""
 
 
 def evaluate(
@@ -62,8 +64,8 @@ def evaluate(
     Raises UsageError where the run is not one that can be evaluated.
     """
     for name in methods:
-        if name not in METHODS:
-            raise unknown("method", name, METHODS)
+        if name not in COMPARABLE:
+            raise unknown("method", name, COMPARABLE)
     if draws < 2 or repeats < 2:
         raise UsageError(f"{draws} draws and {repeats} resamples were asked for; both need at least 2")
     model = model or model_of(run, device)
