@@ -34,7 +34,8 @@ def plan(
     """Return how to work on sentences of that many positions within `budget` bytes.
 
     By default that is half of what is free. On a CPU, where `sentences` is not given, a batch of several
-    takes no more than gains time. Raises IpgraphError, naming the memory needed, where even one word of one sentence does not fit.
+    takes no more than gains time. Raises IpgraphError, naming the memory needed, where even one word of one
+    sentence does not fit.
     """
     room = budget if budget is not None else _room(model)
     for keep in (True, False):
