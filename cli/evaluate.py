@@ -1,7 +1,7 @@
 """`ipgraph evaluate`: how well a run's patterns explain its model, beside other methods."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,12 +10,15 @@ import typer
 from ipgraph.cli.ingest import add_runs, extract_run
 from ipgraph.cli.options import Extraction, FormatOption, Selection, StoreOption, takes
 from ipgraph.cli.progress import progress
+from ipgraph.graphstore.errors import UsageError
 
 if TYPE_CHECKING:
     from ipgraph.graphstore.runs import RunDirectory
     from ipgraph.graphstore.schema import Measure
 
 _RUN_ID = re.compile("r[0-9a-f]{1,12}")
+_SERVE_ANY_RUN = {"device", "batch_size", "runs_dir", "seed"}
+"""Options of an extraction or selection that an evaluation uses too; a run's other ones are its own."""
 
 TargetArgument = Annotated[
     str,
@@ -56,9 +59,10 @@ class Asked:
 
 
 @takes("selection", Selection)
-@takes("extraction", Extraction)
+@takes("extraction", Extraction, without="method")
 @takes("asked", Asked)
 def evaluate(
+    context: typer.Context,
     target: TargetArgument,
     asked: Asked,
     extraction: Extraction,
@@ -67,20 +71,33 @@ def evaluate(
     output: FormatOption = "table",
 ) -> None:
     """Evaluate a run's patterns beside other methods: ablated accuracy, concentration, alignment, entropy."""
-    run = _run(target, extraction, selection)
+    run = _run(context, target, extraction, selection)
     measures = _measure(run, asked, extraction, selection.seed)
     _keep(run, measures, store)
     _print(run, measures, output)
 
 
-def _run(target: str, extraction: Extraction, selection: Selection) -> "RunDirectory":
-    """Return the run that is meant, or the finished extraction of the dataset that is."""
+def _run(context: typer.Context, target: str, extraction: Extraction, selection: Selection) -> "RunDirectory":
+    """Return the run that is meant, or the dataset's finished extraction; a built-in dataset's name wins."""
+    from ipgraph.extractor.datasets import names
     from ipgraph.graphstore.runs import find_run
 
-    if (Path(target) / "run.json").exists() or _RUN_ID.fullmatch(target):
-        return find_run(extraction.runs_dir, target)
-    run, _ = extract_run(target, replace(extraction, method="gpr"), selection)
-    return run
+    is_directory = (Path(target) / "run.json").exists()
+    if not is_directory and (target in names() or not _RUN_ID.fullmatch(target)):
+        run, _ = extract_run(target, extraction, selection)
+        return run
+    _refuse_what_is_the_runs_own(context, target)
+    return find_run(extraction.runs_dir, target)
+
+
+def _refuse_what_is_the_runs_own(context: typer.Context, run: str) -> None:
+    for option in (*fields(Extraction), *fields(Selection)):
+        source = context.get_parameter_source(option.name)
+        if source is not None and source.name == "COMMANDLINE" and option.name not in _SERVE_ANY_RUN:
+            name = option.name.replace("_", "-")
+            raise UsageError(
+                f"--{name} is for extracting a dataset, and {run} is a run, which has its own; leave it out"
+            )
 
 
 def _measure(run: "RunDirectory", asked: Asked, extraction: Extraction, seed: int) -> "list[Measure]":

@@ -87,7 +87,9 @@ class Selection:
     limit: Annotated[
         int | None, _option("Dataset", "Use this many sentences, balanced over conditions.", min=1)
     ] = None
-    seed: Annotated[int, _option("Dataset", "Seed of that choice.")] = 0
+    seed: Annotated[
+        int, _option("Dataset", "Seed of that choice, and of what is random in an evaluation.")
+    ] = 0
     max_tokens: Annotated[
         int | None,
         _option("Dataset", "Leave out sentences of more tokens, \\[CLS] and \\[SEP] included.", min=1),
@@ -104,8 +106,11 @@ Options = TypeVar("Options")
 Command = Callable[..., None]
 
 
-def takes(name: str, options: type[Options]) -> Callable[[Command], Command]:
-    """Give a command the fields of a dataclass as options; it gets them as the one argument `name`."""
+def takes(name: str, options: type[Options], *, without: str = "") -> Callable[[Command], Command]:
+    """Give a command the fields of a dataclass as options; it gets them as the one argument `name`.
+
+    The field `without`, if any, is no option there and keeps its default.
+    """
 
     def decorate(command: Command) -> Command:
         hints = get_type_hints(options, include_extras=True)
@@ -114,6 +119,7 @@ def takes(name: str, options: type[Options]) -> Callable[[Command], Command]:
                 f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=hints[f.name]
             )
             for f in fields(options)  # type: ignore[arg-type]
+            if f.name != without
         ]
 
         @wraps(command)

@@ -135,6 +135,30 @@ def test_a_run_is_evaluated_by_its_id(done: Done, tmp_path: Path, monkeypatch: p
         assert [run.id for run in opened.runs()] == [done.run.id]
 
 
+def test_a_datasets_name_wins_over_the_beginning_of_a_runs_id(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`ra` is a built-in group, and might be the beginning of an id."""
+    monkeypatch.chdir(tmp_path)
+    error = invoke("evaluate", "ra", "--limit", "2", "--n-steps", "2", "--model", "absent", code=2).stderr
+    assert error.startswith("error: model 'absent'")
+
+
+@pytest.mark.parametrize(
+    "option", [("--model", "demo"), ("--n-steps", "7"), ("--limit", "1"), ("--strict",), ("--qoi", "zzz")]
+)
+def test_what_a_run_has_of_its_own_is_refused_beside_it(
+    done: Done, option: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(done.path)
+    error = invoke("evaluate", done.run.id, *option, code=2).stderr
+    assert error.startswith(f"error: {option[0]} is for extracting a dataset, and {done.run.id} is a run")
+
+
+def test_only_guided_patterns_are_extracted_to_be_evaluated() -> None:
+    assert "No such option: --method" in invoke("evaluate", "ra", "--method", "random", code=2).stderr
+
+
 def test_what_cannot_be_evaluated_is_one_sentence(done: Done, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(done.path)
     assert "there is no run 'rffffff'" in invoke(
