@@ -84,7 +84,7 @@ def draw(
         )
     chosen = _level(level)
     with opened(store) as graph:
-        runs = [resolve_run(graph, name) for name in run or [""]]
+        runs = list(dict.fromkeys(resolve_run(graph, name) for name in run or [""]))
         if instances:
             drawn = _of_instances(graph, runs, instances, chosen, threshold)
         else:
