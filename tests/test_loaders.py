@@ -44,6 +44,25 @@ def test_masked_jsonl_keeps_every_field(tmp_path: Path) -> None:
     assert example.roles == (*roles, "adjective", "punct")
 
 
+@pytest.mark.parametrize("column", ["subtask", "condition"])
+def test_rows_without_a_name_beside_rows_with_one_are_a_group_of_their_own(
+    tmp_path: Path, column: str
+) -> None:
+    """An empty subtask or condition asks for every one, so it cannot ask for those without."""
+    texts = [MASKED | {"text": f"the farmer [MASK] {word} ."} for word in ("old", "tall", "happy")]
+    rows = [texts[0] | {column: "obj"}, texts[1], texts[2] | {"id": "third"}]
+    found = [e.instance for e in read_file(write(tmp_path, jsonl(*rows))).examples]
+    assert [getattr(i, column) for i in found] == ["obj", "(none)", "(none)"]
+    assert [i.name for i in found] == [found[0].id, found[1].id, "third"]
+    said = [
+        e.instance
+        for e in read_file(write(tmp_path, jsonl(*(r | {column: "(none)"} for r in texts)))).examples
+    ]
+    assert [i.id for i in found[1:]] == [i.id for i in said[1:]]
+    alone = read_file(write(tmp_path, jsonl(*texts))).examples
+    assert {getattr(e.instance, column) for e in alone} == {""}
+
+
 def test_blimp_pair_becomes_a_masked_text(tmp_path: Path) -> None:
     (example,) = read_file(write(tmp_path, jsonl(PAIR))).examples
     instance = example.instance
@@ -163,7 +182,8 @@ def test_every_layout_reads_back_what_was_written(
         content = ("\ufeff" * bom + end.join(lines)).encode()
         path.write_bytes(gzip.compress(content) if zipped else content)
     dataset = read_file(path, strict=True)
-    assert contents(dataset.examples) == records
+    some = "(none)" if any(r["condition"] for r in records) else ""
+    assert contents(dataset.examples) == [r | {"condition": r["condition"] or some} for r in records]
 
 
 @given(

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 from ipgraph.graphstore.schema import Instance
@@ -77,3 +77,10 @@ def make_instance(
     """Return an Instance with its id; `name` is the row's own id in its file, by default the id again."""
     identity = instance_id(dataset, subtask, condition, text, correct, wrong, label)
     return Instance(identity, dataset, name or identity, subtask, condition, text, correct, wrong, label)
+
+
+def instance_with(instance: Instance, **changes: str) -> Instance:
+    """Return an instance of other content, with the id of that; a name of its own is kept."""
+    content = asdict(instance) | changes
+    named = content["name"] != content.pop("id")
+    return make_instance(**content | {"name": content["name"] if named else ""})

@@ -15,11 +15,19 @@ tokenizer's.
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
 
-from ipgraph.extractor.datasets.example import MASK, Dataset, Example, Skipped, Task, make_instance
+from ipgraph.extractor.datasets.example import (
+    MASK,
+    Dataset,
+    Example,
+    Skipped,
+    Task,
+    instance_with,
+    make_instance,
+)
 from ipgraph.extractor.datasets.rows import SNIFFED, WANTED, BadRow, Fields, Row, read_rows
 from ipgraph.extractor.datasets.words import check_count, read_roles, split_words
 from ipgraph.graphstore.errors import UsageError
@@ -29,6 +37,8 @@ _SPECIAL = re.compile(r"\[(CLS|SEP|PAD)\]")
 _UNPRINTABLE = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff]")
 _SPOKEN = {"good": "good sentence", "bad": "bad sentence"}
 _MAX_LABEL = 2**31 - 1
+MISSING = "(none)"
+"""The subtask or condition of a row that has none, in a file where others have one."""
 
 
 def read_file(path: Path, *, strict: bool = False, task: Task | None = None) -> Dataset:
@@ -53,6 +63,8 @@ def read_file(path: Path, *, strict: bool = False, task: Task | None = None) -> 
             dataset.skipped.append(Skipped(where, str(error)))
     if not dataset.examples:
         raise UsageError(f"{path} has no usable row{_first(dataset.skipped)}")
+    for column in ("subtask", "condition"):
+        dataset.examples = _filled(dataset.examples, column)
     return dataset
 
 
@@ -65,6 +77,17 @@ def read_sentence(text: str, *, correct: str = "", wrong: str = "", label: int |
         return Dataset("text", [_example(read, "text", "text", Row(1, fields), {})])
     except BadRow as error:
         raise UsageError(f"the sentence cannot be used: {error}") from error
+
+
+def _filled(examples: list[Example], column: str) -> list[Example]:
+    """Return examples that all have a subtask (or condition), or none: the empty one asks for every one."""
+    held = [getattr(example.instance, column) for example in examples]
+    if all(held) or not any(held):
+        return examples
+    return [
+        one if value else replace(one, instance=instance_with(one.instance, **{column: MISSING}))
+        for one, value in zip(examples, held, strict=True)
+    ]
 
 
 def _first(skipped: list[Skipped]) -> str:
