@@ -15,7 +15,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
 from ipgraph.graphstore.schema import parse_label
-from ipgraph.queries.labels import printed_head
+from ipgraph.queries.labels import SKIP, hops
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -25,7 +25,6 @@ MARGIN, NARROWEST = 4, 7
 UP, DOWN, LEFT, RIGHT = 1, 2, 4, 8
 LINES = " ╵╷│╴╯╮┤╶╰╭├─┴┬┼"
 """Box-drawing characters by the sum of the directions in which they reach."""
-SKIP = "skip"
 STYLES = {frozenset({1}): "blue", frozenset({-1}): "dark_orange", frozenset({1, -1}): "bold"}
 MARKS = {frozenset({1}): "+", frozenset({-1}): "-", frozenset({1, -1}): "±"}
 
@@ -55,14 +54,7 @@ class Path:
 
     def hops(self) -> Iterator[Hop]:
         """Yield the path's hops, layer by layer."""
-        source, through = self.position, ""
-        for label in self.labels:
-            kind, layer, position, head = parse_label(label)
-            if kind in ("head", "skip"):
-                through = SKIP if kind == "skip" else str(printed_head(head))
-            elif kind == "embedding":
-                yield Hop(layer, source, position, through, self.sign)
-                source, through = position, ""
+        yield from (Hop(*hop, self.sign) for hop in hops(self.labels))
 
 
 @dataclass(frozen=True, slots=True)

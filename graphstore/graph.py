@@ -6,7 +6,7 @@ heads and one skip; one output. Edges: input or embedding -> head of the next la
 At the embedding level heads and skips are left out: every embedding flows to every one of the next layer.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -130,17 +130,6 @@ def path_count(
         positions if source is None and target is None else int(None in (source, target) or source == target)
     )
     return int(pairs * (((heads * positions + 1) ** layers - 1) // positions) + equal)
-
-
-def count_paths(graph: "nx.DiGraph[str]", sources: Iterable[str], targets: Iterable[str]) -> int:
-    """Return exactly how many paths join two sets of nodes in (a part of) a computation graph."""
-    import networkx as nx
-
-    ways = dict.fromkeys(sources, 1)
-    for node in nx.topological_sort(graph):
-        for successor in graph.successors(node) if node in ways else ():
-            ways[successor] = ways.get(successor, 0) + ways[node]
-    return sum(ways.get(node, 0) for node in targets)
 
 
 def taken_flows(patterns: pa.Table, model: str, layers: int, start: int) -> set[tuple[str, str]]:

@@ -16,11 +16,6 @@ class Interval:
     high: float
 
 
-def mean_interval(values: Sequence[float], seed: int = 0) -> Interval:
-    """Return the mean of one value an instance, with its interval; of no values, nan."""
-    return ratio_interval(values, [1.0] * len(values), seed)
-
-
 def ratio_interval(numerators: Sequence[float], denominators: Sequence[float], seed: int = 0) -> Interval:
     """Return the ratio of two sums over instances (one number an instance each), with its interval.
 

@@ -5,10 +5,36 @@ h03.07-002 -> h3.8-2         (relative to the target)
 h03.07:subject......... -> h3.8:subject
 """
 
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
 from ipgraph.graphstore.schema import parse_label
 
+SKIP = "skip"
 KEY = "x: input, e: embedding, h: head (layer.number, from 1), s: skip"
 """What a table's note says of them."""
+
+
+class Hop(NamedTuple):
+    """A layer of a path: from where to where, through a head ("1".."A"), SKIP or "" (embedding level)."""
+
+    layer: int
+    source: int
+    target: int
+    through: str
+
+
+def hops(labels: Iterable[str]) -> Iterator[Hop]:
+    """Yield the hops of a path of absolute labels, layer by layer."""
+    source, through = -1, ""
+    for label in labels:
+        kind, layer, position, head = parse_label(label)
+        if kind in ("head", "skip"):
+            through = SKIP if kind == "skip" else str(printed_head(head))
+        elif kind == "embedding":
+            yield Hop(layer, source, position, through)
+        if kind in ("input", "embedding"):
+            source = position
 
 
 def printed_head(head: int) -> int:

@@ -6,7 +6,11 @@ from statistics import mean, stdev
 
 import pytest
 
-from ipgraph.queries.bootstrap import mean_interval, ratio_interval
+from ipgraph.queries.bootstrap import Interval, ratio_interval
+
+
+def mean_interval(values: list[float], seed: int = 0) -> Interval:
+    return ratio_interval(values, [1.0] * len(values), seed)
 
 
 def test_the_interval_of_a_mean_is_about_two_standard_errors_each_way() -> None:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from ipgraph.graphstore.errors import UsageError
 from ipgraph.graphstore.schema import LEVELS, Level, parse_label
+from ipgraph.queries import labels
 
-SKIP = "skip"
 THRESHOLD = 0.05
 """Share of sum |g| below which a word's pattern is left out: the rule of the paper's published code."""
 MIN_SHARE = 0.1
@@ -109,14 +109,9 @@ class Diagram:
 
 def hops(pattern: Traced) -> Iterator[Edge]:
     """Yield a pattern's hops, one a layer; an edge's weight is |influence| of the pattern up to that hop."""
-    source, through = pattern.position, ""
-    for label, influence in zip(pattern.labels, pattern.influences, strict=True):
-        kind, layer, position, head = parse_label(label)
-        if kind in ("head", "skip"):
-            through = SKIP if kind == "skip" else str(head + 1)
-        elif kind == "embedding":
-            yield Edge(layer, source, position, through, pattern.sign, abs(influence))
-            source, through = position, ""
+    entered = [i for label, i in zip(pattern.labels, pattern.influences, strict=True) if label[0] == "e"]
+    for hop, influence in zip(labels.hops(pattern.labels), entered, strict=True):
+        yield Edge(*hop, pattern.sign, abs(influence))
 
 
 def finest(sentences: Iterable[Sentence]) -> Level:
