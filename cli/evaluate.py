@@ -73,7 +73,7 @@ def evaluate(
     """Evaluate a run's patterns beside other methods: ablated accuracy, concentration, alignment, entropy."""
     run = _run(context, target, extraction, selection)
     measures = _measure(run, asked, extraction, selection.seed)
-    _keep(run, measures, store)
+    add_runs([run], store)
     _print(run, measures, output)
 
 
@@ -123,15 +123,6 @@ def _measure(run: "RunDirectory", asked: Asked, extraction: Extraction, seed: in
             batch_size=extraction.batch_size,
             on_progress=bar,
         )
-
-
-def _keep(run: "RunDirectory", measures: "list[Measure]", store: str | None) -> None:
-    """Put the run, if it is not there, and its measures into the store."""
-    from ipgraph.graphstore.store import open_store
-
-    add_runs([run], store)
-    with open_store(store) as opened:
-        opened.add_measures(run.id, measures)
 
 
 def _print(run: "RunDirectory", measures: "list[Measure]", output: Any) -> None:

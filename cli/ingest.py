@@ -67,7 +67,7 @@ def ingest_run(
     ],
     store: StoreOption = None,
 ) -> None:
-    """Load finished run directories into the graph store; what is there already is left as it is."""
+    """Load finished run directories into the graph store; a run that is there gets new measures only."""
     from ipgraph.cli.summary import print_loaded
     from ipgraph.graphstore.runs import RunDirectory
 

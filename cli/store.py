@@ -54,7 +54,7 @@ def push(
     store: StoreOption = None,
     runs_dir: RunsDirOption = RUNS_DIR,
 ) -> None:
-    """Load existing run directories into the store; what is there already is left as it is."""
+    """Load existing run directories into the store; a run that is there gets new measures only."""
     from ipgraph.cli.summary import print_loaded
     from ipgraph.graphstore.runs import find_run
 

@@ -8,7 +8,7 @@ from ipgraph.graphstore.content import content
 from ipgraph.graphstore.runs import RunDirectory
 from ipgraph.graphstore.schema import Instance, Measure, Pattern, Run
 from ipgraph.graphstore.store import Problem, Progress, Store
-from ipgraph.graphstore.stored import count, measures, runs, stored_content
+from ipgraph.graphstore.stored import count, measures, outdated, runs, stored_content
 
 
 def check(
@@ -112,5 +112,18 @@ def _differences(store: Store, directory: RunDirectory, held: Run | None) -> Ite
         yield Problem(where, f"its record differs from the directory's in {', '.join(differing)}")
     for what in content(directory).differences(stored_content(store, directory.id)):
         yield Problem(where, what)
-    if missing := {m.id for m in directory.measures()} - {m.id for m in measures(store, directory.id)}:
-        yield Problem(where, f"{len(missing)} measures of the directory are not in the store")
+    for what in _measure_differences(store, directory):
+        yield Problem(where, what)
+
+
+def _measure_differences(store: Store, directory: RunDirectory) -> Iterator[str]:
+    """Say which measures of a run directory the store lacks, and in what others differ."""
+    held = {measure.id: measure for measure in measures(store, directory.id)}
+    due = outdated(store, directory)
+    if missing := [measure for measure in due if measure.id not in held]:
+        yield f"{len(missing)} measures of the directory are not in the store, such as {missing[0].id}"
+    if changed := [measure for measure in due if measure.id in held]:
+        pairs = [(asdict(measure), asdict(held[measure.id])) for measure in changed]
+        differing = dict.fromkeys(name for own, other in pairs for name in own if own[name] != other[name])
+        fields = ", ".join(differing)
+        yield f"{len(changed)} measures differ from the directory's in {fields}, such as {changed[0].id}"

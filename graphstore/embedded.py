@@ -1,10 +1,9 @@
 """The embedded store: a LadybugDB database in one file, read in place and changed by replacing it."""
 
-import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict
-from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -13,15 +12,16 @@ import ladybug
 
 from ipgraph.graphstore import check, stored
 from ipgraph.graphstore.errors import IpgraphError, UsageError
-from ipgraph.graphstore.ladybug_file import Database, Unchanged, changed_copy, require_schema
+from ipgraph.graphstore.ladybug_file import Change, Database, Unchanged, changed_copy, require_schema
 from ipgraph.graphstore.ladybug_load import load
 from ipgraph.graphstore.ladybug_source import from_directories, from_store
 from ipgraph.graphstore.readonly import require_read
 from ipgraph.graphstore.runs import RunDirectory
 from ipgraph.graphstore.schema import SCHEMA_VERSION, SHARD_TABLES, Measure, Run, columns
-from ipgraph.graphstore.store import Problem, Progress, Result, Scalar, Value
+from ipgraph.graphstore.store import Problem, Progress, Result, Scalar, Value, verified
 
-log = logging.getLogger(__name__)
+_MACHINE = ("Buffer manager exception", "IO exception")
+"""What the database says where memory or the disk fails, which says nothing against a file."""
 
 
 class EmbeddedStore:
@@ -32,6 +32,8 @@ class EmbeddedStore:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
+        if self.path.is_symlink():  # the file is what a change replaces, not the link
+            self.path = Path(os.path.realpath(path))
         self.location = str(path)
         self._database: Database | None = None
         self._seen: tuple[int, ...] = ()
@@ -68,104 +70,77 @@ class EmbeddedStore:
         return stored.runs(self) if self.path.exists() else []
 
     def add(self, runs: Iterable[RunDirectory], progress: Progress | None = None) -> int:
-        """Add finished run directories (patterns are the unit of progress); return how many runs were new."""
-        due = {run.id: run for run in runs}
-        held = {run.id for run in self.runs()}
-        new = {name: run for name, run in due.items() if name not in held}
-        for run in new.values():
-            run.require_complete()
-        if not new:
+        """Add finished run directories; return how many runs were new (patterns are the unit of progress).
+
+        A run that is there gets its directory's measures, where they differ.
+        """
+        due = verified(runs)
+        held = {run.id for run in self.runs()} & due.keys()
+        if held == due.keys() and not any(stored.outdated(self, due[name]) for name in held):
             return 0
         self.close()
-        with changed_copy(self.path, room=_bytes(new.values())) as (database, staging):
-            held = {run.id for run in stored.runs(database)}
-            new = {name: run for name, run in new.items() if name not in held}
-            if not new:
+        with changed_copy(self.path, room=_bytes(due[name] for name in due.keys() - held)) as change:
+            database = change.database
+            held = {run.id for run in stored.runs(database)} & due.keys()
+            new = [run for name, run in due.items() if name not in held]
+            outdated = {name: found for name in held if (found := stored.outdated(database, due[name]))}
+            if not new and not outdated:
                 raise Unchanged
-            load(database, staging, from_directories(list(new.values()), staging), progress=progress)
+            if new:
+                load(database, change.staging, from_directories(new, change.staging), progress=progress)
+            for name, measures in outdated.items():
+                _merge_measures(database, name, measures)
         return len(new)
 
     def remove(self, run: str, progress: Progress | None = None) -> None:
         """Delete a run and what only it used: the store is made anew from what it holds of the others."""
         if run not in {held.id for held in self.runs()}:
             raise UsageError(f"{self.location} holds no run {run!r}")
-        self._remake([], {run}, full_graph=False, progress=progress)
+        self.close()
+        with changed_copy(self.path, fresh=True) as change, closing(open_file(self.path)) as old:
+            _keep(change, old, [held for held in stored.runs(old) if held.id != run], progress=progress)
 
     def rebuild(
         self, runs: Iterable[RunDirectory], progress: Progress | None = None, *, full_graph: bool = False
     ) -> list[Run]:
         """Make the store anew from run directories; return the runs that it kept, having no directory here.
 
-        A store that cannot be read, or is of another schema version, is set aside under another name. With
-        `full_graph` every edge of the computation graphs is written, however long the sentences.
+        A file that cannot be read as a store, or is of another schema version, is set aside under another
+        name. With `full_graph` every edge of the computation graphs is written, however long the sentences.
         """
-        directories = list({run.id: run for run in runs}.values())
-        for run in directories:
-            run.require_complete()
-        try:
-            held = self.runs()
-        except (IpgraphError, RuntimeError) as error:
-            self._set_aside(error)
-            held = []
-        named = {run.id for run in directories}
-        self._remake(directories, named, full_graph=full_graph, progress=progress)
-        return [run for run in held if run.id not in named]
-
-    def _remake(
-        self,
-        directories: Sequence[RunDirectory],
-        dropped: set[str],
-        *,
-        full_graph: bool,
-        progress: Progress | None,
-    ) -> None:
-        """Make the store anew from directories and from what it holds of the runs that are not dropped."""
+        if self.path.exists():
+            _require_regular(self.path)
+        directories = verified(runs)
+        kept: list[Run] = []
+        measures: list[Measure] = []
         self.close()
-        with changed_copy(self.path, fresh=True, room=_bytes(directories)) as (database, staging):
-            measures: list[Measure] = []
-            if self.path.exists():
-                old = open_file(self.path)
-                held = stored.runs(old)
-                kept = [run for run in held if run.id not in dropped]
-                if kept:
-                    load(database, staging, from_store(old, kept, staging), full_graph=full_graph)
-                ids = {run.id for run in directories} & {run.id for run in held}
-                measures = [measure for name in ids for measure in stored.measures(old, name)]
-                old.close()
+        with changed_copy(self.path, fresh=True, room=_bytes(directories.values())) as change:
+            change.unreadable = _unreadable(self.path) if self.path.exists() else None
+            if self.path.exists() and not change.unreadable:
+                with closing(open_file(self.path)) as old:
+                    held = stored.runs(old)
+                    kept = [run for run in held if run.id not in directories]
+                    _keep(change, old, kept, full_graph=full_graph)
+                    named = [run.id for run in held if run.id in directories]
+                    measures = [measure for name in named for measure in stored.measures(old, name)]
             if directories:
-                source = from_directories(directories, staging, measures)
-                load(database, staging, source, full_graph=full_graph, progress=progress)
-
-    def _set_aside(self, error: Exception) -> None:
-        aside = next(
-            path
-            for n in count()
-            if not (path := self.path.with_name(f"{self.path.name}.unreadable{n or ''}")).exists()
-        )
-        log.warning("%s; it is set aside as %s", error, aside)
-        self.close()
-        self.path.rename(aside)
+                source = from_directories(list(directories.values()), change.staging, measures)
+                load(change.database, change.staging, source, full_graph=full_graph, progress=progress)
+        return kept
 
     def add_measures(self, run: str, measures: Iterable[Measure]) -> None:
         """Attach measures to a run, replacing those of the same id."""
-        rows = [asdict(measure) for measure in measures]
+        due = list(measures)
         if run not in {held.id for held in self.runs()}:
             raise UsageError(f"{self.location} holds no run {run!r}")
-        if other := {str(row["run"]) for row in rows} - {run}:
+        if other := {measure.run for measure in due} - {run}:
             raise IpgraphError(f"measures of {', '.join(sorted(other))} cannot be attached to run {run}")
-        if not rows:
+        held = {measure.id: measure for measure in stored.measures(self, run)}
+        if all(held.get(measure.id) == measure for measure in due):
             return
         self.close()
-        with changed_copy(self.path) as (database, _):
-            fields = ", ".join(f"m.{name} = row.{name}" for name in columns(Measure) if name != "id")
-            database.read(
-                f"UNWIND $rows AS row MERGE (m:Measure {{id: row.id}}) SET {fields}",
-                {"rows": rows},  # type: ignore[dict-item]
-            )
-            database.read(
-                "MATCH (r:Run {id: $run}) MATCH (m:Measure {run: $run}) MERGE (r)-[:MEASURED]->(m)",
-                {"run": run},
-            )
+        with changed_copy(self.path) as change:
+            _merge_measures(change.database, run, due)
 
     def info(self) -> dict[str, Scalar]:
         """Return what the store holds: counts of labels and relationships, versions, how far graphs reach."""
@@ -200,12 +175,18 @@ def require_file(path: Path) -> os.stat_result:
     """Return the facts of a store's file; raises UsageError if there is none, or an empty one."""
     if not path.exists():
         raise UsageError(f"there is no store at {path}; `ipgraph ingest dataset sva-obj` makes one")
-    if path.is_dir():
-        raise UsageError(f"{path} is a folder; a store is one file")
+    _require_regular(path)
     facts = path.stat()
     if facts.st_size == 0:
         raise UsageError(f"{path} is an empty file, not a store; delete it, or name another path")
     return facts
+
+
+def _require_regular(path: Path) -> None:
+    if not path.is_file():
+        raise UsageError(
+            f"{path} is {'a folder' if path.is_dir() else 'no regular file'}; a store is one file"
+        )
 
 
 def open_file(path: Path) -> Database:
@@ -220,6 +201,46 @@ def open_file(path: Path) -> Database:
         database.close()
         raise
     return database
+
+
+def _unreadable(path: Path) -> Exception | None:
+    """Return why a file cannot be read as a store, if that is the file's fault; raises for other reasons."""
+    _require_regular(path)
+    try:
+        require_file(path)
+        with closing(open_file(path)) as database:
+            stored.runs(database)
+    except (UsageError, RuntimeError, ValueError) as error:
+        if any(kind in str(error) for kind in _MACHINE):
+            raise
+        return error
+    return None
+
+
+def _keep(
+    change: Change,
+    old: Database,
+    runs: Sequence[Run],
+    *,
+    full_graph: bool = False,
+    progress: Progress | None = None,
+) -> None:
+    """Load runs of the old store into the new one."""
+    if runs:
+        source = from_store(old, runs, change.staging)
+        load(change.database, change.staging, source, full_graph=full_graph, progress=progress)
+
+
+def _merge_measures(database: Database, run: str, measures: Iterable[Measure]) -> None:
+    """Attach measures to a run of an open store, replacing those of the same id."""
+    fields = ", ".join(f"m.{name} = row.{name}" for name in columns(Measure) if name != "id")
+    database.read(
+        f"UNWIND $rows AS row MERGE (m:Measure {{id: row.id}}) SET {fields}",
+        {"rows": [asdict(measure) for measure in measures]},  # type: ignore[dict-item]
+    )
+    database.read(
+        "MATCH (r:Run {id: $run}) MATCH (m:Measure {run: $run}) MERGE (r)-[:MEASURED]->(m)", {"run": run}
+    )
 
 
 def _bytes(runs: Iterable[RunDirectory]) -> int:

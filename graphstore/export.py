@@ -1,7 +1,9 @@
 """A store in other programs' formats: GraphML and JSON by way of networkx, CSV for Neo4j's import."""
 
 import json
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,8 +55,18 @@ def export(
         return _neo4j_admin(store, path, chosen, instances)
     graph = to_networkx(store, chosen, instances, progress)
     write = write_graphml if form == "graphml" else write_json
-    write(graph, path)
+    with _beside(path) as partial:
+        write(graph, partial)
     return f"read it with {READERS[form]}"
+
+
+@contextmanager
+def _beside(path: Path) -> Iterator[Path]:
+    """Give a place beside `path` to write to, which is renamed to it once all is written."""
+    with tempfile.TemporaryDirectory(prefix=".ipgraph-export-", dir=path.parent) as folder:
+        partial = Path(folder, path.name)  # networkx compresses by the name's suffix
+        yield partial
+        partial.rename(path)
 
 
 def _neo4j_admin(store: Store, path: Path, runs: list[str], instances: Iterable[str] | None) -> str:
@@ -65,7 +77,9 @@ def _neo4j_admin(store: Store, path: Path, runs: list[str], instances: Iterable[
         raise UsageError("files for neo4j-admin are made from an embedded store: name its path")
     if instances is not None:
         raise UsageError("files for neo4j-admin hold whole runs: leave the instances out")
-    return write_csv(store, path, runs)
+    with _beside(path) as partial:
+        command = write_csv(store, partial, runs)
+    return f"in {path}, the server stopped: {command}"
 
 
 def to_networkx(

@@ -52,7 +52,7 @@ _OF_RUNS = {
 
 
 def write_csv(store: EmbeddedStore, folder: Path, runs: Iterable[str]) -> str:
-    """Write whole runs of a store as CSV files into a new folder; return the command that imports them."""
+    """Write whole runs of a store as CSV files into a new folder; return the command to import them there."""
     folder.mkdir()
     wanted = set(runs)
     models = sorted({run.model for run in store.runs() if run.id in wanted})
@@ -78,7 +78,7 @@ def write_csv(store: EmbeddedStore, folder: Path, runs: Iterable[str]) -> str:
     if breaks:  # reading such fields takes the importer a third longer
         options.append("--multiline-fields=true")
     (folder / ARGUMENTS).write_text("\n".join(options) + "\n", encoding="utf-8")
-    return f"in {folder}, the server stopped: neo4j-admin database import full neo4j @{ARGUMENTS}"
+    return f"neo4j-admin database import full neo4j @{ARGUMENTS}"
 
 
 def _files() -> Iterator[tuple[str, str, list[str]]]:

@@ -10,7 +10,9 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from decimal import Decimal
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -118,9 +120,19 @@ def require_columns(database: Database) -> None:
             raise IpgraphError(f"table {table} has the columns {found}; expected {fields}")
 
 
+@dataclass
+class Change:
+    """A store that is being changed: the copy that will replace it, a folder for what is copied into it."""
+
+    database: Database
+    staging: Path
+    unreadable: Exception | None = None
+    """Why the old file cannot be read: then it is not replaced but set aside under another name."""
+
+
 @contextmanager
-def changed_copy(path: Path, *, fresh: bool = False, room: int = 0) -> Iterator[tuple[Database, Path]]:
-    """Give a writable copy of a store, which replaces it at the end, and a folder for what is copied into it.
+def changed_copy(path: Path, *, fresh: bool = False, room: int = 0) -> Iterator[Change]:
+    """Give a writable copy of a store, which replaces it at the end; `path` is no link.
 
     `fresh` begins with an empty store instead. Waits for other changes of the store. Leave by an exception,
     and the store stays as it was; leave by `Unchanged`, and nobody hears of it.
@@ -143,18 +155,18 @@ class Unchanged(Exception):  # noqa: N818 - no error: it ends `changed_copy` wit
     """Nothing is to be changed after all."""
 
 
-def _built(
-    path: Path, copy: Path, staging: Path, *, fresh: bool, room: int
-) -> Iterator[tuple[Database, Path]]:
+def _built(path: Path, copy: Path, staging: Path, *, fresh: bool, room: int) -> Iterator[Change]:
+    held = path.stat().st_size if path.exists() else 0
     fresh = fresh or not path.exists()
     if not fresh:
         shutil.copyfile(path, copy)
-    database = Database(copy, read_only=False, room=room)
+    database = Database(copy, read_only=False, room=room + held * fresh)
+    change = Change(database, staging)
     try:
         if fresh:
             create_tables(database)
         require_columns(database)
-        yield database, staging
+        yield change
         database.read("CHECKPOINT")
     except Unchanged:
         return
@@ -165,8 +177,17 @@ def _built(
             f"the new store is not whole: {', '.join(left)} is left beside it; {path} is as it was"
         )
     sync(copy)
+    if change.unreadable:
+        _set_aside(path, change.unreadable)
     copy.replace(path)
     sync(path.parent)
+
+
+def _set_aside(path: Path, why: Exception) -> None:
+    names = (f"{path.name}.unreadable{n or ''}" for n in count())
+    aside = next(other for name in names if not (other := path.with_name(name)).exists())
+    path.rename(aside)
+    log.warning("%s; it is set aside as %s", why, aside)
 
 
 @contextmanager

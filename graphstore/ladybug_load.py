@@ -121,7 +121,8 @@ class _Loading:
             node for node in graph.nodes(model, layers, heads, positions) if held < 0 or node.position > held
         ]
         nodes = self.copy_tables("Node", [to_table(Node, due)], list(columns(Node)))
-        full = positions if full_graph else min(positions, graph.FULL_POSITIONS)
+        reach = max(graph.FULL_POSITIONS, source.whole.get(model, 0))
+        full = positions if full_graph else min(positions, reach)
         flows = 0
         if full > held + 1:
             tables = graph.flow_tables(model, layers, heads, full, start=held + 1)

@@ -1,14 +1,14 @@
 """Where the embedded store loads runs from: Parquet files, of run directories or exported from a store."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ipgraph.graphstore import stored
+from ipgraph.graphstore import graph, stored
 from ipgraph.graphstore.ladybug_file import Database
 from ipgraph.graphstore.runs import RunDirectory
 from ipgraph.graphstore.schema import SHARD_TABLES, Evaluation, Instance, Measure, Pattern, Run, Step
@@ -38,6 +38,8 @@ class Source:
     runs: Sequence[Run]
     measures: Sequence[Measure]
     files: Mapping[str, Sequence[Path]]
+    whole: Mapping[str, int] = field(default_factory=dict)
+    """By model, up to how many positions a store that they come from has every edge of the graph."""
 
     def tables(self, name: str) -> Iterator[pa.Table]:
         """Yield a table piece by piece."""
@@ -82,7 +84,10 @@ def from_store(old: Database, runs: Sequence[Run], staging: Path) -> Source:
                 path = staging / f"{run.id}-{start}-{name}.parquet"
                 export_file(old, query, ends, path)
                 files[name].append(path)
-    return Source(runs, [measure for run in runs for measure in stored.measures(old, run.id)], files)
+    measures = [measure for run in runs for measure in stored.measures(old, run.id)]
+    far = {run.model: run for run in runs if run.positions > graph.FULL_POSITIONS}
+    whole = {name: stored.whole_positions(old, name, run.layers, run.heads) for name, run in far.items()}
+    return Source(runs, measures, files, whole)
 
 
 def export_file(old: Database, query: str, parameters: Mapping[str, Value], path: Path) -> None:

@@ -1,7 +1,7 @@
 """The shared store: a Neo4j server, read by the same Cypher as the embedded store."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Literal, Self
 
@@ -13,7 +13,7 @@ from ipgraph.graphstore.errors import UsageError, unknown
 from ipgraph.graphstore.neo4j_connect import Connection
 from ipgraph.graphstore.runs import RunDirectory
 from ipgraph.graphstore.schema import NODES, RELATIONSHIPS, SCHEMA_VERSION, Measure, Run, columns, properties
-from ipgraph.graphstore.store import Problem, Progress, Result, Scalar, Value
+from ipgraph.graphstore.store import Problem, Progress, Result, Scalar, Value, verified
 from ipgraph.graphstore.tables import require_version
 
 _NAMES = {
@@ -65,13 +65,21 @@ class Neo4jStore:
         return stored.runs(self)
 
     def add(self, runs: Iterable[RunDirectory], progress: Progress | None = None) -> int:
-        """Load run directories, each from where an earlier loading stopped; return how many runs were new."""
-        directories = list(runs)
+        """Load run directories, each from where an earlier loading stopped; return how many runs were new.
+
+        A run that is there gets its directory's measures, where they differ.
+        """
+        return self._load(list(verified(runs).values()), progress)
+
+    def _load(self, directories: Sequence[RunDirectory], progress: Progress | None) -> int:
         total = sum(run.run.patterns for run in directories)
         neo4j_load.prepare(self._connection)
         new = before = 0
         for run in directories:
-            new += neo4j_load.load(self._connection, run, _counted(progress, before, total))
+            if neo4j_load.load(self._connection, run, _counted(progress, before, total)):
+                new += 1
+            else:
+                neo4j_load.load_measures(self._connection, run.id, stored.outdated(self, run))
             before += run.run.patterns
             if progress:
                 progress(before, total)
@@ -89,13 +97,12 @@ class Neo4jStore:
 
         With `full_graph` every edge of their computation graphs is written, however long the sentences.
         """
-        directories = {run.id: run for run in runs}
+        directories = verified(runs)
         held = self.runs()
         for run in held:
             if run.id in directories:
-                directories[run.id].require_complete()
                 neo4j_remove.remove(self._connection, run.id)
-        self.add(directories.values(), progress)
+        self._load(list(directories.values()), progress)
         if full_graph:
             for directory in directories.values():
                 neo4j_load.load_far_edges(self._connection, directory.run)

@@ -57,7 +57,11 @@ class Store(Protocol):
         """Return the runs in the store, newest first, half-loaded ones (`state`) included."""
 
     def add(self, runs: Iterable[RunDirectory], progress: Progress | None = None) -> int:
-        """Add finished run directories (patterns are the unit of progress); return how many runs were new."""
+        """Add finished run directories; return how many runs were new (patterns are the unit of progress).
+
+        A run that is there gets its directory's measures, where they differ. Raises IpgraphError, before
+        anything is written, for a directory with a missing or corrupt shard.
+        """
 
     def remove(self, run: str, progress: Progress | None = None) -> None:
         """Delete a run and what only it used."""
@@ -84,6 +88,14 @@ class Store(Protocol):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
+
+
+def verified(runs: Iterable[RunDirectory]) -> dict[str, RunDirectory]:
+    """Return run directories by id, each found whole by its digests (see `RunDirectory.require_complete`)."""
+    directories = {run.id: run for run in runs}
+    for run in directories.values():
+        run.require_complete()
+    return directories
 
 
 def is_server(location: str) -> bool:

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from ipgraph.graphstore import graph
 from ipgraph.graphstore.content import Content, Row
+from ipgraph.graphstore.runs import RunDirectory
 from ipgraph.graphstore.schema import (
     NODES,
     RELATIONSHIPS,
@@ -103,6 +104,12 @@ def measures(store: Reader, run: str) -> list[Measure]:
     return sorted((Measure(**row) for row in rows(store, text, run=run)), key=lambda measure: measure.id)
 
 
+def outdated(store: Reader, directory: RunDirectory) -> list[Measure]:
+    """Return the measures of a run directory that a store lacks, or holds otherwise."""
+    held = {measure.id: measure for measure in measures(store, directory.id)}
+    return [measure for measure in directory.measures() if held.get(measure.id) != measure]
+
+
 def stored_content(store: Reader, run: str) -> Content:
     """Return what a store holds of a run, to be compared with its directory's `content`."""
     found = Content()
@@ -144,6 +151,22 @@ def graph_notes(store: Reader) -> dict[str, Scalar]:
         beyond = f"; past {graph.FULL_POSITIONS} only the edges that some pattern takes"
         found[f"graph of {row['model']}"] = f"{row['positions']} positions" + beyond * partly
     return found
+
+
+def whole_positions(store: Reader, model: str, layers: int, heads: int) -> int:
+    """Return how many positions, from the first on, have every edge of a model's computation graph."""
+    text = (
+        "MATCH (a:Node {model: $model})-[:FLOWS_TO]->(b:Node) "
+        "WITH CASE WHEN a.position > b.position THEN a.position ELSE b.position END AS position "
+        "RETURN position, count(*) AS n"
+    )
+    edges = {row["position"]: row["n"] for row in rows(store, text, model=model)}
+    total = 0
+    for position in range(len(edges)):
+        total += edges.get(position, 0)
+        if total < graph.counts(layers, heads, position + 1)[1]:
+            return position
+    return len(edges)
 
 
 def _blocks(items: Iterable[str], size: int) -> Iterator[list[str]]:

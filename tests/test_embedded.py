@@ -69,21 +69,6 @@ def test_a_store_of_another_schema_version_is_refused(path: Path, root: Path) ->
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("spoil", [spoil_version, lambda path: path.write_bytes(b"hello")])
-def test_rebuild_sets_an_unreadable_store_aside(
-    path: Path, run: RunDirectory, spoil: object, caplog: pytest.LogCaptureFixture
-) -> None:
-    assert callable(spoil)
-    spoil(path)
-    before = path.read_bytes()
-    with EmbeddedStore(path) as store:
-        assert store.rebuild([run]) == []
-        assert store.check([run]) == []
-    aside = path.with_name("store.db.unreadable")
-    assert aside.read_bytes() == before
-    assert str(aside) in caplog.text
-
-
 @pytest.mark.parametrize("rows", [2000, 10**6])
 def test_a_run_whose_directory_was_removed_stays(
     path: Path, run: RunDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int
@@ -150,15 +135,6 @@ def test_many_shards_are_copied_in_parts(
         store.add([run], lambda done, total: seen.append((done, total)))
         assert store.check([run]) == []
     assert seen == [(first, 456), (456, 456)]
-
-
-def test_a_corrupt_shard_is_named_and_the_store_unchanged(path: Path, tmp_path: Path) -> None:
-    before = path.read_bytes()
-    spoiled = make_run(tmp_path / "runs", seed=1)
-    (spoiled.path / "shards/00001/steps.parquet").write_bytes(b"PAR1")
-    with EmbeddedStore(path) as store, pytest.raises(IpgraphError, match=r"shard 1 of run .*steps\.parquet"):
-        store.add([spoiled])
-    assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize("room", [-1000, 1000])

@@ -197,3 +197,26 @@ def test_neo4j_admin_imports_the_whole_store(
             }
     finally:
         server.kill()
+
+
+@pytest.mark.parametrize(
+    ("form", "writer"),
+    [("graphml", "networkx.write_graphml"), ("json", "json.dump"), ("neo4j-admin", "pyarrow.csv.write_csv")],
+)
+def test_an_interrupted_export_leaves_nothing_and_can_be_repeated(
+    store: EmbeddedStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str, writer: str
+) -> None:
+    path = tmp_path / "exported"
+
+    def interrupted(_: object, file: Any, *__: object, **___: object) -> None:
+        if isinstance(file, Path):
+            file.write_text("half")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(writer, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            export(store, path, form)
+    assert list(tmp_path.iterdir()) == []
+    export(store, path, form)
+    assert list(tmp_path.iterdir()) == [path]
