@@ -76,8 +76,14 @@ def paragraph(run: "Run", version: str) -> str:
         f"by {_method(run.method)} at {LEVELS[run.level]}. "
         f"The quantity of interest is {QOIS[run.qoi]}; the baseline is {BASELINES[run.baseline]}, "
         f"with {run.n_steps} points between it and the input, {QUADRATURES[run.quadrature]}, in {run.dtype}. "
-        f"The quantity of interest is above zero, the model right, on {run.accuracy:.1%} of the sentences."
+        f"{_accuracy(run)}"
     )
+
+
+def _accuracy(run: "Run") -> str:
+    if run.accuracy is None:
+        return "No sentence has a label; the class that the model predicts stands for it."
+    return f"The model is right on {run.accuracy:.1%} of the sentences that have a label."
 
 
 def evaluation(measures: "Sequence[Measure]") -> str:

@@ -20,7 +20,7 @@ def print_summary(run: "RunDirectory", time: str, store: str, then: str) -> None
     found = _findings(run)
     levels = 2 if record.level == "both" else 1
     lines = {
-        "sentences": f"{record.instances}, {record.accuracy:.1%} of them answered correctly by the model",
+        "sentences": f"{record.instances}, {_right(record.accuracy)}",
         "words": str(record.patterns // levels),
         "patterns": f"{record.patterns} ({record.level if levels == 1 else 'embedding and attention'} level)",
         "skipped": _skipped(run),
@@ -32,6 +32,12 @@ def print_summary(run: "RunDirectory", time: str, store: str, then: str) -> None
         "next": then,
     }
     _print_lines(lines)
+
+
+def _right(accuracy: float | None) -> str:
+    if accuracy is None:
+        return "none with a label"
+    return f"{accuracy:.1%} of them answered correctly by the model"
 
 
 def print_loaded(runs: "Sequence[RunDirectory]", store: str, new: int, seconds: float) -> None:
@@ -73,4 +79,6 @@ def _skipped(run: "RunDirectory") -> str:
     listed = [f"\n  {count} x {reason}" for reason, count in counts.most_common(REASONS)]
     more = f"\n  and {len(counts) - REASONS} more reasons" if len(counts) > REASONS else ""
     count = "1 row" if len(rows) == 1 else f"{len(rows)} rows"
-    return f"{count} (see ipgraph run show {run.id})" + "".join(listed) + more
+    # A run that was there already has on record what was skipped when it was made.
+    where = f" (see ipgraph run show {run.id})" if len(rows) == run.run.skipped else ""
+    return count + where + "".join(listed) + more

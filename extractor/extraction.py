@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -71,6 +71,8 @@ def extract(
         shards=-(-len(chosen) // SHARD_INSTANCES),
         skipped=[asdict(row) for row in skipped],
     )
+    # A run that is resumed keeps the model's name in its node ids, whatever the folder is called by now.
+    model = replace(model, key=run.manifest["run"]["model"])
     missing = run.missing()
     if run.is_complete and not missing:
         return run

@@ -92,7 +92,7 @@ def _commit(name: str, revision: str | None) -> str:
     from transformers.utils.hub import cached_file, extract_commit_hash
 
     try:
-        commit = extract_commit_hash(cached_file(name, "config.json", revision=revision), None)
+        commit: str | None = extract_commit_hash(cached_file(name, "config.json", revision=revision), None)
     except (OSError, ValueError) as error:
         raise _not_to_be_had(name, error) from error
     if commit is None:

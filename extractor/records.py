@@ -44,7 +44,7 @@ def evaluations(run: str, batch: list[Encoded], trace: Trace, qoi: str) -> list[
             is_correct=_is_correct(one, end, rows[index][0], qoi),
             completeness_error=totals[index] - (end - start),
             target=one.target,
-            label_is_predicted=one.rows[0] < 0,
+            label_is_predicted=_has_no_label(one),
             tokens=one.tokens,
             words=one.words,
             word_indices=one.word_indices,
@@ -55,9 +55,13 @@ def evaluations(run: str, batch: list[Encoded], trace: Trace, qoi: str) -> list[
 
 
 def _is_correct(one: Encoded, value: float, first: int, qoi: str) -> bool:
-    if qoi == "positive-negative" and one.instance.label >= 0:
-        return (value > 0) == (one.instance.label == first)
+    if qoi == "positive-negative":
+        return _has_no_label(one) or (value > 0) == (one.instance.label == first)
     return value > 0
+
+
+def _has_no_label(one: Encoded) -> bool:
+    return one.instance.label < 0 and not one.instance.correct
 
 
 def require_finite(batch: list[Encoded], trace: Trace) -> None:

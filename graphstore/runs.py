@@ -78,16 +78,20 @@ class RunDirectory:
         fields: Mapping[str, Any],
         environment: Mapping[str, Any],
         shards: int,
-        skipped: Iterable[Mapping[str, str]] = (),
+        skipped: Iterable[Mapping[str, str]] | None = None,
     ) -> "RunDirectory":
         """Make the run directory of these settings under `root`, or reopen the one that is there.
 
         `fields` are those of Run that are known before the first shard: all but id, created, settings,
-        environment and the ones that are counted at the end. `shards` is how many there will be.
+        environment and the ones that are counted at the end. `shards` is how many there will be. A directory
+        that is reopened has the `skipped` rows of this request, until it is opened again.
         """
         path = Path(root) / run_id(settings)
         if (path / MANIFEST).exists():
-            return cls.open(path)
+            run = cls.open(path)
+            if skipped is not None:
+                run.manifest["skipped"] = [dict(row) for row in skipped]
+            return run
         if due := _GIVEN ^ set(fields):
             raise IpgraphError(f"fields of a run missing or not known: {', '.join(sorted(due))}")
         manifest = {
@@ -99,7 +103,7 @@ class RunDirectory:
             "run": dict(fields),
             "settings": dict(settings),
             "environment": dict(environment),
-            "skipped": [dict(row) for row in skipped],
+            "skipped": [dict(row) for row in skipped or ()],
         }
         _write_manifest(path, manifest)
         return cls.open(path)
@@ -133,10 +137,7 @@ class RunDirectory:
     @property
     def run(self) -> Run:
         """The run's record, as a store holds it once loaded; raises UsageError if the run is not complete."""
-        if not self.is_complete:
-            raise UsageError(
-                f"run {self.id} in {self.path} is not complete: repeat the extraction to resume it"
-            )
+        self._require_finished()
         return Run(**self.manifest["run"])
 
     def missing(self) -> list[int]:
@@ -192,10 +193,7 @@ class RunDirectory:
 
     def require_complete(self) -> None:
         """Raise UsageError if the run is not complete, IpgraphError that names a missing or corrupt shard."""
-        if not self.is_complete:
-            raise UsageError(
-                f"run {self.id} in {self.path} is not complete: repeat the extraction to resume it"
-            )
+        self._require_finished()
         self.require_sound()
 
     def require_sound(self) -> None:
@@ -224,6 +222,11 @@ class RunDirectory:
         (self.path / MANIFEST).unlink(missing_ok=True)
         shutil.rmtree(self.path)
 
+    def _require_finished(self) -> None:
+        if not self.is_complete:
+            where = f"run {self.id} in {self.path}"
+            raise UsageError(f"{where} is not complete: repeat the extraction to resume it")
+
     def _finished(self) -> list[Path]:
         folders = map(self._shard, range(self.manifest["shards"]))
         return [folder for folder in folders if folder.is_dir()]
@@ -233,14 +236,15 @@ class RunDirectory:
 
     def _record(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
         ids: set[str] = set()
-        positions = correct = patterns = steps = 0
+        positions = labelled = correct = patterns = steps = 0
         for index, table in enumerate(self.tables("evaluations")):
             again = ids & set(found := table["instance"].to_pylist())
             if again:
                 raise IpgraphError(f"an instance appears in two shards of run {self.id}: {min(again)}")
             ids.update(found)
             positions = max(positions, pc.max(pc.list_value_length(table["tokens"])).as_py() or 0)
-            correct += pc.sum(pc.greater(table["qoi"], 0.0)).as_py() or 0
+            judged = table.filter(pc.invert(table["label_is_predicted"]))["is_correct"]
+            labelled, correct = labelled + len(judged), correct + judged.to_pylist().count(True)
             rows = shards.rows(self._shard(index))
             patterns, steps = patterns + rows["patterns"], steps + rows["steps"]
         known = manifest["run"] | {
@@ -252,7 +256,7 @@ class RunDirectory:
             "patterns": patterns,
             "steps": steps,
             "positions": positions,
-            "accuracy": correct / len(ids) if ids else 0.0,
+            "accuracy": correct / labelled if labelled else None,
             "skipped": len(manifest["skipped"]),
             "state": "complete",
             "loaded": patterns,

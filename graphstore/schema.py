@@ -58,10 +58,10 @@ class Evaluation:
     instance: str
     qoi: float
     qoi_baseline: float
-    is_correct: bool
+    is_correct: bool  # the label is what the model prefers; with a predicted label always so
     completeness_error: float  # sum of total influences - (qoi - qoi_baseline)
     target: int  # position whose logits (or pooled vector) the QoI reads
-    label_is_predicted: bool  # the dataset gave no label, so the QoI takes the predicted class
+    label_is_predicted: bool  # the dataset gave no label: the predicted class stands for it
     tokens: list[str]
     words: list[str]  # the whitespace word each piece belongs to; the token itself for special tokens
     word_indices: list[int]  # which whitespace word of the text; -1 for special tokens
@@ -145,7 +145,7 @@ class Run:
     patterns: int
     steps: int
     skipped: int  # rows of the dataset that could not be used
-    accuracy: float  # share of instances with QoI > 0
+    accuracy: float | None  # share right of the instances with a label; None where none has one
     created: str  # ISO 8601, UTC
     settings: str  # JSON: what the id hashes
     environment: str  # JSON: what is recorded but not hashed
@@ -162,7 +162,7 @@ class Measure:
     metric: str
     method: str
     level: str
-    grouping: str  # subtask, condition, position or "" for the whole run
+    grouping: str  # subtask, or "" for the whole run (of structures: the most frequent one, see note)
     variant: str  # such as "target=dropped"
     value: float
     low: float

@@ -1,7 +1,6 @@
 """extract(): what lands in the run directory, what resumes, and what is refused."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import pytest
 import torch
 from tiny_models import save_classifier, save_masked_lm
 
+from ipgraph.cli.cite import paragraph
 from ipgraph.extractor import extract, load_model
 from ipgraph.extractor.datasets import Dataset, Example, make_instance
 from ipgraph.graphstore.errors import IpgraphError, UsageError
@@ -107,6 +107,7 @@ def test_a_classifier_reads_the_label_or_the_predicted_class(classifier: Path, t
         assert evaluation.target == 0
     assert (labelled.label_is_predicted, predicted.label_is_predicted) == (False, True)
     assert predicted.is_correct
+    assert run.run.accuracy == float(labelled.is_correct)  # of the one that has a label
 
 
 def test_the_other_qoi_of_two_classes_keeps_the_label_out(tmp_path: Path) -> None:
@@ -116,12 +117,25 @@ def test_the_other_qoi_of_two_classes_keeps_the_label_out(tmp_path: Path) -> Non
         for text, label in (("a good film .", 1), ("a bad film .", 0))
     )
     data = Dataset("r", [good, bad])
-    ours = list(run_of(model, data, tmp_path, dtype="float64").records("evaluations"))
-    theirs = list(
-        run_of(model, data, tmp_path, dtype="float64", qoi="positive-negative").records("evaluations")
+    one, other = (
+        run_of(model, data, tmp_path, dtype="float64", qoi=qoi)
+        for qoi in ("correct-wrong", "positive-negative")
     )
+    ours, theirs = (list(run.records("evaluations")) for run in (one, other))
     assert [e.qoi for e in theirs] == pytest.approx([ours[0].qoi, -ours[1].qoi])
     assert [e.is_correct for e in theirs] == [e.is_correct for e in ours]
+    assert one.run.accuracy == other.run.accuracy == sum(e.is_correct for e in ours) / 2
+
+
+@pytest.mark.parametrize("qoi", ["correct-wrong", "positive-negative"])
+def test_sentences_without_labels_give_no_accuracy(tmp_path: Path, qoi: str) -> None:
+    model = save_classifier(tmp_path / "two", classes=2)
+    texts = ("a good film .", "a bad film .", "the film is not bad .")
+    data = Dataset("r", [Example(make_instance("r", text), (), f"r:{text}") for text in texts])
+    run = run_of(model, data, tmp_path, qoi=qoi)
+    assert run.run.accuracy is None
+    assert {(e.label_is_predicted, e.is_correct) for e in run.records("evaluations")} == {(True, True)}
+    assert "No sentence has a label" in paragraph(run.run, "0")
 
 
 @pytest.mark.parametrize(
@@ -134,35 +148,6 @@ def test_what_determines_the_numbers_changes_the_run_id(
     again = extract(masked_lm, AGREEMENT, runs_dir=tmp_path, n_steps=5, batch_size=1, seed=3)
     other = extract(masked_lm, AGREEMENT, runs_dir=tmp_path, **({"n_steps": 5} | changed))
     assert again.id == base.id != other.id
-
-
-def test_a_killed_run_resumes_from_its_finished_shards(masked_lm: Path, tmp_path: Path) -> None:
-    texts = [
-        f"the farmer {'that the farmers like ' * (n % 3)}[MASK] {w} ."
-        for n in range(3)
-        for w in ("old", "tall")
-    ]
-    many = sentences(*texts)
-    many.examples = [
-        replace(e, instance=replace(e.instance, id=f"mine:{copy}{e.instance.id}"))
-        for copy in range(40)
-        for e in many.examples
-    ]
-    reference = run_of(masked_lm, many, tmp_path / "whole")
-    seen: list[int] = []
-
-    def interrupt(done: int, total: int) -> None:
-        seen.append(done)
-        if done > 150:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        run_of(masked_lm, many, tmp_path / "cut", on_progress=interrupt)
-    resumed: list[int] = []
-    run = run_of(masked_lm, many, tmp_path / "cut", on_progress=lambda done, _: resumed.append(done))
-    assert run.is_complete
-    assert resumed[0] > 100
-    assert [p.id for p in run.records("patterns")] == [p.id for p in reference.records("patterns")]
 
 
 def test_rows_a_model_cannot_read_are_named_and_counted(masked_lm: Path, tmp_path: Path) -> None:

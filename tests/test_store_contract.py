@@ -1,5 +1,6 @@
 """What both stores promise: every test runs against the embedded store and against a Neo4j server."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from itertools import pairwise
@@ -7,16 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import networkx as nx
+import pyarrow.parquet as pq
 import pytest
-from fixtures import HEADS, LAYERS, MODEL, make_measures, make_run
+from fixtures import HEADS, LAYERS, MODEL, make_run
 from remade import remade
 from stores import changed_copy, counts, due, rows
 
 from ipgraph.graphstore import graph
-from ipgraph.graphstore.errors import UsageError
+from ipgraph.graphstore.errors import IpgraphError, UsageError
 from ipgraph.graphstore.runs import RunDirectory
 from ipgraph.graphstore.schema import SHARD_TABLES, columns
 from ipgraph.graphstore.store import open_store
+from ipgraph.graphstore.stored import whole_positions
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +53,17 @@ def test_adding_again_changes_nothing(location: str, run: RunDirectory, other: R
         assert counts(store) == before
         assert store.add([run, other]) == 1
         assert counts(store) == due(run, other)
+
+
+def test_a_run_whose_instances_have_no_labels_has_no_accuracy(
+    location: str, run: RunDirectory, tmp_path: Path
+) -> None:
+    unlabelled = remade(run, tmp_path, evaluations=lambda row: replace(row, label_is_predicted=True))
+    assert unlabelled.run.accuracy is None
+    with open_store(location) as store:
+        store.add([unlabelled])
+        assert store.runs() == [unlabelled.run]
+        assert store.check([unlabelled]) == []
 
 
 def test_what_is_stored_is_what_the_directory_holds(location: str, run: RunDirectory) -> None:
@@ -195,33 +209,6 @@ def test_removing_a_run_that_is_not_there_says_so(location: str, run: RunDirecto
             store.remove("r000000000000")
 
 
-def test_measures_are_attached_and_replaced_by_id(location: str, run: RunDirectory) -> None:
-    first, second, third = make_measures(run)
-    text = (
-        "MATCH (r:Run)-[:MEASURED]->(m:Measure) "
-        "RETURN r.id AS run, m.id AS id, m.value AS value ORDER BY m.id"
-    )
-    with open_store(location) as store:
-        store.add([run])
-        store.add_measures(run.id, [first, second])
-        store.add_measures(run.id, [replace(second, value=9.5), third])
-        found = rows(store, text)
-        with pytest.raises(UsageError, match="r000000000000"):
-            store.add_measures("r000000000000", [first])
-    expected = sorted([first, replace(second, value=9.5), third], key=lambda measure: measure.id)
-    assert found == [{"run": run.id, "id": measure.id, "value": measure.value} for measure in expected]
-
-
-def test_a_directorys_measures_come_with_it_and_go_with_it(location: str, root: Path) -> None:
-    measured = make_run(root, seed=7)
-    measured.write_measures(make_measures(measured))
-    with open_store(location) as store:
-        store.add([measured])
-        assert counts(store)["Measure"] == len(measured.measures()) == 3
-        store.remove(measured.id)
-        assert set(counts(store).values()) == {0}
-
-
 def test_an_unfinished_run_directory_is_refused(location: str, root: Path, run: RunDirectory) -> None:
     unfinished = make_run(root, seed=9, finish=False)
     with open_store(location) as store:
@@ -229,3 +216,54 @@ def test_an_unfinished_run_directory_is_refused(location: str, root: Path, run: 
         with pytest.raises(UsageError, match=unfinished.id):
             store.add([unfinished])
         assert store.runs() == [run.run]
+
+
+def spoil_digest(shard: Path) -> None:
+    """Write a shard's steps anew: the same rows, in a file that is not the one that was written."""
+    pq.write_table(pq.read_table(shard / "steps.parquet"), shard / "steps.parquet", compression="none")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "what"), [(spoil_digest, r"corrupt: steps\.parquet"), (shutil.rmtree, "missing")]
+)
+def test_a_damaged_shard_is_named_before_anything_is_written(
+    location: str, run: RunDirectory, tmp_path: Path, spoil: Callable[[Path], None], what: str
+) -> None:
+    damaged = make_run(tmp_path, seed=1)
+    spoil(damaged.path / "shards/00001")
+    with open_store(location) as store:
+        store.add([run])
+        before = counts(store)
+        for use in (store.add, store.rebuild):
+            with pytest.raises(IpgraphError, match=rf"shard 1 of run {damaged.id} .* is {what}"):
+                use([run, damaged])
+            assert store.runs() == [run.run]
+            assert counts(store) == before
+
+
+def test_removing_a_run_leaves_every_edge_of_a_full_graph(
+    location: str, run: RunDirectory, other: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(graph, "FULL_POSITIONS", 5)
+    with open_store(location) as store:
+        store.rebuild([run, other], full_graph=True)
+        store.remove(other.id)
+        assert counts(store) == due(run)
+        assert store.check([run]) == []
+
+
+def test_removing_a_run_leaves_a_graph_full_as_far_as_it_was(
+    location: str, root: Path, run: RunDirectory, other: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(graph, "FULL_POSITIONS", 5)
+    short = short_run(make_run(root, dataset="short", seed=5), root / "cut")
+    size = (MODEL, LAYERS, HEADS)
+    with open_store(location) as store:
+        store.add([run])
+        assert whole_positions(store, *size) == 5
+        store.remove(run.id)
+        store.rebuild([short], full_graph=True)
+        store.add([run, other])
+        store.remove(other.id)
+        assert whole_positions(store, *size) == short.run.positions < run.run.positions
+        assert store.check([run, short]) == []

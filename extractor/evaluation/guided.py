@@ -82,7 +82,7 @@ def read(run: RunDirectory, model: LoadedModel) -> list[Guided]:
         raise UsageError(
             f"run {run.id} holds patterns of method {run.run.method!r}; evaluate starts from one of 'gpr'"
         )
-    if run.run.model != model.key:
+    if run.manifest["settings"]["model"] != model.digest:
         raise UsageError(f"run {run.id} was made with model {run.run.model}, and this is {model.key}")
     examples = [Example(instance) for instance in run.records("instances")]
     encoded, skipped = encode(model, examples, qoi=run.run.qoi, allow_unk=True)
