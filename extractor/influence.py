@@ -74,7 +74,7 @@ class _Pattern:
         positions: list[list[int]] = [[] for _ in range(depth + 1)]
         hops: list[set[tuple[int, int]]] = [set() for _ in range(depth + 1)]
         for name in names:
-            kind, layer, position, head = parse_label(name[-LABEL_WIDTH:])
+            kind, layer, position, head = _place(name)
             _require(name, level, kind, layer <= depth and position < length and head < model.adapter.heads)
             if kind in ("head", "skip"):
                 hops[layer].add((position, head))
@@ -87,6 +87,13 @@ class _Pattern:
         everywhere = list(range(length))
         inner = [places or everywhere for places in positions[1:-1]]
         return cls([positions[0], *inner, [one.target]], [chosen or None for chosen in hops[1:]])
+
+
+def _place(name: str) -> tuple[str, int, int, int]:
+    try:
+        return parse_label(name[-LABEL_WIDTH:])
+    except (IndexError, KeyError, ValueError) as error:
+        raise UsageError(f"{name!r} is no node's id or label, such as 'h03.07@012'") from error
 
 
 def _require(name: str, level: Level, kind: str, is_there: bool) -> None:

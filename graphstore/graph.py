@@ -85,7 +85,13 @@ def _edges(layers: int, heads: int, positions: int, level: Level) -> Iterator[tu
 def counts(layers: int, heads: int, positions: int) -> tuple[int, int]:
     """Return how many nodes and edges the graph has at the attention level."""
     a_layer = heads * positions**2 + heads * positions + 2 * positions
-    return positions * (layers + 1 + layers * (heads + 1)) + 1, layers * a_layer + positions
+    return graph_size(layers, heads, positions, "attention"), layers * a_layer + positions
+
+
+def graph_size(layers: int, heads: int, positions: int, level: Level) -> int:
+    """Return |G|: how many nodes the computation graph of one sentence has, the output included."""
+    hops = layers * (heads + 1) if level == "attention" else 0
+    return positions * (1 + layers + hops) + 1
 
 
 def digraph(

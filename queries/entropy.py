@@ -3,8 +3,6 @@
 from collections.abc import Iterable
 from math import log2
 
-from ipgraph.graphstore.schema import Level
-
 
 def binary_entropy(probability: float) -> float:
     """Return H(p) = -p log2 p - (1 - p) log2 (1 - p), in bits; raises ValueError outside [0, 1]."""
@@ -17,12 +15,6 @@ def pattern_entropy(probabilities: Iterable[float], nodes: int) -> float:
     """Return H = (1 / |G|) sum over the graph's nodes n of H(p_n), in bits.
 
     `probabilities` are the p_n of the nodes that lie on some pattern (the template `node-probability`);
-    `nodes` is |G|, unused nodes included (`graph_size`). Binary entropy in bits is our choice.
+    `nodes` is |G|, unused nodes included (`graph.graph_size`). Binary entropy in bits is our choice.
     """
     return sum(map(binary_entropy, probabilities)) / nodes
-
-
-def graph_size(layers: int, heads: int, positions: int, level: Level) -> int:
-    """Return |G|: how many nodes the computation graph of one sentence has, the output included."""
-    embeddings = positions * (layers + 1) + 1
-    return embeddings if level == "embedding" else embeddings + positions * layers * (heads + 1)

@@ -5,9 +5,10 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, cast
 
 from ipgraph.graphstore.errors import UsageError
+from ipgraph.graphstore.graph import graph_size
 from ipgraph.graphstore.schema import Level, Run
 from ipgraph.queries.binding import resolve_level, resolve_run
-from ipgraph.queries.entropy import graph_size, pattern_entropy
+from ipgraph.queries.entropy import pattern_entropy
 from ipgraph.queries.labels import KEY
 from ipgraph.queries.registry import template
 from ipgraph.queries.report_parts import as_table, scope

@@ -9,12 +9,10 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipgraph.extractor.evaluation.entropy import graph_size, pattern_entropy
+from ipgraph.extractor.evaluation.entropy import pattern_entropy
 from ipgraph.extractor.evaluation.estimates import Collected, Key, estimate, resamples
-from ipgraph.graphstore.graph import counts
 from ipgraph.graphstore.schema import Measure
 from ipgraph.queries.correlation import correlate, pearson, ranks, spearman
-from ipgraph.queries.entropy import graph_size as graph_size_of_queries
 from ipgraph.queries.entropy import pattern_entropy as pattern_entropy_of_queries
 
 KEY = Key("m", "gpr", "embedding")
@@ -107,15 +105,6 @@ def test_entropy_of_resamples_is_that_of_the_repeated_rows() -> None:
     drawn = resamples(6, 5, 3)
     again = [pattern_entropy(np.repeat(held, row, 0), 9, np.ones((1, 6), int))[0] for row in drawn]
     assert pattern_entropy(held, 9, drawn).tolist() == pytest.approx(again)
-
-
-@given(st.integers(1, 4), st.integers(1, 4), st.integers(1, 6))
-def test_every_node_counts(layers: int, heads: int, positions: int) -> None:
-    assert graph_size("attention", layers, heads, positions) == counts(layers, heads, positions)[0]
-    for level in ("embedding", "attention"):
-        assert graph_size(level, layers, heads, positions) == graph_size_of_queries(
-            layers, heads, positions, level
-        )
 
 
 # --- correlation ---

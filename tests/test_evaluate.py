@@ -14,10 +14,12 @@ from evaluations import TEXTS, Evaluated, Sentence, make_run
 from test_ablation import ablated
 from torch import Tensor
 
-from ipgraph.extractor import load_model
-from ipgraph.graphstore.graph import digraph
+from ipgraph.extractor import influence_of, load_model
+from ipgraph.extractor.datasets import Example
+from ipgraph.extractor.options import Options
+from ipgraph.graphstore.graph import digraph, graph_size
 from ipgraph.graphstore.schema import Pattern, node_id, node_label, parse_label
-from ipgraph.queries.entropy import graph_size, pattern_entropy
+from ipgraph.queries.entropy import pattern_entropy
 
 LAYERS, HEADS = 3, 2
 
@@ -112,7 +114,6 @@ def test_other_methods_carry_what_runs_of_them_store(evaluated: Evaluated, tmp_p
     for method, level in (
         ("attention", "embedding"),
         ("conductance", "embedding"),
-        ("skip_replaced", "attention"),
         ("random", "embedding"),
         ("random", "attention"),
     ):
@@ -125,6 +126,28 @@ def test_other_methods_carry_what_runs_of_them_store(evaluated: Evaluated, tmp_p
             sum(p.influence for p in some) / sum(p.total_influence for p in some) for some in words.values()
         ]
         assert evaluated.value("concentration_positive", method, level) == pytest.approx(fmean(ratios))
+
+
+def test_replaced_skips_carry_what_every_head_in_their_place_carries(evaluated: Evaluated) -> None:
+    ratios = []
+    for sentence in evaluated.sentences:
+        words = sentence.positive("attention")
+        replaced = [
+            [every for label in p.route.split() for every in (_heads(label) if label[0] == "s" else [label])]
+            for p in words
+        ]
+        (carried,) = influence_of(
+            evaluated.model, [Example(sentence.instance)], [replaced], options=Options(n_steps=4)
+        )
+        ratios.append(sum(carried) / sum(p.total_influence for p in words))
+    assert any("s0" in p.route for s in evaluated.sentences for p in s.positive("attention"))
+    found = evaluated.value("concentration_positive", "skip_replaced", "attention")
+    assert found == pytest.approx(fmean(ratios))
+
+
+def _heads(skip: str) -> list[str]:
+    _, layer, position, _ = parse_label(skip)
+    return [node_label("head", layer, position, head) for head in range(HEADS)]
 
 
 def test_path_shares_by_enumeration(evaluated: Evaluated) -> None:

@@ -44,8 +44,9 @@ def test_the_graph_is_the_one_defined(layers: int, heads: int, positions: int) -
 
 @given(level=st.sampled_from(LEVELS), **small)
 @settings(deadline=None, max_examples=25)
-def test_path_counts_equal_enumeration(level: Level, layers: int, heads: int, positions: int) -> None:
+def test_sizes_and_paths_equal_enumeration(level: Level, layers: int, heads: int, positions: int) -> None:
     whole = graph.digraph("m", layers, heads, positions, level=level)
+    assert graph.graph_size(layers, heads, positions, level) == whole.number_of_nodes()
     output = f"m/q{layers + 1:02d}.--@---"
     inputs = [f"m/x00.--@{i:03d}" for i in range(positions)]
     tails = {t: f"m/e{layers:02d}.--@{t:03d}" for t in range(positions)}

@@ -20,7 +20,7 @@ from ipgraph.graphstore.errors import UsageError
 from ipgraph.graphstore.runs import RunDirectory
 from ipgraph.graphstore.schema import LEVELS, Level
 from ipgraph.graphstore.store import Store
-from ipgraph.queries.entropy import binary_entropy, graph_size, pattern_entropy
+from ipgraph.queries.entropy import binary_entropy, pattern_entropy
 from ipgraph.queries.labels import printed_label, printed_step, printed_subpath
 from ipgraph.queries.reports import REPORTS
 from ipgraph.queries.tables import Table
@@ -96,12 +96,6 @@ def test_binary_entropy_of_known_probabilities() -> None:
     assert pattern_entropy([0.5, 0.5, 1.0], 10) == 0.2
 
 
-@pytest.mark.parametrize("level", LEVELS)
-def test_graph_size_counts_the_graphs_nodes(level: Level) -> None:
-    made = graph.digraph("m", 3, 4, 5, level=level)
-    assert graph_size(3, 4, 5, level) == made.number_of_nodes()
-
-
 def entropy_of(patterns: list[dict[str, Any]], length: int, level: Level) -> float:
     """Return the mean of H(p_n) over every node of the graph, one by one."""
     ids = {p["instance"] for p in patterns}
@@ -143,7 +137,7 @@ def test_overview_says_what_the_parquet_files_say(store: Store, data: Data, runs
     evaluated = data.evaluated(runs[0].id)
     every = accuracy.records()[-1]
     assert every["instances"] == len(evaluated) == 24
-    assert every["accuracy"] == pytest.approx(sum(e["qoi"] > 0 for _, e in evaluated) / 24)
+    assert every["accuracy"] == pytest.approx(sum(e["is_correct"] for _, e in evaluated) / 24)
     values = {row["finding"]: row["value"] for row in findings.records()}
     [(skips, heads_taken, share, _, staying)] = skip_share(data, run=runs[0].id)
     assert values["skip share"] == pytest.approx(skips / (skips + heads_taken)) == pytest.approx(share)

@@ -7,16 +7,8 @@ entropy in bits (our choice of unit) and |G| all nodes of the level's graph, unu
 import numpy as np
 import numpy.typing as npt
 
-from ipgraph.graphstore.schema import Level
-
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
-
-
-def graph_size(level: Level, layers: int, heads: int, positions: int) -> int:
-    """Return |G|: inputs, embeddings and the output, at the attention level heads and skips too."""
-    hops = 0 if level == "embedding" else layers * (heads + 1)
-    return positions * (1 + layers + hops) + 1
 
 
 def pattern_entropy(held: Bools, size: int, counts: npt.NDArray[np.int64]) -> Floats:
