@@ -109,7 +109,7 @@ def entropy(
             "--run",
             metavar="RUN",
             help="Run id or its beginning.",
-            show_default="every evaluated run, the newest of a dataset",
+            show_default="of all evaluated runs the newest of each model, dataset and settings",
         ),
     ] = "",
     store: StoreOption = None,

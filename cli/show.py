@@ -71,13 +71,11 @@ def _words(steps: "Rows") -> Iterator[Record]:
 def _heading(about: Record, words: Sequence[Record]) -> "Text":
     from rich.text import Text
 
-    expected = f"label {about['label']}"
-    if about["correct"]:
-        expected = f"{about['correct']}, not {about['wrong']}"
-    elif about["label_is_predicted"]:
-        expected = "the predicted class"
-    verdict = "right" if about["is_correct"] else "wrong"
-    facts = [about["instance"], about["condition"], f"{expected}: {verdict}, QoI {about['qoi']:+.3f}"]
+    expected = f"{about['correct']}, not {about['wrong']}" if about["correct"] else f"label {about['label']}"
+    judged = f"{expected}: {'right' if about['is_correct'] else 'wrong'}"
+    if about["label_is_predicted"]:
+        judged = "no label"
+    facts = [about["instance"], about["condition"], f"{judged}, QoI {about['qoi']:+.3f}"]
     level = f"{words[0]['level']} level" if words else "no patterns"
     return Text.assemble((about["text"], "bold"), "\n", "; ".join(filter(None, [*facts, level])), "\n")
 

@@ -15,7 +15,17 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ipgraph.graphstore.schema import LABEL_WIDTH, Flow, Kind, Level, Node, node_id, node_label, parse_label
+from ipgraph.graphstore.schema import (
+    LABEL_WIDTH,
+    Flow,
+    Kind,
+    Level,
+    Node,
+    graph_size,
+    node_id,
+    node_label,
+    parse_label,
+)
 from ipgraph.graphstore.tables import arrow_schema
 
 if TYPE_CHECKING:
@@ -86,12 +96,6 @@ def counts(layers: int, heads: int, positions: int) -> tuple[int, int]:
     """Return how many nodes and edges the graph has at the attention level."""
     a_layer = heads * positions**2 + heads * positions + 2 * positions
     return graph_size(layers, heads, positions, "attention"), layers * a_layer + positions
-
-
-def graph_size(layers: int, heads: int, positions: int, level: Level) -> int:
-    """Return |G|: how many nodes the computation graph of one sentence has, the output included."""
-    hops = layers * (heads + 1) if level == "attention" else 0
-    return positions * (1 + layers + hops) + 1
 
 
 def digraph(

@@ -229,6 +229,12 @@ def properties(relationship: Relationship) -> dict[str, ColumnType]:
     return {n: t for n, t in columns(relationship.record).items() if n not in relationship.keys}
 
 
+def graph_size(layers: int, heads: int, positions: int, level: Level) -> int:
+    """Return |G|: how many nodes the computation graph of one sentence has, the output included."""
+    hops = layers * (heads + 1) if level == "attention" else 0
+    return positions * (1 + layers + hops) + 1
+
+
 def node_label(kind: Kind, layer: int, position: int, head: int = -1) -> str:
     """Return a node's label of LABEL_WIDTH ASCII characters: `x00.--@004`, `e03.--@004`, `h03.07@004`.
 

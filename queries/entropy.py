@@ -15,6 +15,6 @@ def pattern_entropy(probabilities: Iterable[float], nodes: int) -> float:
     """Return H = (1 / |G|) sum over the graph's nodes n of H(p_n), in bits.
 
     `probabilities` are the p_n of the nodes that lie on some pattern (the template `node-probability`);
-    `nodes` is |G|, unused nodes included (`graph.graph_size`). Binary entropy in bits is our choice.
+    `nodes` is |G|, unused nodes included (`graph_size`). Binary entropy in bits is our choice.
     """
     return sum(map(binary_entropy, probabilities)) / nodes

@@ -5,8 +5,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, cast
 
 from ipgraph.graphstore.errors import UsageError
-from ipgraph.graphstore.graph import graph_size
-from ipgraph.graphstore.schema import Level, Run
+from ipgraph.graphstore.schema import Level, Run, graph_size
 from ipgraph.queries.binding import resolve_level, resolve_run
 from ipgraph.queries.entropy import pattern_entropy
 from ipgraph.queries.labels import KEY

@@ -3,11 +3,13 @@
 import json
 import shutil
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import networkx as nx
 from cli_runs import Folder, folder, invoke, own, shared_folder
 from fixtures import make_run
+from remade import remade
 
 from ipgraph.graphstore.store import open_store
 
@@ -156,6 +158,19 @@ def test_show_draws_an_instance_by_id_name_or_beginning(folder: Folder) -> None:
         " 1",
         " 0",
     ][-4:]
+
+
+def test_show_judges_no_instance_without_a_label(own: Folder) -> None:
+    unlabelled = remade(
+        own.runs[0], own.path / "runs", evaluations=lambda row: replace(row, label_is_predicted=True)
+    )
+    invoke("store", "push", unlabelled.id)
+    instance = next(iter(unlabelled.records("instances"))).id
+    judged, not_judged = (
+        invoke("show", instance, "--run", run.id).stdout for run in (own.runs[0], unlabelled)
+    )
+    assert ": right, QoI" in judged or ": wrong, QoI" in judged
+    assert "; no label, QoI" in not_judged
 
 
 def test_show_lists_each_path_as_the_run_has_it(folder: Folder) -> None:

@@ -17,8 +17,8 @@ from torch import Tensor
 from ipgraph.extractor import influence_of, load_model
 from ipgraph.extractor.datasets import Example
 from ipgraph.extractor.options import Options
-from ipgraph.graphstore.graph import digraph, graph_size
-from ipgraph.graphstore.schema import Pattern, node_id, node_label, parse_label
+from ipgraph.graphstore.graph import digraph
+from ipgraph.graphstore.schema import Pattern, graph_size, node_id, node_label, parse_label
 from ipgraph.queries.entropy import pattern_entropy
 
 LAYERS, HEADS = 3, 2

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ipgraph.graphstore import graph
-from ipgraph.graphstore.schema import LEVELS, Level, parse_label
+from ipgraph.graphstore.schema import LEVELS, Level, graph_size, parse_label
 
 small = {"layers": st.integers(1, 3), "heads": st.integers(1, 3), "positions": st.integers(1, 3)}
 
@@ -46,7 +46,7 @@ def test_the_graph_is_the_one_defined(layers: int, heads: int, positions: int) -
 @settings(deadline=None, max_examples=25)
 def test_sizes_and_paths_equal_enumeration(level: Level, layers: int, heads: int, positions: int) -> None:
     whole = graph.digraph("m", layers, heads, positions, level=level)
-    assert graph.graph_size(layers, heads, positions, level) == whole.number_of_nodes()
+    assert graph_size(layers, heads, positions, level) == whole.number_of_nodes()
     output = f"m/q{layers + 1:02d}.--@---"
     inputs = [f"m/x00.--@{i:03d}" for i in range(positions)]
     tails = {t: f"m/e{layers:02d}.--@{t:03d}" for t in range(positions)}

@@ -140,7 +140,7 @@ def _instance(sentence: Sentence) -> dict[str, object]:
         "wrong": sentence.wrong,
         "label": sentence.label,
         "q": _digits(sentence.qoi),
-        "right": sentence.is_correct,
+        "right": sentence.is_correct if sentence.correct or sentence.label >= 0 else None,
         "error": _digits(sentence.completeness_error),
         "target": sentence.target,
         "tokens": sentence.tokens,

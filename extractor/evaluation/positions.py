@@ -14,8 +14,7 @@ import numpy.typing as npt
 from ipgraph.extractor.evaluation.entropy import pattern_entropy
 from ipgraph.extractor.evaluation.estimates import Floats, Ints, Key, measure, resamples
 from ipgraph.extractor.evaluation.guided import Guided
-from ipgraph.graphstore.graph import graph_size
-from ipgraph.graphstore.schema import Level, Measure
+from ipgraph.graphstore.schema import Level, Measure, graph_size
 
 Bools = npt.NDArray[np.bool_]
 
