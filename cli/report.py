@@ -14,6 +14,17 @@ if TYPE_CHECKING:
 
 _KEYWORD = inspect.Parameter.KEYWORD_ONLY
 SHARED = ("store", "show_cypher", "output")
+OF_EVALUATIONS = ("table1", "figure5", "optimality")
+"""Reports that show several runs, unless one is named."""
+EvaluatedRunOption = Annotated[
+    str,
+    typer.Option(
+        "--run",
+        metavar="RUN",
+        help="Run id or its beginning.",
+        show_default="of all evaluated runs the newest of each model, dataset and settings",
+    ),
+]
 HELP = {
     "level": "embedding or attention; without it attention, where the run has it.",
     "subtask": "Only instances of this subtask.",
@@ -75,7 +86,9 @@ def _command(report: "Report") -> Any:
         render(tables, output)
 
     shared = inspect.signature(command).parameters
-    own = [_parameter(p) for p in inspect.signature(report.function).parameters.values() if p.name != "store"]
+    run = EvaluatedRunOption if report.name in OF_EVALUATIONS else RunOption
+    given = list(inspect.signature(report.function).parameters.values())[1:]  # all but the store
+    own = [_parameter(p, run) for p in given]
     signature = inspect.Signature([*own, *(shared[n].replace(kind=_KEYWORD) for n in SHARED)])
     command.__signature__ = signature  # type: ignore[attr-defined]
     command.__annotations__ = {name: p.annotation for name, p in signature.parameters.items()}
@@ -85,10 +98,10 @@ def _command(report: "Report") -> Any:
     return typer.main.get_command(single)
 
 
-def _parameter(parameter: inspect.Parameter) -> inspect.Parameter:
+def _parameter(parameter: inspect.Parameter, run: Any) -> inspect.Parameter:
     annotation: Any
     if parameter.name == "run":
-        annotation = RunOption
+        annotation = run
     elif parameter.default is parameter.empty:
         annotation = Annotated[parameter.annotation, typer.Argument(help=HELP[parameter.name])]
     else:

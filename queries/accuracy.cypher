@@ -8,12 +8,15 @@
 //   subtask: Subtask of the instances.
 //   condition: Condition of the instances.
 //   instances: Instances evaluated.
-//   correct: Those whose quantity of interest is above 0.
-//   accuracy: correct / instances.
+//   labelled: Those whose label the dataset gives; of the others the model's own prediction is the label.
+//   correct: Labelled instances on which the model is right.
+//   accuracy: correct / labelled; nothing where none is labelled.
 //   mean_qoi: Mean quantity of interest.
 MATCH (r:Run {id: $run})-[e:EVALUATED]->(i:Instance)
 WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
 WITH i.subtask AS subtask, i.condition AS condition, count(*) AS instances,
-     count(CASE WHEN e.is_correct THEN 1 END) AS correct, avg(e.qoi) AS mean_qoi
-RETURN subtask, condition, instances, correct, 1.0 * correct / instances AS accuracy, mean_qoi
+     count(CASE WHEN NOT e.label_is_predicted THEN 1 END) AS labelled,
+     count(CASE WHEN e.is_correct AND NOT e.label_is_predicted THEN 1 END) AS correct, avg(e.qoi) AS mean_qoi
+RETURN subtask, condition, instances, labelled, correct,
+       CASE WHEN labelled > 0 THEN 1.0 * correct / labelled END AS accuracy, mean_qoi
 ORDER BY subtask, condition

@@ -36,5 +36,8 @@ WITH number, layer, offset, label, max(all_instances) AS all_instances, count(*)
      min(source) AS least, max(source) AS most
 WHERE least <> most
 WITH layer, label, max(all_instances) AS all_instances, count(DISTINCT number) AS instances, sum(words) AS patterns
-RETURN layer, replace(label, '.', '') AS role, instances, 1.0 * instances / all_instances AS instance_share, patterns
+UNWIND range(1, 16) AS place  // the last that holds no dot ends the role: dots fill it up
+WITH layer, label, all_instances, instances, patterns,
+     max(CASE WHEN substring(label, place - 1 + $first, 1) <> '.' THEN place ELSE 0 END) AS length
+RETURN layer, left(label, length) AS role, instances, 1.0 * instances / all_instances AS instance_share, patterns
 ORDER BY instances DESC, layer, role LIMIT $limit

@@ -1,7 +1,8 @@
 """Evaluated runs and their figures, from a store or a run directory."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from ipgraph.graphstore.errors import UsageError
@@ -11,6 +12,11 @@ from ipgraph.queries.running import run as query
 
 if TYPE_CHECKING:
     from ipgraph.graphstore.store import Store
+
+SETTINGS = ("qoi", "baseline", "n_steps", "quadrature", "dtype")
+"""The fields of a run that change its numbers, beside model and dataset."""
+SHORT = 7
+"""Characters of a run's id where there is little room."""
 
 
 class Figure(NamedTuple):
@@ -46,6 +52,8 @@ class Evaluated:
     run: Run
     figures: Mapping[Key, Figure]
     cypher: str = ""
+    older: tuple[str, ...] = ()
+    """Ids of the older evaluated runs of its model, dataset and settings, left out for it."""
 
     @property
     def groupings(self) -> list[str]:
@@ -86,17 +94,20 @@ def from_measures(run: Run, measures: Iterable[Measure]) -> Evaluated:
 
 
 def evaluated_runs(store: "Store", run: str = "") -> list[Evaluated]:
-    """Return the one run named, or every evaluated run: the newest of each model and dataset.
+    """Return the one run named, or of all evaluated runs the newest of each model, dataset and `SETTINGS`.
 
     Raises UsageError where none has been evaluated.
     """
     records = [resolve_run(store, run)] if run else [r for r in store.runs() if r.state == "complete"]
-    found: dict[tuple[str, str], Evaluated] = {}
-    for record in records:
+    found: dict[tuple[object, ...], Evaluated] = {}
+    for record in records:  # the newest first
         rows = query("measures", store, run=record.id)
         figures = {Key(*(row[name] for name in Key._fields)): _figure(row) for row in rows}
-        if figures and (record.model, record.dataset) not in found:
-            found[record.model, record.dataset] = Evaluated(record, figures, rows.cypher)
+        key = (record.model, record.dataset, *(getattr(record, name) for name in SETTINGS))
+        if figures and key in found:
+            found[key] = replace(found[key], older=(*found[key].older, record.id))
+        elif figures:
+            found[key] = Evaluated(record, figures, rows.cypher)
     if not found:
         which = f"run {records[0].id}" if run else "no run of this store"
         verb = "has not" if run else "has"
@@ -115,14 +126,30 @@ def _figure(row: Mapping[str, object]) -> Figure:
 
 
 def task_columns(evaluated: Iterable[Evaluated]) -> list[Column]:
-    """Return a column for every task of these runs, named by dataset or subtask, and model if they differ."""
+    """Return a column for every task of these runs, named by dataset or subtask, and model if they differ.
+
+    Names that several have are told apart by the beginning of the run's id.
+    """
     evaluated = sorted(evaluated, key=lambda e: (e.run.model_name, e.run.dataset))
     several = len({e.run.model for e in evaluated}) > 1
-    return [
+    columns = [
         Column((grouping or e.run.dataset) + (_of(e.run.model_name) if several else ""), e, grouping)
         for e in evaluated
         for grouping in e.groupings
     ]
+    times = Counter(column.name for column in columns)
+    return [column if times[column.name] == 1 else _with_run(column) for column in columns]
+
+
+def _with_run(column: Column) -> Column:
+    return replace(column, name=f"{column.name} ({column.evaluated.run.id[:SHORT]})")
+
+
+def one_a_task(tasks: Sequence[Column]) -> list[Column]:
+    """Return the newest column of each model's task: others are of the same sentences."""
+    by_age = sorted(tasks, key=lambda task: task.evaluated.run.created)
+    newest = {(task.evaluated.run.model, task.task): task.name for task in by_age}
+    return [task for task in tasks if task.name in newest.values()]
 
 
 def by_model(tasks: Sequence[Column]) -> list[list[Column]]:

@@ -17,10 +17,12 @@
 //   label: Class index of a classifier's instance, else -1.
 //   qoi: The quantity of interest at the sentence.
 //   qoi_baseline: The same at the baseline.
-//   is_correct: Whether the quantity of interest is above 0.
+//   is_correct: Whether the model is right: the quantity of interest is above 0, or for positive-negative on
+//     the label's side.
 //   completeness_error: Sum of the words' total influences - (qoi - qoi_baseline).
 //   target: Position whose logits the quantity of interest reads.
-//   label_is_predicted: Whether the label is the model's own prediction, the dataset giving none.
+//   label_is_predicted: Whether the label is the model's own prediction, the dataset giving none; accuracies
+//     leave such instances out.
 //   tokens: Tokens by position.
 //   words: The word that each token belongs to.
 //   roles: Roles by position.

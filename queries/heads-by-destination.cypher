@@ -9,6 +9,7 @@
 //   role: role = ""  Only patterns of words in this role; all where empty.
 //   sign: int -1|0|1 = 0  1: patterns of words with total influence >= 0 (Pi_+); -1: the others (Pi_-); 0:
 //     both.
+//   layer: int 0.. = 0  Only heads of this layer; 0 for all.
 //   limit: int 1.. = 200  Rows at most.
 // columns:
 //   destination: Role of the position that the head writes to.
@@ -21,13 +22,16 @@ WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
   AND $role IN ['', p.role] AND $sign IN [0, p.sign]
 WITH p.role_route AS route, count(*) AS patterns
 UNWIND range(1, (size(route) + 1) / 48) AS at
-WITH substring(route, at * 48 - 24 + $first, 23) AS label, sum(patterns) AS passing
-WHERE label STARTS WITH 'h'
+WITH at, substring(route, at * 48 - 24 + $first, 23) AS label, sum(patterns) AS passing
+WHERE label STARTS WITH 'h' AND $layer IN [0, at]
 WITH left(label, 6) AS step, collect(label) AS labels, collect(passing) AS counts, sum(passing) AS total
 UNWIND range(0, size(labels) - 1) AS k
-WITH step, replace(substring(labels[k + $first], 7 + $first, 16), '.', '') AS destination,
-     counts[k + $first] AS patterns, 1.0 * counts[k + $first] / total AS head_share
+WITH step, substring(labels[k + $first], 7 + $first, 16) AS label, counts[k + $first] AS patterns,
+     1.0 * counts[k + $first] / total AS head_share
+UNWIND range(1, 16) AS place  // the last that holds no dot ends the role: dots fill it up
+WITH step, label, patterns, head_share,
+     max(CASE WHEN substring(label, place - 1 + $first, 1) <> '.' THEN place ELSE 0 END) AS length
 MATCH (r:Run {id: $run})
 MATCH (n:Node {id: r.model + '/' + step + '@000'})  // the head at position 0 stands for the head
-RETURN destination, n.layer AS layer, n.head AS head, patterns, head_share
+RETURN left(label, length) AS destination, n.layer AS layer, n.head AS head, patterns, head_share
 ORDER BY destination, patterns DESC, layer, head LIMIT $limit

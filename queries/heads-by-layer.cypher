@@ -8,6 +8,7 @@
 //   role: role = ""  Only patterns of words in this role; all where empty.
 //   sign: int -1|0|1 = 0  1: patterns of words with total influence >= 0 (Pi_+); -1: the others (Pi_-); 0:
 //     both.
+//   layer: int 0.. = 0  Only heads of this layer; 0 for all.
 // columns:
 //   layer: Layer of the head, from 1.
 //   head: Number of the head in its layer, from 0 (reports print 1..A).
@@ -20,6 +21,7 @@ UNWIND range(1, (size(p.route) + 1) / 22) AS at
 WITH at, substring(p.route, at * 22 - 11 + $first, 6) AS step
 WHERE step STARTS WITH 'h'
 WITH at, step, count(*) AS patterns
+WHERE $layer IN [0, at]
 WITH at, collect(step) AS steps, collect(patterns) AS counts, sum(patterns) AS total
 UNWIND range(0, size(steps) - 1) AS k
 WITH steps[k + $first] AS step, counts[k + $first] AS patterns, 1.0 * counts[k + $first] / total AS layer_share

@@ -8,6 +8,7 @@
 //   role: role = ""  Only patterns of words in this role; all where empty.
 //   sign: int -1|0|1 = 0  1: patterns of words with total influence >= 0 (Pi_+); -1: the others (Pi_-); 0:
 //     both.
+//   layer: int 0.. = 0  Only heads of this layer; 0 for all.
 //   limit: int 1.. = 200  Rows at most.
 // columns:
 //   role: Role of the word whose pattern it is.
@@ -21,6 +22,7 @@ WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
 WITH p.role AS role, p.route AS route, count(*) AS patterns
 UNWIND range(1, (size(route) + 1) / 22) AS at
 WITH role, at, substring(route, at * 22 - 11 + $first, 6) AS any_step, sum(patterns) AS passing
+WHERE $layer IN [0, at]
 WITH role, at, collect(any_step) AS steps, collect(passing) AS counts, sum(passing) AS total
 UNWIND range(0, size(steps) - 1) AS k
 WITH role, steps[k + $first] AS step, counts[k + $first] AS patterns,

@@ -4,7 +4,8 @@
 //   run: run = newest  The run: a unique prefix of its id, or `newest` for the newest complete one.
 //   subtask: subtask = ""  Only instances of this subtask; all where empty.
 //   condition: condition = ""  Only instances of this condition; all where empty.
-//   correct: int -1|0|1 = -1  1: only those the model gets right; 0: only those it gets wrong; -1: all.
+//   correct: int -1|0|1 = -1  1: only those the model gets right; 0: only those it gets wrong, both of those
+//     whose label is the dataset's; -1: all.
 //   limit: int 1.. = 20  Rows at most.
 // columns:
 //   instance: Id of the instance.
@@ -18,7 +19,8 @@
 //   completeness_error: Sum of the words' total influences - (qoi - qoi at the baseline).
 MATCH (r:Run {id: $run})-[e:EVALUATED]->(i:Instance)
 WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
-  AND ($correct < 0 OR ($correct = 1 AND e.is_correct) OR ($correct = 0 AND NOT e.is_correct))
+  AND ($correct < 0 OR (NOT e.label_is_predicted
+                        AND (($correct = 1 AND e.is_correct) OR ($correct = 0 AND NOT e.is_correct))))
 RETURN i.id AS instance, i.name AS name, i.subtask AS subtask, i.condition AS condition, i.text AS text,
        i.correct AS correct, i.wrong AS wrong, e.qoi AS qoi, e.completeness_error AS completeness_error
 ORDER BY instance LIMIT $limit

@@ -8,7 +8,8 @@
 //   metric: What was measured.
 //   method: Method whose patterns were measured.
 //   level: embedding or attention.
-//   grouping: Subtask, condition or position; empty for the whole run.
+//   grouping: A subtask; empty for the whole run. `qoi`, `entropy` and `position_*` are of the sentences of its
+//     most frequent structure only, as `note` says.
 //   variant: Such as `target=dropped`.
 //   value: The figure.
 //   low: Lower end of its 95% interval.

@@ -12,21 +12,21 @@
 // columns:
 //   layer: Layer of the embedding in which they first meet, from 1.
 //   meeting_role: Role of its position.
-//   step: How the first word's pattern enters it: `h03.07` for layer 3, head 7 (from 0); `s03.--` for the
-//     skip; empty at embedding level.
+//   step: How the first word's pattern (of one role: the earlier word's) enters it: `h03.07` for layer 3,
+//     head 7 (from 0); `s03.--` for the skip; empty at embedding level.
 //   other_step: How the other word's pattern enters it.
-//   pairs: Pairs of such words that first meet so.
+//   pairs: Pairs of such words that first meet so, each counted once.
 //   pair_share: Of all pairs of such words in an instance (an instance has one where a role has one word).
 //   instances: Instances with such a pair.
 MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level, role: $role})
 WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
 MATCH (i)-[:HAS_PATTERN]->(q:Pattern {run: $run, level: $level, role: $other_role})
-WHERE p.position <> q.position
+WHERE $role <> $other_role OR p.position < q.position  // of one role: each pair once
 WITH count(*) AS all_pairs
 MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level, role: $role})
 WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
 MATCH (i)-[:HAS_PATTERN]->(q:Pattern {run: $run, level: $level, role: $other_role})
-WHERE p.position <> q.position
+WHERE $role <> $other_role OR p.position < q.position
 WITH all_pairs, i, p, q, CASE WHEN $level = 'attention' THEN 2 ELSE 1 END AS stride
 UNWIND range(1, ((size(p.route) + 1) / 11 - 1) / stride) AS layer
 WITH all_pairs, i, p, q, stride, layer, substring(p.target_route, layer * stride * 11 + 6 + $first, 4) AS offset,
@@ -37,6 +37,9 @@ WITH all_pairs, i, layer, substring(p.role_route, layer * stride * 24 + 7 + $fir
      CASE WHEN stride = 2 THEN substring(p.route, (layer * 2 - 1) * 11 + $first, 6) ELSE '' END AS step,
      CASE WHEN stride = 2 THEN substring(q.route, (layer * 2 - 1) * 11 + $first, 6) ELSE '' END AS other_step
 WITH all_pairs, layer, label, step, other_step, count(*) AS pairs, count(DISTINCT i) AS instances
-RETURN layer, replace(label, '.', '') AS meeting_role, step, other_step, pairs,
-       1.0 * pairs / all_pairs AS pair_share, instances
+UNWIND range(1, 16) AS place  // the last that holds no dot ends the role: dots fill it up
+WITH all_pairs, layer, label, step, other_step, pairs, instances,
+     max(CASE WHEN substring(label, place - 1 + $first, 1) <> '.' THEN place ELSE 0 END) AS length
+RETURN layer, left(label, length) AS meeting_role, step, other_step, pairs, 1.0 * pairs / all_pairs AS pair_share,
+       instances
 ORDER BY pairs DESC, layer, meeting_role, step, other_step LIMIT $limit

@@ -3,11 +3,20 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from ipgraph.queries.evaluated import Column, Evaluated, cypher_of, evaluated_runs, task_columns
+from ipgraph.queries.evaluated import (
+    SETTINGS,
+    SHORT,
+    Column,
+    Evaluated,
+    cypher_of,
+    evaluated_runs,
+    task_columns,
+)
 from ipgraph.queries.published import MODELS, SKIP_SHARE, TABLE1, TASKS
 from ipgraph.queries.tables import Table, TableColumn, text
 
 if TYPE_CHECKING:
+    from ipgraph.graphstore.schema import Run
     from ipgraph.graphstore.store import Store
 
 E, A = "embedding", "attention"
@@ -52,7 +61,8 @@ def table1_of(evaluated: Iterable[Evaluated]) -> list[Table]:
     """Return Table 1 of evaluated runs: accuracies under both readings, other figures, sizes, the paper's."""
     tasks = task_columns(evaluated)
     note = (
-        "accuracy: q > 0; sources: words with g >= 0; 95% bootstrap intervals over instances (every digit: "
+        "accuracy: share of instances on which the model is right, or without a label says what it says "
+        "unablated; sources: words with g >= 0; 95% bootstrap intervals over instances (every digit: "
         f"`ipgraph query run measures`); {runs_note(tasks)}"
     )
     return [
@@ -167,19 +177,19 @@ def optimality_of(evaluated: Iterable[Evaluated]) -> list[Table]:
         if "k=" in variant
     ]
     tables = [
-        figures_table("Greedy patterns and wider searches", searched, tasks, _SEARCH),
-        figures_table("Several nodes a layer", several, tasks, _SEVERAL),
+        figures_table("Greedy patterns and wider searches", searched, tasks, _SEARCH + runs_note(tasks)),
+        figures_table("Several nodes a layer", several, tasks, _SEVERAL + runs_note(tasks)),
     ]
     return [table for table in tables if table.rows] or [Table.of(_NOT_SEARCHED, ["figure"], [])]
 
 
 _SEARCH = (
     "better: by more than 1e-4 of its influence; (O) at the attention level the hops along each word's own "
-    "embedding pattern are searched, or drawn at random; z: median over words"
+    "embedding pattern are searched, or drawn at random; z: median over words; "
 )
 _SEVERAL = (
     "each layer keeps its k best nodes (positions; at the attention level heads and skips into them), and "
-    "influence sums over all paths through them (the paper's footnote 2)"
+    "influence sums over all paths through them (the paper's footnote 2); "
 )
 _NOT_SEARCHED = (
     "Nothing searched: `ipgraph evaluate` does so with --beam, --random-patterns or --nodes-per-layer"
@@ -198,6 +208,19 @@ def figures_table(title: str, rows: Iterable[Row], tasks: Sequence[Column], note
 
 
 def runs_note(tasks: Sequence[Column]) -> str:
-    """Return which runs the tasks are of."""
-    runs = {task.evaluated.run.id: task.evaluated.run for task in tasks}.values()
-    return "; ".join(f"run {r.id}: {r.instances:,} instances of {r.dataset}, {r.model_name}" for r in runs)
+    """Return which runs the tasks are of, in what their settings differ, and which runs are left out."""
+    shown = {task.evaluated.run.id: task.evaluated for task in tasks}.values()
+    differing = [name for name in SETTINGS if len({getattr(e.run, name) for e in shown}) > 1]
+    said = [_run_note(e.run, differing) for e in shown]
+    older = [run[:SHORT] for e in shown for run in e.older]
+    if older:
+        said.append(
+            f"left out, since newer runs of the same model, dataset and settings are shown: {len(older)} "
+            f"evaluated {'run' if len(older) == 1 else 'runs'} ({', '.join(older)})"
+        )
+    return "; ".join(said)
+
+
+def _run_note(run: "Run", settings: Iterable[str]) -> str:
+    said = "".join(f", {name} {getattr(run, name)}" for name in settings)
+    return f"run {run.id}: {run.instances:,} instances of {run.dataset}, {run.model_name}{said}"

@@ -4,7 +4,15 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ipgraph.queries.correlation import Coefficient, correlate, pearson, spearman
-from ipgraph.queries.evaluated import Column, Evaluated, by_model, cypher_of, evaluated_runs, task_columns
+from ipgraph.queries.evaluated import (
+    Column,
+    Evaluated,
+    by_model,
+    cypher_of,
+    evaluated_runs,
+    one_a_task,
+    task_columns,
+)
 from ipgraph.queries.report_evaluation import runs_note
 from ipgraph.queries.tables import Table, count, number, text
 
@@ -36,8 +44,9 @@ def figure5_of(evaluated: Iterable[Evaluated]) -> list[Table]:
     return [*by_position, *(table for alike in by_model(tasks) for table in _by_task(alike))]
 
 
-def _by_task(tasks: list[Column]) -> list[Table]:
+def _by_task(every: list[Column]) -> list[Table]:
     """Return the entropy of Pi_+ and the mean QoI of a model's tasks (5b), and their correlations."""
+    tasks = one_a_task(every)
     rows: list[list[object]] = []
     points: dict[str, Pairs] = {}
     for task in tasks:
@@ -50,12 +59,24 @@ def _by_task(tasks: list[Column]) -> list[Table]:
             if entropy is not None:
                 points.setdefault(label, []).append((entropy.value, qoi.value))
     columns = (text("task"), count("instances"), text("mean QoI"), *(text(f"H of {s[0]}") for s in SERIES))
-    note = f"H of Pi_+ (attention: of its paths from the same words), bits a node (O); {runs_note(tasks)}"
+    said = ["H of Pi_+ (attention: of its paths from the same words), bits a node (O)", *_structures(tasks)]
+    if left := [task.name for task in every if task not in tasks]:
+        said.append(f"one point a task, of its newest run; left out: {', '.join(left)}")
+    note = "; ".join([*said, runs_note(tasks)])
     title = "Entropy of Pi_+ and mean QoI, by task (Figure 5b)"
     return [
         Table(title, columns, rows, note, cypher_of(tasks)),
         _correlations("Correlation of H of Pi_+ and mean QoI (5b)", points, tasks),
     ]
+
+
+def _structures(tasks: list[Column]) -> list[str]:
+    """Return which sentences the figures of tasks are of, as their notes say, tasks of one note together."""
+    notes: dict[str, list[str]] = {}
+    for task in tasks:
+        if qoi := task.figure("qoi", "gpr", ""):
+            notes.setdefault(qoi.note, []).append(task.name)
+    return [f"{', '.join(names)}: {note}" for note, names in notes.items() if note]
 
 
 def _by_position(task: Column) -> list[Table]:

@@ -3,12 +3,14 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import groupby, islice
 
+from ipgraph.graphstore.errors import UsageError
 from ipgraph.queries.labels import printed_head, printed_label, printed_step, printed_subpath
 from ipgraph.queries.running import Record, Rows
 from ipgraph.queries.tables import Table, TableColumn
 
 EVERY = 1_000_000
 """A limit that leaves nothing out."""
+ACCURACY = "accuracy: share of the labelled instances on which the model is right"
 
 _PRINTED: dict[str, Callable[[str], str]] = {
     "label": printed_label,
@@ -17,7 +19,16 @@ _PRINTED: dict[str, Callable[[str], str]] = {
     "step": printed_step,
     "other_step": printed_step,
 }
-_SCOPE = ("run", "other", "level", "subtask", "condition", "other_condition", "role", "other_role", "sign")
+_NAMED = ("run", "other", "level", "subtask", "condition", "other_condition", "role", "other_role", "sign")
+_SCOPE = {
+    **{name: f"{name.replace('_', ' ')} {{}}" for name in _NAMED},
+    "level": "{} level",
+    "layer": "layer {}",
+    "k": "{} nodes",
+    "at_least": "at least {} instances",
+}
+"""What a note says of a parameter that is given, in this order."""
+_FILTERS_NOTHING = {"at_least": 1}
 
 
 def as_table(
@@ -27,14 +38,19 @@ def as_table(
     note: str = "",
     *,
     records: Iterable[Record] | None = None,
+    limit: int = EVERY,
 ) -> Table:
     """Return rows as a table of the named columns: heads counted from 1, labels as people read them.
 
-    The note says first what the rows were taken from; `records`: the rows to show, if not all.
+    The note says first what the rows were taken from, then how many they are if more than `limit`, of which
+    the first are shown; `records`: the rows to show, if not these. Raises UsageError for a limit below 1.
     """
-    shown = rows if records is None else records
+    if limit < 1:
+        raise UsageError(f"the limit is {limit}; a table shows at least 1 row")
+    shown = islice(rows, limit) if records is None else records
     cells = [[_printed(name, record[name]) for name in columns] for record in shown]
-    notes = [scope(rows.parameters), note if cells else "nothing found"]
+    cut = f"{limit:,} of {len(rows):,}" if len(rows) > limit else ""
+    notes = [scope(rows.parameters), cut, note if cells else "nothing found"]
     return Table(title, tuple(columns.values()), cells, "; ".join(filter(None, notes)), rows.cypher)
 
 
@@ -46,8 +62,15 @@ def _printed(name: str, value: object) -> object:
 
 def scope(parameters: Mapping[str, object]) -> str:
     """Return what rows were taken from, such as `run r1, attention level, subtask sva-obj`."""
-    said = ((name.replace("_", " "), parameters[name]) for name in _SCOPE if parameters.get(name))
-    return ", ".join(f"{value} level" if name == "level" else f"{name} {value}" for name, value in said)
+    given = {name: parameters[name] for name in _SCOPE if parameters.get(name)}
+    return ", ".join(
+        _SCOPE[name].format(value) for name, value in given.items() if value != _FILTERS_NOTHING.get(name)
+    )
+
+
+def ratio(part: int, whole: int) -> float | None:
+    """Return a part's share of the whole; of nothing there is none."""
+    return part / whole if whole else None
 
 
 def first_of_each(rows: Rows, key: str, limit: int) -> Iterator[Record]:

@@ -60,9 +60,9 @@ def heads(
     limit: int = 10,
 ) -> list[Table]:
     """Heads ranked by traversal: over all layers, and the first of each layer, role and destination."""
-    scope = _scope(run, subtask, condition, role, sign)
+    scope = {**_scope(run, subtask, condition, role, sign), "layer": layer}
     head = {"layer": count("layer"), "head": count("head"), "patterns": count("patterns")}
-    top = query("heads-by-traversal", store, **scope, layer=layer, limit=limit)
+    top = query("heads-by-traversal", store, **scope, limit=limit)
     layers = query("heads-by-layer", store, **scope)
     roles, places = (query(f"heads-by-{by}", store, **scope, limit=EVERY) for by in ("role", "destination"))
     few = max(1, limit // 3)
@@ -138,7 +138,7 @@ def through_head(
     scope = _scope(run, subtask, condition, role, sign)
     if head < 1:
         raise UsageError(f"there is no head {head}: reports count heads from 1")
-    rows = query("instances-through-head", store, **scope, layer=layer, head=head - 1, limit=limit)
+    rows = query("instances-through-head", store, **scope, layer=layer, head=head - 1, limit=EVERY)
     columns = {
         "instance": text("instance"),
         "condition": text("condition"),
@@ -148,7 +148,7 @@ def through_head(
         "destination": count("to position"),
         "influence": signed("influence"),
     }
-    return [as_table(f"{role} through head {head} of layer {layer}", rows, columns)]
+    return [as_table(f"{role} through head {head} of layer {layer}", rows, columns, limit=limit)]
 
 
 def _scope(run: str, subtask: str, condition: str, role: str, sign: int) -> dict[str, Any]:

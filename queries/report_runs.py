@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 from ipgraph.graphstore.schema import Level, Run
 from ipgraph.queries.binding import resolve_level, resolve_run
 from ipgraph.queries.report_nodes import NOTE, structures, structures_table
-from ipgraph.queries.report_parts import EVERY, as_table
+from ipgraph.queries.report_parts import ACCURACY, EVERY, as_table, ratio
 from ipgraph.queries.running import Rows
 from ipgraph.queries.running import run as query
 from ipgraph.queries.tables import Table, count, number, share, signed, text
@@ -61,8 +61,11 @@ def _accuracy(store: "Store", run: Run) -> Table:
     cells = [[r["subtask"], r["condition"], r["instances"], r["accuracy"], r["mean_qoi"]] for r in rows]
     if len(cells) > MOST_ROWS:
         cells = list(_by_subtask(rows))
-    cells.append(["all", "", run.instances, run.accuracy, None])
-    note = "accuracy: share of instances whose quantity of interest is above 0"
+    instances, labelled, correct = (sum(row[n] for row in rows) for n in ("instances", "labelled", "correct"))
+    cells.append(["all", "", instances, ratio(correct, labelled), None])
+    note = ACCURACY
+    if labelled < instances:
+        note += f": {labelled:,} of {instances:,} have a label in the dataset"
     return Table("Model accuracy", columns, cells, note, rows.cypher)
 
 
@@ -72,8 +75,8 @@ def _by_subtask(rows: Rows) -> Iterator[list[object]]:
         counts = [row["instances"] for row in group]
         total = sum(counts)
         qoi = sum(n * row["mean_qoi"] for n, row in zip(counts, group, strict=True)) / total
-        correct = sum(row["correct"] for row in group)
-        yield [subtask, f"{len(group)} conditions", total, correct / total, qoi]
+        correct, labelled = (sum(row[name] for row in group) for name in ("correct", "labelled"))
+        yield [subtask, f"{len(group)} conditions", total, ratio(correct, labelled), qoi]
 
 
 def _findings(store: "Store", run: Run, level: Level) -> Table:
@@ -145,7 +148,7 @@ def quality(
 ) -> list[Table]:
     """Instances with a large completeness error, and how close the choices of nodes were."""
     where = {"run": run, "subtask": subtask, "condition": condition}
-    flagged = query("completeness", store, **where, threshold=threshold, limit=limit)
+    flagged = query("completeness", store, **where, threshold=threshold, limit=EVERY)
     margins = query("margins", store, **where, level=level)
     within = {
         "within_1e_5": "1e-5",
@@ -155,7 +158,7 @@ def quality(
         "within_1e_1": "10%",
     }
     rows = [
-        [row["layer"], row["choices"], *(_ratio(row[name], row["choices"]) for name in within)]
+        [row["layer"], row["choices"], *(ratio(row[name], row["choices"]) for name in within)]
         for row in margins
     ]
     columns = (count("layer"), count("choices"), *(share(f"within {bound}") for bound in within.values()))
@@ -171,6 +174,7 @@ def quality(
                 "relative_error": share("relative"),
             },
             "more steps (--n-steps) make it smaller",
+            limit=limit,
         ),
         Table(
             "How close the choices were",
@@ -180,10 +184,6 @@ def quality(
             margins.cypher,
         ),
     ]
-
-
-def _ratio(part: int, whole: int) -> float:
-    return part / whole
 
 
 def compare(

@@ -3,7 +3,7 @@
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from ipgraph.queries.report_parts import EVERY, as_table
+from ipgraph.queries.report_parts import ACCURACY, EVERY, as_table, ratio
 from ipgraph.queries.running import Record
 from ipgraph.queries.running import run as query
 from ipgraph.queries.tables import Table, count, number, share, signed, text
@@ -124,8 +124,8 @@ def merges(
             {
                 "layer": count("layer"),
                 "meeting_role": text("at"),
-                "step": text(f"{role} by"),
-                "other_step": text(f"{other_role} by" if other_role != role else "the other by"),
+                "step": text(f"{role} by" if other_role != role else "the earlier by"),
+                "other_step": text(f"{other_role} by" if other_role != role else "the later by"),
                 "pairs": count("pairs"),
                 "pair_share": share("of pairs"),
             },
@@ -147,19 +147,20 @@ def lexical(store: "Store", *, role: str, run: str = "", level: str = "", subtas
     forms = [_form(word, list(group)) for word, group in groupby(rows, key=lambda row: row["word"])]
     by_condition = {"word": text("word"), "condition": text("condition"), **columns}
     return [
-        as_table(f"Forms of the {role}", rows, {"word": text("word"), **columns}, records=forms),
-        as_table("The same, per condition", rows, by_condition),
+        as_table(f"Forms of the {role}", rows, {"word": text("word"), **columns}, ACCURACY, records=forms),
+        as_table("The same, per condition", rows, by_condition, ACCURACY),
     ]
 
 
 def _form(word: str, rows: list[Record]) -> Record:
     """Return a word form's rows of all conditions as one."""
-    instances, correct, words = (sum(r[n] for r in rows) for n in ("instances", "correct", "occurrences"))
+    names = ("instances", "labelled", "correct", "occurrences")
+    instances, labelled, correct, words = (sum(row[name] for row in rows) for name in names)
     means = {
         name: sum(row["occurrences"] * row[name] for row in rows) / words
         for name in ("mean_total_influence", "mean_influence")
     }
     shares = [row["error_share"] for row in rows]
     error_share = None if None in shares else sum(shares)
-    counts = {"word": word, "instances": instances, "accuracy": correct / instances}
+    counts = {"word": word, "instances": instances, "accuracy": ratio(correct, labelled)}
     return {**counts, **means, "error_share": error_share}

@@ -3,6 +3,7 @@
 A table keeps its values as they are, for JSON and CSV, beside how each column is to be printed.
 """
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -49,8 +50,12 @@ class Table:
 
     @property
     def headers(self) -> list[str]:
-        """The columns' names."""
-        return [column.name for column in self.columns]
+        """The columns' names; where one repeats, the later ones are numbered."""
+        names: list[str] = []
+        for column in self.columns:
+            numbered = (f"{column.name} ({number})" for number in itertools.count(2))
+            names.append(next(n for n in itertools.chain([column.name], numbered) if n not in names))
+        return names
 
     def cells(self) -> list[list[str]]:
         """Return the rows as they are printed."""

@@ -78,28 +78,30 @@ def _passing(patterns: list[Row], key: Callable[[Row, At], Any]) -> dict[Any, li
     return groups
 
 
-def heads_by_layer(data: Data, **scope: Any) -> Rows:
-    passing = _passing(data.scope(**scope), _head)
-    totals = Counter({layer: 0 for layer, _ in passing})
-    for (layer, _), ps in passing.items():
-        totals[layer] += len(ps)
-    rows = [[layer, head, len(ps), len(ps) / totals[layer]] for (layer, head), ps in passing.items()]
+def heads_by_layer(data: Data, layer: int = 0, **scope: Any) -> Rows:
+    passing = {key: ps for key, ps in _passing(data.scope(**scope), _head).items() if layer in (0, key[0])}
+    totals = Counter({of: 0 for of, _ in passing})
+    for (of, _), ps in passing.items():
+        totals[of] += len(ps)
+    rows = [[of, head, len(ps), len(ps) / totals[of]] for (of, head), ps in passing.items()]
     return sorted(rows, key=lambda row: (row[0], -row[2], row[1]))
 
 
-def heads_by_role(data: Data, limit: int = 200, **scope: Any) -> Rows:
+def heads_by_role(data: Data, layer: int = 0, limit: int = 200, **scope: Any) -> Rows:
     patterns = data.scope(**scope)
     totals = Counter(p["role"] for p in patterns)
     passing = _passing(patterns, lambda p, at: (p["role"], at.layer, at.head))
-    rows = [[*key, len(ps), len(ps) / totals[key[0]]] for key, ps in passing.items()]
+    rows = [[*key, len(ps), len(ps) / totals[key[0]]] for key, ps in passing.items() if layer in (0, key[1])]
     return sorted(rows, key=lambda row: (row[0], -row[3], row[1], row[2]))[:limit]
 
 
-def heads_by_destination(data: Data, limit: int = 200, **scope: Any) -> Rows:
+def heads_by_destination(data: Data, layer: int = 0, limit: int = 200, **scope: Any) -> Rows:
     patterns = data.scope(**scope)
     totals = _passing(patterns, _head)
     passing = _passing(patterns, lambda p, at: (p["e"]["roles"][at.position], at.layer, at.head))
-    rows = [[*key, len(ps), len(ps) / len(totals[key[1:]])] for key, ps in passing.items()]
+    rows = [
+        [*key, len(ps), len(ps) / len(totals[key[1:]])] for key, ps in passing.items() if layer in (0, key[1])
+    ]
     return sorted(rows, key=lambda row: (row[0], -row[3], row[1], row[2]))[:limit]
 
 

@@ -6,6 +6,7 @@ import expected_paths
 import expected_runs
 import expected_words
 from expected_data import Data, Rows
+from query_runs import DOTTED
 
 
 def expected(name: str, data: Data, **parameters: Any) -> Rows:
@@ -47,6 +48,7 @@ _SCOPED: dict[str, Any] = {
 }
 _PAIR: dict[str, Any] = {"role": "attractor", "other_role": "other"}
 _TWINS: dict[str, Any] = {"role": "other", "other_role": "other"}
+_DOTTED: dict[str, Any] = {"role": DOTTED, "other_role": "other"}
 _CONDITIONS: dict[str, Any] = {"condition": "singular-plural", "other_condition": "plural-singular"}
 _PATHS = ("shared-subpaths", "shared-subpaths-by-role", "shared-subpaths-by-target")
 _SCOPE = ("run", "level", "subtask", "condition")
@@ -67,12 +69,13 @@ _EXAMPLES: list[tuple[str, dict[str, Any]]] = [
         for more in ({}, _SCOPED, {"sign": -1})
     ),
     ("heads-by-traversal", {**_ATTENTION, "layer": 2, "limit": 3}),
+    *((f"heads-by-{by}", {**_ATTENTION, "layer": 2}) for by in ("layer", "role", "destination")),
     ("heads-by-role", {**_ATTENTION, "limit": 5}),
     ("skip-share-by-instance", _ATTENTION),
     ("skip-share-by-instance", {**_ATTENTION, "condition": "plural-plural", "limit": 4}),
     *(
         ("instances-through-head", {**_ATTENTION, "role": role, "layer": 2, "head": 1})
-        for role in ("subject", "det")
+        for role in ("subject", DOTTED)
     ),
     ("instances-through-head", {**_SCOPED, "layer": 3, "head": 1}),
     *((name, {**level, "k": k}) for name in _PATHS for k in (2, 3, 4) for level in (_ATTENTION, _EMBEDDING)),
@@ -102,12 +105,13 @@ _EXAMPLES: list[tuple[str, dict[str, Any]]] = [
     ("converging-words", {**_ATTENTION, "instance": INSTANCE}),
     ("converging-words", {**_EMBEDDING, "instance": INSTANCE}),
     ("convergence", _ATTENTION),
+    ("convergence", {**_ATTENTION, "limit": 1000}),
     ("convergence", {**_EMBEDDING, "sign": 1, "subtask": "object-relative-across", "limit": 5}),
     *(
         (name, {**level, **pair})
         for name in ("merges", "merge-points")
         for level in (_ATTENTION, _EMBEDDING)
-        for pair in (_PAIR, _TWINS)
+        for pair in (_PAIR, _TWINS, _DOTTED)
     ),
     ("influential-words", _ATTENTION),
     ("influential-words", {**_EMBEDDING, "sign": -1, "at_least": 2, "limit": 7}),

@@ -43,13 +43,12 @@ def compare_instances(data: Data, limit: int = 20, **options: Any) -> Rows:
 
 def accuracy(data: Data, run: str, **scope: Any) -> Rows:
     pairs = [i | {"e": e} for i, e in data.evaluated(run, **scope)]
-    return [
-        [
-            *(*key, len(group), sum(row["e"]["is_correct"] for row in group)),
-            *(mean(row["e"][name] for row in group) for name in ("is_correct", "qoi")),
-        ]
-        for key, group in by(pairs, lambda row: (row["subtask"], row["condition"])).items()
-    ]
+    rows: Rows = []
+    for key, group in by(pairs, lambda row: (row["subtask"], row["condition"])).items():
+        right = [row["e"]["is_correct"] for row in group if not row["e"]["label_is_predicted"]]
+        share = mean(right) if right else None
+        rows.append([*key, len(group), len(right), sum(right), share, mean(row["e"]["qoi"] for row in group)])
+    return rows
 
 
 def structures(data: Data, run: str, **scope: Any) -> Rows:

@@ -29,7 +29,7 @@ def instances(data: Data, run: str, correct: int = -1, limit: int = 20, **scope:
     return [
         [*(i[name] for name in names), e["qoi"], e["completeness_error"]]
         for i, e in data.evaluated(run, **scope)
-        if correct < 0 or e["is_correct"] == bool(correct)
+        if correct < 0 or (e["is_correct"] == bool(correct) and not e["label_is_predicted"])
     ][:limit]
 
 
@@ -101,15 +101,16 @@ def concentration(data: Data, **scope: Any) -> Rows:
 
 
 def lexical(data: Data, run: str, role: str, level: str, subtask: str = "", limit: int = 200) -> Rows:
-    errors = sum(not e["is_correct"] for _, e in data.evaluated(run, subtask))
+    labelled = [e for _, e in data.evaluated(run, subtask) if not e["label_is_predicted"]]
+    errors = sum(not e["is_correct"] for e in labelled)
     words = list(words_of(data.scope(run, level, subtask, role=role)))
     rows: Rows = []
     for (word, condition), ws in by(words, lambda w: (w["word"], w["i"]["condition"])).items():
-        found = {w["instance"]: w["e"]["is_correct"] for w in ws}
+        found = {w["instance"]: w["e"]["is_correct"] for w in ws if not w["e"]["label_is_predicted"]}
         right = sum(found.values())
         means = [mean(w[name] for w in ws) for name in ("total", "carried")]
         missed = len(found) - right
-        counts = [len(found), right, right / len(found), len(ws)]
+        counts = [instances_of(ws), len(found), right, right / len(found) if found else None, len(ws)]
         rows.append([word, condition, *counts, *means, missed, missed / errors])
     return rows[:limit]
 
@@ -157,7 +158,9 @@ def _pairs(data: Data, role: str, other_role: str, **scope: Any) -> Iterator[tup
     patterns = data.scope(**scope)
     for p in patterns:
         for q in patterns:
-            if (p["instance"], p["role"], q["role"]) != (q["instance"], role, other_role) or p is q:
+            if (p["instance"], p["role"], q["role"]) != (q["instance"], role, other_role):
+                continue
+            if role == other_role and p["position"] >= q["position"]:  # each pair once, the earlier first
                 continue
             met = [
                 at.layer

@@ -7,7 +7,7 @@ from ipgraph.cli.figures.scatter import Scatter
 from ipgraph.graphstore.errors import unknown
 from ipgraph.graphstore.schema import Level
 from ipgraph.queries.correlation import correlate, pearson
-from ipgraph.queries.evaluated import Column, by_model
+from ipgraph.queries.evaluated import Column, by_model, one_a_task
 
 PATHS: tuple[tuple[str, str, Level], ...] = (
     ("Πᵉ", "gpr", "embedding"),
@@ -28,8 +28,10 @@ def entropy_panels(tasks: Sequence[Column], task: str = "") -> list[list[Scatter
     if task and task not in names:
         raise unknown("evaluated task", task, names)
     chosen = tasks[names.index(task) if task else 0]
-    alike = next(own for own in by_model(tasks) if chosen in own)
-    rows = [list(_by_position(chosen)), list(_by_task(alike)) if len(alike) > 1 else []]
+    own = next(own for own in by_model(tasks) if chosen in own)
+    alike = one_a_task(own)
+    left_out = "\nof each task the newest run" if len(alike) < len(own) else ""
+    rows = [list(_by_position(chosen)), list(_by_task(alike, left_out)) if len(alike) > 1 else []]
     return [row for row in rows if row]
 
 
@@ -56,7 +58,7 @@ def _positions(task: Column, method: str, level: Level) -> Iterator[Point]:
             )
 
 
-def _by_task(tasks: Sequence[Column]) -> Iterator[Scatter]:
+def _by_task(tasks: Sequence[Column], left_out: str) -> Iterator[Scatter]:
     for name, method, level in PATHS:
         points = []
         for task in tasks:
@@ -64,7 +66,7 @@ def _by_task(tasks: Sequence[Column]) -> Iterator[Scatter]:
             if entropy is not None and qoi is not None:
                 points.append(Point(qoi.value, entropy.value, entropy.low, entropy.high, task.task))
         if points:
-            note = f"{name} by task\nr = {_correlation(points)}"
+            note = f"{name} by task\nr = {_correlation(points)}{left_out}"
             yield Scatter("mean q", BITS, (Series(name, tuple(points)),), note)
 
 
