@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ipgraph.cli.ingest import add_runs, extract_run
+from ipgraph.cli.ingest import add_to, extract_run
 from ipgraph.cli.options import Extraction, FormatOption, Selection, StoreOption, takes
 from ipgraph.cli.progress import progress
 from ipgraph.graphstore.errors import UsageError
 
 if TYPE_CHECKING:
+    from ipgraph.extractor.models import LoadedModel
     from ipgraph.graphstore.runs import RunDirectory
     from ipgraph.graphstore.schema import Measure
 
 _RUN_ID = re.compile("r[0-9a-f]{1,12}")
-_SERVE_ANY_RUN = {"device", "batch_size", "runs_dir", "seed"}
-"""Options of an extraction or selection that an evaluation uses too; a run's other ones are its own."""
+_SERVE_ANY_RUN = {"model", "device", "batch_size", "runs_dir", "seed"}
+"""Options of an extraction or selection that an evaluation uses too: where the run's model is now, and how to
+compute; a run's other ones are its own."""
 
 TargetArgument = Annotated[
     str,
@@ -71,36 +73,55 @@ def evaluate(
     output: FormatOption = "table",
 ) -> None:
     """Evaluate a run's patterns beside other methods: ablated accuracy, concentration, alignment, entropy."""
-    run = _run(context, target, extraction, selection)
-    measures = _measure(run, asked, extraction, selection.seed)
-    add_runs([run], store)
+    from ipgraph.graphstore.store import open_store
+
+    with open_store(store) as opened:
+        opened.runs()  # a store that cannot be used is found out before the work, not after
+        run, model = _run_and_model(context, target, extraction, selection)
+        measures = _measure(run, model, asked, extraction, selection.seed)
+        add_to([run], opened)
     _print(run, measures, output)
 
 
-def _run(context: typer.Context, target: str, extraction: Extraction, selection: Selection) -> "RunDirectory":
+def _run_and_model(
+    context: typer.Context, target: str, extraction: Extraction, selection: Selection
+) -> "tuple[RunDirectory, LoadedModel]":
     """Return the run that is meant, or the dataset's finished extraction; a built-in dataset's name wins."""
     from ipgraph.extractor.datasets import names
     from ipgraph.graphstore.runs import find_run
 
     is_directory = (Path(target) / "run.json").exists()
     if not is_directory and (target in names() or not _RUN_ID.fullmatch(target)):
-        run, _ = extract_run(target, extraction, selection)
-        return run
-    _refuse_what_is_the_runs_own(context, target)
-    return find_run(extraction.runs_dir, target)
+        from ipgraph.extractor import load_model
+
+        wanted = {name: getattr(extraction, name) for name in ("revision", "device", "dtype")}
+        model = load_model(extraction.model, **wanted)
+        return extract_run(target, extraction, selection, model)[0], model
+    given = _given(context)
+    serve = _SERVE_ANY_RUN | ({"revision"} if "model" in given else set())
+    if own := [name for name in given if name not in serve]:
+        raise UsageError(
+            f"--{own[0].replace('_', '-')} is for extracting a dataset, and {target} is a run, which has its "
+            "own; leave it out"
+        )
+    from ipgraph.extractor.evaluation.evaluate import model_of
+
+    run = find_run(extraction.runs_dir, target)
+    name = extraction.model if "model" in given else ""
+    return run, model_of(run, name, extraction.revision, extraction.device)
 
 
-def _refuse_what_is_the_runs_own(context: typer.Context, run: str) -> None:
-    for option in (*fields(Extraction), *fields(Selection)):
-        source = context.get_parameter_source(option.name)
-        if source is not None and source.name == "COMMANDLINE" and option.name not in _SERVE_ANY_RUN:
-            name = option.name.replace("_", "-")
-            raise UsageError(
-                f"--{name} is for extracting a dataset, and {run} is a run, which has its own; leave it out"
-            )
+def _given(context: typer.Context) -> list[str]:
+    """Return the options of an extraction or selection that the command line names."""
+    sources = {
+        o.name: context.get_parameter_source(o.name) for o in (*fields(Extraction), *fields(Selection))
+    }
+    return [name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
 
 
-def _measure(run: "RunDirectory", asked: Asked, extraction: Extraction, seed: int) -> "list[Measure]":
+def _measure(
+    run: "RunDirectory", model: "LoadedModel", asked: Asked, extraction: Extraction, seed: int
+) -> "list[Measure]":
     with progress("evaluating", "sentences") as bar:
         from ipgraph.extractor.evaluation.evaluate import COMPARABLE
         from ipgraph.extractor.evaluation.evaluate import evaluate as measure
@@ -108,6 +129,7 @@ def _measure(run: "RunDirectory", asked: Asked, extraction: Extraction, seed: in
 
         return measure(
             run,
+            model=model,
             methods=COMPARABLE if asked.methods == "all" else asked.methods.split(","),
             searches=Searches(
                 nodes_per_layer=asked.nodes_per_layer,
@@ -119,7 +141,6 @@ def _measure(run: "RunDirectory", asked: Asked, extraction: Extraction, seed: in
             draws=asked.draws,
             repeats=asked.resamples,
             seed=seed,
-            device=extraction.device,
             batch_size=extraction.batch_size,
             on_progress=bar,
         )

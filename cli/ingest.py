@@ -15,6 +15,7 @@ from ipgraph.cli.progress import progress
 
 if TYPE_CHECKING:
     from ipgraph.extractor.datasets import Dataset
+    from ipgraph.extractor.models import LoadedModel
     from ipgraph.graphstore.runs import RunDirectory
     from ipgraph.graphstore.store import Store
 
@@ -100,9 +101,12 @@ def _ingest(
 
 
 def extract_run(
-    dataset: "str | Dataset", extraction: Extraction, selection: Selection
+    dataset: "str | Dataset",
+    extraction: Extraction,
+    selection: Selection,
+    model: "LoadedModel | None" = None,
 ) -> "tuple[RunDirectory, str]":
-    """Return the finished run, and what it took in words."""
+    """Return the finished run, and what it took in words; `model` is the one asked for, if it is loaded."""
     started = time.perf_counter()
     computed = False
     with _resumable(), progress("extracting", "sentences") as bar:
@@ -113,7 +117,8 @@ def extract_run(
             computed = True
             bar(done, total)
 
-        run = extract(dataset=dataset, **asdict(extraction), **asdict(selection), on_progress=report)
+        asked = asdict(extraction) | asdict(selection) | ({"model": model} if model else {})
+        run = extract(dataset=dataset, **asked, on_progress=report)
     seconds = time.perf_counter() - started
     return run, f"extracting {seconds:.1f} s" + ("" if computed else " (the run was there already)")
 

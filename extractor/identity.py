@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,8 @@ import torch
 from ipgraph.extractor.encode import Encoded
 from ipgraph.extractor.models import LoadedModel
 from ipgraph.extractor.options import ALGORITHM_VERSION, Options
+
+_CREDENTIALS = re.compile(r"://[^/\s]*@")
 
 
 def settings(model: LoadedModel, options: Options, instances: Sequence[Encoded]) -> dict[str, object]:
@@ -59,7 +62,7 @@ def environment(model: LoadedModel, batch_size: int | str, seed: int) -> dict[st
         "cores": os.cpu_count(),
         "batch_size": batch_size,
         "seed": seed,
-        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": _CREDENTIALS.sub("://...@", " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])),
         "commit": _commit(),
     }
 

@@ -14,6 +14,8 @@ from ipgraph.graphstore.errors import IpgraphError, UsageError, nearest_first, u
 
 DEMOS = {"demo": "agreement", "demo-sentiment": "sentiment"}
 """The models that come with the package, and their folders in `demo`."""
+COMMIT_LENGTH = 40
+"""Characters of a hub model's digest, its commit; a folder's digest is longer."""
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 DEVICES = ("auto", "cpu", "cuda")
 ADAPTERS: dict[str, tuple[Task, Callable[[Any], Adapter]]] = {

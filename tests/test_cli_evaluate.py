@@ -1,6 +1,7 @@
 """`ipgraph evaluate` and the reports of its measures, which need no torch."""
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -140,12 +141,44 @@ def test_a_datasets_name_wins_over_the_beginning_of_a_runs_id(
 ) -> None:
     """`ra` is a built-in group, and might be the beginning of an id."""
     monkeypatch.chdir(tmp_path)
-    error = invoke("evaluate", "ra", "--limit", "2", "--n-steps", "2", "--model", "absent", code=2).stderr
-    assert error.startswith("error: model 'absent'")
+    (tmp_path / "empty").mkdir()
+    error = invoke("evaluate", "ra", "--model", "empty", code=2).stderr
+    assert error.startswith("error: empty is not a Hugging Face model folder")
+
+
+def test_a_store_that_cannot_be_used_is_found_out_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    for store, said in (
+        ("folder", "folder is a folder"),
+        ("bolt://neo4j:geheim@127.0.0.1", "no user or password"),
+    ):
+        error = invoke("evaluate", "ra", "--limit", "2", "--n-steps", "2", "--store", store, code=2).stderr
+        assert said in error
+        assert "geheim" not in error
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_a_run_whose_model_moved_is_evaluated_where_the_model_is_now(done: Done, tmp_path: Path) -> None:
+    shutil.copytree(done.run.path, tmp_path / "runs" / done.run.id)
+    shutil.copytree(done.path / "model", tmp_path / "moved")
+    fast = ("--methods", "random", "--draws", "2", "--resamples", "5")
+    gone = call("evaluate", done.run.id, *fast, cwd=tmp_path)
+    assert gone.returncode == 2
+    assert "made with the model in the folder 'model', which is not here" in gone.stderr
+    for target in ((done.run.id,), ("tiny.jsonl", "--n-steps", "4")):
+        shutil.copy(done.path / "tiny.jsonl", tmp_path)
+        again = call("evaluate", *target, "--model", "moved", *fast, cwd=tmp_path)
+        assert again.returncode == 0, again.stderr
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == [done.run.id]
+    other = call("evaluate", done.run.id, "--model", "demo", *fast, cwd=tmp_path)
+    assert "was made with model model-" in other.stderr
 
 
 @pytest.mark.parametrize(
-    "option", [("--model", "demo"), ("--n-steps", "7"), ("--limit", "1"), ("--strict",), ("--qoi", "zzz")]
+    "option", [("--revision", "v1"), ("--n-steps", "7"), ("--limit", "1"), ("--strict",), ("--qoi", "zzz")]
 )
 def test_what_a_run_has_of_its_own_is_refused_beside_it(
     done: Done, option: tuple[str, ...], monkeypatch: pytest.MonkeyPatch

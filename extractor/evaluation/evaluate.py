@@ -29,7 +29,7 @@ from ipgraph.extractor.evaluation.searches import Searches, add_searches, add_se
 from ipgraph.extractor.extraction import batch_sentences
 from ipgraph.extractor.gpr import SKIP
 from ipgraph.extractor.methods import METHODS, random_hops, random_paths
-from ipgraph.extractor.models import DEMOS, LoadedModel, load_model
+from ipgraph.extractor.models import COMMIT_LENGTH, DEMOS, LoadedModel, load_model
 from ipgraph.extractor.node_scores import FINDERS, Scored
 from ipgraph.extractor.options import Options
 from ipgraph.extractor.sets import EVERY, influence, paths
@@ -68,7 +68,7 @@ def evaluate(
             raise unknown("method", name, COMPARABLE)
     if draws < 2 or repeats < 2:
         raise UsageError(f"{draws} draws and {repeats} resamples were asked for; both need at least 2")
-    model = model or model_of(run, device)
+    model = model or model_of(run, device=device)
     work = _Work(run, model, methods, searches or Searches(), draws, repeats, seed)
     with torch.no_grad():
         work.go(batch_sentences(batch_size), on_progress)
@@ -77,11 +77,23 @@ def evaluate(
     return measures
 
 
-def model_of(run: RunDirectory, device: str = "auto") -> LoadedModel:
-    """Load the model that a run was made with, from where it came from then."""
-    record, digest = run.run, run.manifest["settings"]["model"]
-    is_local = record.model_name in DEMOS or Path(record.model_name).is_dir()
-    revision = None if is_local else digest
+def model_of(
+    run: RunDirectory, name: str = "", revision: str | None = None, device: str = "auto"
+) -> LoadedModel:
+    """Load the model that a run was made with, from where it came from then, or from `name`.
+
+    Raises UsageError where the folder it came from is not there.
+    """
+    record, digest = run.run, str(run.manifest["settings"]["model"])
+    if name:
+        return load_model(name, revision=revision, device=device, dtype=record.dtype)
+    is_commit = len(digest) == COMMIT_LENGTH
+    if not is_commit and record.model_name not in DEMOS and not Path(record.model_name).is_dir():
+        raise UsageError(
+            f"run {run.id} was made with the model in the folder {record.model_name!r}, which is not here; "
+            "name its folder (--model)"
+        )
+    revision = digest if is_commit else None
     return load_model(record.model_name, revision=revision, device=device, dtype=record.dtype)
 
 
