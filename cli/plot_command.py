@@ -109,7 +109,7 @@ def entropy(
             "--run",
             metavar="RUN",
             help="Run id or its beginning.",
-            show_default="of all evaluated runs the newest of each model, dataset and settings",
+            show_default="of each model, dataset and settings the largest evaluated run, or the newest",
         ),
     ] = "",
     store: StoreOption = None,

@@ -22,7 +22,7 @@ EvaluatedRunOption = Annotated[
         "--run",
         metavar="RUN",
         help="Run id or its beginning.",
-        show_default="of all evaluated runs the newest of each model, dataset and settings",
+        show_default="of each model, dataset and settings the largest evaluated run, or the newest",
     ),
 ]
 HELP = {

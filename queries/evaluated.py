@@ -13,7 +13,7 @@ from ipgraph.queries.running import run as query
 if TYPE_CHECKING:
     from ipgraph.graphstore.store import Store
 
-SETTINGS = ("qoi", "baseline", "n_steps", "quadrature", "dtype")
+SETTINGS = ("level", "qoi", "baseline", "n_steps", "quadrature", "dtype")
 """The fields of a run that change its numbers, beside model and dataset."""
 SHORT = 7
 """Characters of a run's id where there is little room."""
@@ -52,8 +52,8 @@ class Evaluated:
     run: Run
     figures: Mapping[Key, Figure]
     cypher: str = ""
-    older: tuple[str, ...] = ()
-    """Ids of the older evaluated runs of its model, dataset and settings, left out for it."""
+    left_out: tuple[str, ...] = ()
+    """Ids of the smaller or older evaluated runs of its model, dataset and settings, left out for it."""
 
     @property
     def groupings(self) -> list[str]:
@@ -94,18 +94,18 @@ def from_measures(run: Run, measures: Iterable[Measure]) -> Evaluated:
 
 
 def evaluated_runs(store: "Store", run: str = "") -> list[Evaluated]:
-    """Return the one run named, or of all evaluated runs the newest of each model, dataset and `SETTINGS`.
+    """Return the one run named, or of each model, dataset and `SETTINGS` the evaluated run of most instances.
 
-    Raises UsageError where none has been evaluated.
+    Of equally many the newest. Raises UsageError where none has been evaluated.
     """
     records = [resolve_run(store, run)] if run else [r for r in store.runs() if r.state == "complete"]
     found: dict[tuple[object, ...], Evaluated] = {}
-    for record in records:  # the newest first
+    for record in sorted(records, key=_rank, reverse=True):
         rows = query("measures", store, run=record.id)
         figures = {Key(*(row[name] for name in Key._fields)): _figure(row) for row in rows}
         key = (record.model, record.dataset, *(getattr(record, name) for name in SETTINGS))
         if figures and key in found:
-            found[key] = replace(found[key], older=(*found[key].older, record.id))
+            found[key] = replace(found[key], left_out=(*found[key].left_out, record.id))
         elif figures:
             found[key] = Evaluated(record, figures, rows.cypher)
     if not found:
@@ -113,6 +113,10 @@ def evaluated_runs(store: "Store", run: str = "") -> list[Evaluated]:
         verb = "has not" if run else "has"
         raise UsageError(f"{which} {verb} been evaluated; `ipgraph evaluate DATASET|RUN` does that")
     return list(found.values())
+
+
+def _rank(run: Run) -> tuple[bool, int, str]:
+    return run.level == "both", run.instances, run.created
 
 
 def cypher_of(tasks: Iterable[Column]) -> str:
@@ -146,10 +150,18 @@ def _with_run(column: Column) -> Column:
 
 
 def one_a_task(tasks: Sequence[Column]) -> list[Column]:
-    """Return the newest column of each model's task: others are of the same sentences."""
-    by_age = sorted(tasks, key=lambda task: task.evaluated.run.created)
-    newest = {(task.evaluated.run.model, task.task): task.name for task in by_age}
-    return [task for task in tasks if task.name in newest.values()]
+    """Return the column of most instances, of equally many the newest, of each model's task.
+
+    Others are of the same sentences.
+    """
+    best = {(task.evaluated.run.model, task.task): task.name for task in sorted(tasks, key=_column_rank)}
+    return [task for task in tasks if task.name in best.values()]
+
+
+def _column_rank(task: Column) -> tuple[bool, int, str]:
+    is_both, _, created = _rank(task.evaluated.run)
+    qoi = task.figure("qoi", "gpr", "")
+    return is_both, qoi.instances if qoi else 0, created
 
 
 def by_model(tasks: Sequence[Column]) -> list[list[Column]]:

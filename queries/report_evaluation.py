@@ -212,11 +212,11 @@ def runs_note(tasks: Sequence[Column]) -> str:
     shown = {task.evaluated.run.id: task.evaluated for task in tasks}.values()
     differing = [name for name in SETTINGS if len({getattr(e.run, name) for e in shown}) > 1]
     said = [_run_note(e.run, differing) for e in shown]
-    older = [run[:SHORT] for e in shown for run in e.older]
-    if older:
+    left_out = [run[:SHORT] for e in shown for run in e.left_out]
+    if left_out:
         said.append(
-            f"left out, since newer runs of the same model, dataset and settings are shown: {len(older)} "
-            f"evaluated {'run' if len(older) == 1 else 'runs'} ({', '.join(older)})"
+            "left out, since larger or newer runs of the same model, dataset and settings are shown: "
+            f"{len(left_out)} evaluated {'run' if len(left_out) == 1 else 'runs'} ({', '.join(left_out)})"
         )
     return "; ".join(said)
 

@@ -61,7 +61,7 @@ def _by_task(every: list[Column]) -> list[Table]:
     columns = (text("task"), count("instances"), text("mean QoI"), *(text(f"H of {s[0]}") for s in SERIES))
     said = ["H of Pi_+ (attention: of its paths from the same words), bits a node (O)", *_structures(tasks)]
     if left := [task.name for task in every if task not in tasks]:
-        said.append(f"one point a task, of its newest run; left out: {', '.join(left)}")
+        said.append(f"one point a task, of its largest or newest run; left out: {', '.join(left)}")
     note = "; ".join([*said, runs_note(tasks)])
     title = "Entropy of Pi_+ and mean QoI, by task (Figure 5b)"
     return [

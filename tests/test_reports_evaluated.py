@@ -23,7 +23,7 @@ from ipgraph.queries.tables import Table
 pytestmark = pytest.mark.xdist_group("queries")
 
 OTHER = {"qoi": "positive-negative", "baseline": "pad", "n_steps": 20, "quadrature": "gauss-legendre"}
-OTHER |= {"dtype": "float32"}
+OTHER |= {"dtype": "float32", "level": "embedding"}
 """Another value of each setting."""
 EVALUATED = ("table1", "figure5", "optimality")
 STRUCTURE = "one structure: 4 tokens, target at 3"
@@ -79,16 +79,25 @@ def notes(tables: list[Table]) -> list[str]:
 def test_runs_of_unlike_settings_are_all_shown(run: RunDirectory, setting: str) -> None:
     pair = {"a": evaluated(run.run, 1, ""), "b": evaluated(run.run, 2, "", **{setting: OTHER[setting]})}
     store: Any = Evaluations(pair)
-    assert [found.older for found in evaluated_runs(store)] == [(), ()]
+    assert [found.left_out for found in evaluated_runs(store)] == [(), ()]
     for note in notes(REPORTS["optimality"].function(store)):
         for made, _ in pair.values():
             value = getattr(made, setting)
             assert f"run {made.id}: 24 instances of sva-obj, toy, {setting} {value}" in note
 
 
+def test_a_smaller_run_does_not_take_the_place_of_a_larger_one(run: RunDirectory) -> None:
+    """A try of four sentences, made last, hides no figures of a thousand."""
+    of = {"large": evaluated(run.run, 1, ""), "tried": evaluated(run.run, 2, "", instances=4)}
+    store: Any = Evaluations(of)
+    assert [(found.run.instances, found.left_out) for found in evaluated_runs(store)] == [
+        (24, ("r222aaabbbccc",))
+    ]
+
+
 @pytest.mark.parametrize("name", EVALUATED)
 def test_the_newest_run_of_a_setting_is_shown_and_those_left_out_are_named(lab: Any, name: str) -> None:
-    left_out = "left out, since newer runs of the same model, dataset and settings are shown: 1 evaluated run"
+    left_out = "larger or newer runs of the same model, dataset and settings are shown: 1 evaluated run"
     said = notes(REPORTS[name].function(lab))
     assert any(f"{left_out} (r111aaa)" in note for note in said)
     assert any("run r222aaabbbccc: 24 instances of sva-obj, toy" in note for note in said)
@@ -112,12 +121,14 @@ def test_columns_of_one_task_carry_their_runs_in_every_form(lab: Any) -> None:
 def test_each_task_is_one_point_of_its_newest_run(lab: Any) -> None:
     by_task, correlations = REPORTS["figure5"].function(lab)[-2:]
     assert [row[0] for row in by_task.rows] == ["sva-app", "sva-obj (r444aaa)"]
-    left_out = "one point a task, of its newest run; left out: sva-obj (r333aaa), sva-obj (r222aaa)"
+    left_out = (
+        "one point a task, of its largest or newest run; left out: sva-obj (r333aaa), sva-obj (r222aaa)"
+    )
     assert left_out in by_task.note
     assert {row["points"] for row in correlations.records()} == {2}
     panels = entropy_panels(task_columns(evaluated_runs(lab)))[1]
     assert [[p.label for p in panel.series[0].points] for panel in panels] == [["sva-app", "sva-obj"]] * 3
-    assert all(panel.note.endswith("\nof each task the newest run") for panel in panels)
+    assert all(panel.note.endswith("\nof each task the largest or newest run") for panel in panels)
 
 
 def test_tasks_of_two_models_are_points_of_each(run: RunDirectory) -> None:
@@ -144,14 +155,14 @@ def test_help_says_which_runs_a_report_shows(name: str) -> None:
     group: Any = typer.main.get_command(app)
     for command in ("report", name):
         group = group.get_command(typer.Context(group), command)
-    every = "of all evaluated runs the newest of each model, dataset and settings"
+    every = "of each model, dataset and settings the largest evaluated run, or the newest"
     [run] = [p for p in group.params if p.name == "run"]
     assert run.show_default == (every if name in EVALUATED else "the newest complete run")
 
 
 def test_an_older_run_can_be_the_only_one_with_measures(lab: Any) -> None:
     del lab.measured["r222aaabbbccc"]
-    assert {found.run.id[:4]: found.older for found in evaluated_runs(lab)} == {
+    assert {found.run.id[:4]: found.left_out for found in evaluated_runs(lab)} == {
         "r444": (),
         "r333": (),
         "r111": (),

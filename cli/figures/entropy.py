@@ -30,7 +30,7 @@ def entropy_panels(tasks: Sequence[Column], task: str = "") -> list[list[Scatter
     chosen = tasks[names.index(task) if task else 0]
     own = next(own for own in by_model(tasks) if chosen in own)
     alike = one_a_task(own)
-    left_out = "\nof each task the newest run" if len(alike) < len(own) else ""
+    left_out = "\nof each task the largest or newest run" if len(alike) < len(own) else ""
     rows = [list(_by_position(chosen)), list(_by_task(alike, left_out)) if len(alike) > 1 else []]
     return [row for row in rows if row]
 
