@@ -264,7 +264,8 @@ def test_any_bytes_give_rows_or_one_clear_error(tmp_path: Path, lines: list[byte
     if error:
         assert str(path) in error
         return
-    rows = sum(bool(line.removeprefix(b"\xef\xbb\xbf").strip()) for line in lines)
+    first = [line.removeprefix(b"\xef\xbb\xbf") for line in lines[:1]]  # a byte order mark, there alone
+    rows = sum(bool(line.strip()) for line in first + lines[1:])
     used = len(dataset.examples) + len(dataset.skipped)
     assert rows - 1 <= used <= rows  # a header line is no row
     for example in dataset.examples:

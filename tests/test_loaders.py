@@ -54,11 +54,9 @@ def test_rows_without_a_name_beside_rows_with_one_are_a_group_of_their_own(
     found = [e.instance for e in read_file(write(tmp_path, jsonl(*rows))).examples]
     assert [getattr(i, column) for i in found] == ["obj", "(none)", "(none)"]
     assert [i.name for i in found] == [found[0].id, found[1].id, "third"]
-    said = [
-        e.instance
-        for e in read_file(write(tmp_path, jsonl(*(r | {column: "(none)"} for r in texts)))).examples
-    ]
-    assert [i.id for i in found[1:]] == [i.id for i in said[1:]]
+    repeated = read_file(write(tmp_path, jsonl(*rows, texts[1] | {column: "(none)"})))
+    assert [e.instance for e in repeated.examples] == found
+    assert [row.reason for row in repeated.skipped] == ["repeats row 2"]
     alone = read_file(write(tmp_path, jsonl(*texts))).examples
     assert {getattr(e.instance, column) for e in alone} == {""}
 
@@ -68,6 +66,12 @@ def test_blimp_pair_becomes_a_masked_text(tmp_path: Path) -> None:
     instance = example.instance
     assert (instance.text, instance.correct, instance.wrong) == ("The cats [MASK] .", "sleep", "sleeps")
     assert (instance.subtask, instance.name) == ("sv", "7")
+
+
+def test_a_column_of_a_known_name_wins_over_one_that_may_mean_the_same(tmp_path: Path) -> None:
+    lines = "text\tSentence\tlabel\tid\tidx\ngood .\tbad .\t1\tmine\t7\n"
+    (example,) = read_file(write(tmp_path, lines)).examples
+    assert (example.instance.text, example.instance.name) == ("good .", "mine")
 
 
 def test_goldberg_layout(tmp_path: Path) -> None:

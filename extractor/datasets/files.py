@@ -104,8 +104,8 @@ def _example(read: "_Reader", dataset: str, where: str, row: Row, seen: dict[str
         correct=content.correct,
         wrong=content.wrong,
         label=content.label,
-        subtask=_optional(row.fields, "subtask"),
-        condition=_optional(row.fields, "condition"),
+        subtask=_group(row.fields, "subtask"),
+        condition=_group(row.fields, "condition"),
         name=_optional(row.fields, "id"),
     )
     first = seen.setdefault(instance.id, row.number)
@@ -207,6 +207,11 @@ def _form(fields: Fields, name: str) -> str:
     if len(form.split()) != 1 or MASK in form:
         raise BadRow(f"{name} must be one word, not {form!r}")
     return form
+
+
+def _group(fields: Fields, column: str) -> str:
+    value = _optional(fields, column)
+    return "" if value == MISSING else value
 
 
 def _optional(fields: Fields, name: str) -> str:

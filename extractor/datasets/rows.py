@@ -17,7 +17,7 @@ import io
 import json
 import re
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -156,7 +156,7 @@ def _layout(path: Path, head: list[Line]) -> tuple[Parse, bool]:
     """Return how to read a line, and whether the first one is a header."""
     lines = [line.decode(errors="replace") for _, line in head]
     cells = [line.split("\t") for line in lines]
-    header = [_column(cell) for cell in cells[0]]
+    header = _header(cells[0])
     if re.match(r"\s*\[\s*({|$)", lines[0]):
         raise UsageError(f"{path} is a JSON array; write one object a line, without brackets and commas")
     if _mostly(line.lstrip().startswith("{") for line in lines):
@@ -170,9 +170,12 @@ def _layout(path: Path, head: list[Line]) -> tuple[Parse, bool]:
     raise UsageError(f"{path} line {head[0][0]}: found {_excerpt(lines[0])}; expected {WANTED}")
 
 
-def _column(cell: str) -> str:
-    name = cell.strip()
-    return ALIASES.get(name, ALIASES.get(name.lower(), name.lower()))
+def _header(cells: Sequence[str]) -> list[str]:
+    """Return the columns' canonical names; an alias whose canonical name is there too is left as it is."""
+    given = [cell.strip() for cell in cells]
+    names = [name.lower() for name in given]
+    meant = [ALIASES.get(one, ALIASES.get(name, name)) for one, name in zip(given, names, strict=True)]
+    return [name if found in names else found for name, found in zip(names, meant, strict=True)]
 
 
 def _mostly(flags: Iterable[bool]) -> bool:
