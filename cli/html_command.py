@@ -29,7 +29,10 @@ def html(
         Path, typer.Option("--output", "-o", metavar="FILE", help="File to write, such as report.html.")
     ] = Path("report.html"),
     instances: Annotated[
-        int, typer.Option(min=1, help="Instances that the view of instances holds at most; 1,000 take 7 MB.")
+        int,
+        typer.Option(
+            min=1, help="Instances that the view and the patterns by condition take; 1,000 take 7 MB."
+        ),
     ] = 1000,
     run: RunOption = "",
     store: StoreOption = None,
@@ -74,7 +77,7 @@ def _figures(store: "Store", run: "Run", sentences: "list[Sentence]") -> "Iterat
     from ipgraph.cli.figures.page import Illustration
     from ipgraph.cli.figures.style import svg
 
-    yield from _flows(sentences)
+    yield from _flows(sentences, run.instances)
     if run.level != "embedding":
         shares = svg(plots.skip_share(points.skip_shares(store, run)))
         yield Illustration(shares, "Share of the patterns that take the skip connection, with 95% intervals.")
@@ -99,7 +102,7 @@ def _entropy(store: "Store", run: "Run") -> "Iterator[Illustration]":
         yield Illustration(svg(scatter(panels)), caption)
 
 
-def _flows(sentences: "list[Sentence]") -> "Iterator[Illustration]":
+def _flows(sentences: "list[Sentence]", instances: int) -> "Iterator[Illustration]":
     """Yield the patterns of the commonest structure by condition."""
     from ipgraph.cli.figures import flow
     from ipgraph.cli.figures.diagram import of_condition, structures
@@ -110,13 +113,16 @@ def _flows(sentences: "list[Sentence]") -> "Iterator[Illustration]":
         return
     (roles, target), _ = structures(sentences).most_common(1)[0]
     alike = [s for s in sentences if (s.roles, s.target) == (roles, target)]
-    conditions = sorted({(s.subtask, s.condition) for s in alike})[:PANELS]
+    every = sorted({(s.subtask, s.condition) for s in alike})
+    conditions = every[:PANELS]
     panels = [
         of_condition([s for s in alike if (s.subtask, s.condition) == key], " ".join(key).strip())
         for key in conditions
     ]
     caption = (
         "Patterns by condition: an edge's width is the share of instances that take it, from 10% on; words "
-        "with less than 5% of the sum of |g| are left out. Sentences of the run's commonest structure."
+        f"with less than 5% of the sum of |g| are left out. Of {len(sentences):,} of the run's {instances:,} "
+        f"instances, the {len(alike):,} of the commonest structure"
+        + (f"; {PANELS} of {len(every)} conditions." if len(every) > PANELS else ".")
     )
     yield Illustration(svg(flow.draw(panels)), caption)

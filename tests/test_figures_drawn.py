@@ -177,6 +177,12 @@ def test_skip_share_has_a_line_a_group_with_its_intervals() -> None:
     assert {"one", "two", "layer", "skip share"} <= set(texts(svg(figure)))
 
 
+def test_a_legend_says_names_as_they_are() -> None:
+    names = ["costs $5", "costs $\\six$", "_hidden", "$x_1$"]
+    figure = plots.skip_share([Series(name, (Point(1, 0.5), Point(2, 0.7))) for name in names])
+    assert [text for text in texts(svg(figure)) if text in names] == names
+
+
 def test_a_map_of_heads_numbers_its_cells_in_percent_from_head_1() -> None:
     figure = plots.head_maps([HeadMap("subject", ((0.25, 0.0), (0.0, 0.004)))])
     root = svg(figure)

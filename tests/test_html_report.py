@@ -2,6 +2,8 @@
 
 import json
 import re
+from collections import Counter
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -57,6 +59,18 @@ def test_the_report_of_a_run_names_nothing_outside_itself(written: Path, shared_
     assert words == sum(p.level == "attention" for p in run.records("patterns"))
     assert html.count("<figure>") >= 4
     assert "MATCH (" in html
+
+
+def test_the_figure_by_condition_says_what_it_is_of(shared_folder: Folder, tmp_path: Path) -> None:
+    run, out = shared_folder.runs[0], tmp_path / "few.html"
+    store = str(shared_folder.path / "ipgraph.db")
+    options = ("--run", run.id, "--store", store, "--instances", "5")
+    invoke("report", "html", "-o", str(out), *options)
+    html = out.read_text(encoding="utf-8")
+    data = json.loads(html.partition('id="data">')[2].partition("</script>")[0])
+    found = Counter((tuple(i["roles"]), i["target"]) for i in data["instances"])
+    most = found.most_common(1)[0][1]
+    assert f"Of 5 of the run's 24 instances, the {most} of the commonest structure" in unescape(html)
 
 
 def test_the_report_of_a_run_opens_in_the_browser(window: Page, written: Path) -> None:

@@ -195,6 +195,11 @@ def _key(figure: "Figure", axes: "Axes", series: Sequence[Series]) -> None:
     if len(series) > 1:
         longest = max(len(line.name) for line in series)
         columns = max(1, min(len(series), int(figure.get_figwidth() / (0.45 + 0.05 * longest))))
-        figure.legend(loc="outside upper center", ncols=columns, handlelength=2.2, columnspacing=1.2)
+        look: dict[str, Any] = {"ncols": columns, "handlelength": 2.2, "columnspacing": 1.2}
+        drawn: list[Any] = axes.containers
+        legend = figure.legend(drawn, [""] * len(series), loc="outside upper center", **look)
+        # A name of the user's is text: no mathematics between $, and nothing hidden that begins with _.
+        for text, line in zip(legend.get_texts(), series, strict=True):
+            text.set(text=line.name, parse_math=False)
     else:
         axes.set_title(series[0].name if series else "", color=INK, parse_math=False)
