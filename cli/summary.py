@@ -79,6 +79,7 @@ def _skipped(run: "RunDirectory") -> str:
     listed = [f"\n  {count} x {reason}" for reason, count in counts.most_common(REASONS)]
     more = f"\n  and {len(counts) - REASONS} more reasons" if len(counts) > REASONS else ""
     count = "1 row" if len(rows) == 1 else f"{len(rows)} rows"
-    # A run that was there already has on record what was skipped when it was made.
-    where = f" (see ipgraph run show {run.id})" if len(rows) == run.run.skipped else ""
+    # A run that was there already has on record what was skipped when it was made, which may differ.
+    is_on_record = run.open(run.path).manifest["skipped"] == rows
+    where = f" (see ipgraph run show {run.id})" if is_on_record else ""
     return count + where + "".join(listed) + more

@@ -84,7 +84,7 @@ class RunDirectory:
 
         `fields` are those of Run that are known before the first shard: all but id, created, settings,
         environment and the ones that are counted at the end. `shards` is how many there will be. A directory
-        that is reopened has the `skipped` rows of this request, until it is opened again.
+        that is reopened has the `skipped` rows of this request; until it is finished they are not on record.
         """
         path = Path(root) / run_id(settings)
         if (path / MANIFEST).exists():
