@@ -28,6 +28,15 @@ RunOption = Annotated[
         "--run", metavar="RUN", help="Run id or its beginning.", show_default="the newest complete run"
     ),
 ]
+EvaluatedRunOption = Annotated[
+    str,
+    typer.Option(
+        "--run",
+        metavar="RUN",
+        help="Run id or its beginning.",
+        show_default="of each model, dataset and settings the largest evaluated run, or the newest",
+    ),
+]
 RunsDirOption = Annotated[
     Path, typer.Option("--runs-dir", metavar="DIR", help="Folder of the run directories.")
 ]

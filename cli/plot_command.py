@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ipgraph.cli.draw_command import OutputOption, WidthOption
-from ipgraph.cli.options import RunOption, StoreOption
+from ipgraph.cli.options import EvaluatedRunOption, RunOption, StoreOption
 from ipgraph.graphstore.errors import UsageError
 
 if TYPE_CHECKING:
@@ -103,15 +103,7 @@ def entropy(
         typer.Option(help="Task whose positions are shown: a dataset or subtask.", show_default="the first"),
     ] = "",
     width: WidthOption = None,
-    run: Annotated[
-        str,
-        typer.Option(
-            "--run",
-            metavar="RUN",
-            help="Run id or its beginning.",
-            show_default="of each model, dataset and settings the largest evaluated run, or the newest",
-        ),
-    ] = "",
+    run: EvaluatedRunOption = "",
     store: StoreOption = None,
 ) -> None:
     """Plot pattern entropy against influence by position, and against the QoI by task, of evaluated runs.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from ipgraph.cli.options import FormatOption, RunOption, ShowCypherOption, StoreOption
+from ipgraph.cli.options import EvaluatedRunOption, FormatOption, RunOption, ShowCypherOption, StoreOption
 from ipgraph.cli.render import print_cypher, render
 
 if TYPE_CHECKING:
@@ -16,15 +16,6 @@ _KEYWORD = inspect.Parameter.KEYWORD_ONLY
 SHARED = ("store", "show_cypher", "output")
 OF_EVALUATIONS = ("table1", "figure5", "optimality")
 """Reports that show several runs, unless one is named."""
-EvaluatedRunOption = Annotated[
-    str,
-    typer.Option(
-        "--run",
-        metavar="RUN",
-        help="Run id or its beginning.",
-        show_default="of each model, dataset and settings the largest evaluated run, or the newest",
-    ),
-]
 HELP = {
     "level": "embedding or attention; without it attention, where the run has it.",
     "subtask": "Only instances of this subtask.",
