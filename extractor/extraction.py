@@ -120,7 +120,10 @@ def _choose(
         encoded = [one for one in encoded if one.instance.id in wanted]
     if not encoded:
         first = "".join(f"; {row.where}: {row.reason}" for row in skipped[:3])
-        raise UsageError(f"dataset {dataset.name!r} has no row that model {model.name!r} can use{first}")
+        more = f"; and {len(skipped) - 3} more" if len(skipped) > 3 else ""
+        raise UsageError(
+            f"dataset {dataset.name!r} has no row that model {model.name!r} can use{first}{more}"
+        )
     return encoded, skipped
 
 

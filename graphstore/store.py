@@ -1,12 +1,14 @@
 """The shape that both graph stores share, and how one is opened."""
 
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Protocol, Self
 
+from ipgraph.graphstore.errors import UsageError
 from ipgraph.graphstore.runs import RunDirectory
 from ipgraph.graphstore.schema import Measure, Run
 
@@ -16,6 +18,8 @@ Progress = Callable[[int, int], None]
 """Called with (done, total) as long work goes on; the unit is the caller's to name."""
 
 DEFAULT_STORE = "./ipgraph.db"
+_URI = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
+"""What looks like a URI; a single letter is a drive."""
 NEO4J_SCHEMES = ("bolt", "bolt+s", "bolt+ssc", "neo4j", "neo4j+s", "neo4j+ssc")
 
 
@@ -106,13 +110,20 @@ def is_server(location: str) -> bool:
 def open_store(location: str | Path | None = None) -> Store:
     """Open a store by path (embedded) or URI (Neo4j); by default `IPGRAPH_STORE`, else `./ipgraph.db`.
 
-    A path that does not exist yet is an empty store that the first `add` creates.
+    A path that does not exist yet is an empty store that the first `add` creates. Raises UsageError for a URI
+    that is not Neo4j's.
     """
     where = str(location or os.environ.get("IPGRAPH_STORE") or DEFAULT_STORE)
     if is_server(where):
         from ipgraph.graphstore.neo4j import Neo4jStore
 
         return Neo4jStore(where)
+    if _URI.match(where):
+        schemes = ", ".join(f"{scheme}://" for scheme in NEO4J_SCHEMES)
+        raise UsageError(
+            f"no store is at an address that begins with {where.partition(':')[0]}:/; a store is a file, by "
+            f"its path, or a Neo4j server, whose address begins with one of {schemes}"
+        )
     from ipgraph.graphstore.embedded import EmbeddedStore
 
     return EmbeddedStore(Path(where))

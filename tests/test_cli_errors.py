@@ -1,6 +1,7 @@
 """What a user meets when something goes wrong: one message on stderr, an exit code, no traceback."""
 
 import errno
+import json
 import os
 import pty
 import signal
@@ -104,6 +105,33 @@ def test_bad_input(
     Path("mixed.jsonl").write_text(good + '{"text": "the old .", "correct": "is", "wrong": "are"}\n')
     result = invoke(*arguments, code=code)
     assert message in " ".join(result.stderr.replace("│", " ").split())
+
+
+@pytest.mark.parametrize(
+    "address", ["http://127.0.0.1:1", "bolt:/127.0.0.1:7687", "neo4js://h:7687", "file:///x.db"]
+)
+def test_an_address_that_is_no_servers_is_no_file_either(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for arguments in (("run", "list"), ("ingest", "dataset", "sva-obj", *FAST)):
+        error = invoke(*arguments, "--store", address, code=2).stderr
+        assert error.startswith(
+            f"error: no store is at an address that begins with {address.partition(':')[0]}:/;"
+        )
+        assert "bolt://, bolt+s://" in error
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dataset_without_a_usable_row_says_how_many_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = [{"text": f"the zzyzx{n} [MASK] old .", "correct": "is", "wrong": "are"} for n in range(5)]
+    Path("bad.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    error = invoke("extract", "bad.jsonl", *FAST, code=2).stderr
+    assert error.count("bad.jsonl:") == 3
+    assert error.rstrip().endswith("; and 2 more")
 
 
 def test_an_unknown_model_is_answered_with_the_known_ones(tmp_path: Path) -> None:
