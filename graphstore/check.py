@@ -119,7 +119,7 @@ def _differences(store: Store, directory: RunDirectory, held: Run | None) -> Ite
 def _measure_differences(store: Store, directory: RunDirectory) -> Iterator[str]:
     """Say which measures of a run directory the store lacks, and in what others differ."""
     held = {measure.id: measure for measure in measures(store, directory.id)}
-    due = outdated(store, directory)
+    due = outdated(store, directory.id, directory.measures())
     if missing := [measure for measure in due if measure.id not in held]:
         yield f"{len(missing)} measures of the directory are not in the store, such as {missing[0].id}"
     if changed := [measure for measure in due if measure.id in held]:

@@ -76,14 +76,14 @@ class EmbeddedStore:
         """
         due = verified(runs)
         held = {run.id for run in self.runs()} & due.keys()
-        if held == due.keys() and not any(stored.outdated(self, due[name]) for name in held):
+        if held == due.keys() and not any(_outdated(self, due[name]) for name in held):
             return 0
         self.close()
         with changed_copy(self.path, room=_bytes(due[name] for name in due.keys() - held)) as change:
             database = change.database
             held = {run.id for run in stored.runs(database)} & due.keys()
             new = [run for name, run in due.items() if name not in held]
-            outdated = {name: found for name in held if (found := stored.outdated(database, due[name]))}
+            outdated = {name: found for name in held if (found := _outdated(database, due[name]))}
             if not new and not outdated:
                 raise Unchanged
             if new:
@@ -135,8 +135,7 @@ class EmbeddedStore:
             raise UsageError(f"{self.location} holds no run {run!r}")
         if other := {measure.run for measure in due} - {run}:
             raise IpgraphError(f"measures of {', '.join(sorted(other))} cannot be attached to run {run}")
-        held = {measure.id: measure for measure in stored.measures(self, run)}
-        if all(held.get(measure.id) == measure for measure in due):
+        if not stored.outdated(self, run, due):
             return
         self.close()
         with changed_copy(self.path) as change:
@@ -229,6 +228,10 @@ def _keep(
     if runs:
         source = from_store(old, runs, change.staging)
         load(change.database, change.staging, source, full_graph=full_graph, progress=progress)
+
+
+def _outdated(store: stored.Reader, directory: RunDirectory) -> list[Measure]:
+    return stored.outdated(store, directory.id, directory.measures())
 
 
 def _merge_measures(database: Database, run: str, measures: Iterable[Measure]) -> None:

@@ -79,7 +79,8 @@ class Neo4jStore:
             if neo4j_load.load(self._connection, run, _counted(progress, before, total)):
                 new += 1
             else:
-                neo4j_load.load_measures(self._connection, run.id, stored.outdated(self, run))
+                due = stored.outdated(self, run.id, run.measures())
+                neo4j_load.load_measures(self._connection, run.id, due)
             before += run.run.patterns
             if progress:
                 progress(before, total)

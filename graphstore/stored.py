@@ -6,7 +6,6 @@ from typing import Protocol
 
 from ipgraph.graphstore import graph
 from ipgraph.graphstore.content import Content, Row
-from ipgraph.graphstore.runs import RunDirectory
 from ipgraph.graphstore.schema import (
     NODES,
     RELATIONSHIPS,
@@ -104,10 +103,10 @@ def measures(store: Reader, run: str) -> list[Measure]:
     return sorted((Measure(**row) for row in rows(store, text, run=run)), key=lambda measure: measure.id)
 
 
-def outdated(store: Reader, directory: RunDirectory) -> list[Measure]:
-    """Return the measures of a run directory that a store lacks, or holds otherwise."""
-    held = {measure.id: measure for measure in measures(store, directory.id)}
-    return [measure for measure in directory.measures() if held.get(measure.id) != measure]
+def outdated(store: Reader, run: str, due: Iterable[Measure]) -> list[Measure]:
+    """Return those of a run's measures that a store lacks, or holds otherwise."""
+    held = {measure.id: measure for measure in measures(store, run)}
+    return [measure for measure in due if held.get(measure.id) != measure]
 
 
 def stored_content(store: Reader, run: str) -> Content:

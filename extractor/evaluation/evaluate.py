@@ -142,10 +142,8 @@ class _Work:
         """Return every figure collected, with its interval."""
         subtasks = [g.one.instance.subtask for g in self.guided]
         groups = {"": np.arange(len(subtasks))}
-        if (
-            len(set(subtasks)) > 1
-        ):  # "" is the whole run, also of one whose instances do not all have a subtask
-            named = sorted(set(subtasks) - {""})
+        if len(set(subtasks)) > 1:
+            named = sorted(set(subtasks) - {""})  # "" is the whole run
             groups |= {name: np.flatnonzero([s == name for s in subtasks]) for name in named}
         entropies = entropy_measures(
             self.run.id,
