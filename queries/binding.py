@@ -2,7 +2,8 @@
 
 Some types are looked up in the store: a `run` by a unique prefix of its id (`newest`: the newest complete
 one), a `level` (`finest`: attention where every run named has it), an `instance` by its id, the name of its
-row, or a unique prefix; a `subtask`, a `condition` or a `role` must be one that the first run has, or empty.
+row, or a unique prefix; a `subtask`, a `condition` or a `role` must be one that the first run has, or
+empty; a `layer` or a `head` one that its model has.
 """
 
 from collections.abc import Mapping, Sequence
@@ -45,6 +46,9 @@ def bind(template: Template, given: Mapping[str, object], store: "Store") -> "di
     for kind in _NAMES:
         if asked := [str(values[p.name]) for p in template.parameters if p.type == kind and values[p.name]]:
             _require_held(store, runs[0].id, kind, asked)
+    for parameter in template.parameters:
+        if parameter.type in ("layer", "head") and isinstance(number := values[parameter.name], int):
+            _require_in_model(runs[0], parameter.type, number)
     return _with_first(template.text(store.dialect), values, store)
 
 
@@ -173,6 +177,15 @@ def _require_held(store: "Store", run: str, kind: str, asked: Sequence[str]) -> 
     for name in asked:
         if name not in held:
             raise unknown(f"{kind} in run {run}", name, held)
+
+
+def _require_in_model(run: Run, kind: str, number: int) -> None:
+    """Raise UsageError for a layer (from 1; 0: all) or a head (from 0) that a run's model does not have."""
+    if kind == "layer" and number > run.layers:
+        raise UsageError(f"there is no layer {number}: the model of run {run.id} has {run.layers}")
+    if kind == "head" and number >= run.heads:
+        asked = f"{number} from 0, which is {number + 1} from 1"
+        raise UsageError(f"there is no head {asked}: the model of run {run.id} has {run.heads} in each layer")
 
 
 def _named(runs: Sequence[str]) -> str:

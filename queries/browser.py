@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ipgraph.queries.binding import bind, check_names, declared_value
 from ipgraph.queries.running import opened
 from ipgraph.queries.template import BOUND_BY_STORE, Parameter, Template
+from ipgraph.queries.values import UNQUOTED
 
 if TYPE_CHECKING:
     from ipgraph.graphstore.store import Store
@@ -40,4 +41,4 @@ def _unbound(template: Template, parameter: Parameter, given: dict[str, object])
     if parameter.type == "level":
         return json.dumps("attention")
     blank = parameter.name.upper()
-    return blank if parameter.type in ("int", "float", "bool") else json.dumps(blank)
+    return blank if parameter.type in UNQUOTED else json.dumps(blank)

@@ -9,7 +9,7 @@
 //   role: role = ""  Only patterns of words in this role; all where empty.
 //   sign: int -1|0|1 = 0  1: patterns of words with total influence >= 0 (Pi_+); -1: the others (Pi_-); 0:
 //     both.
-//   layer: int 0.. = 0  Only heads of this layer; 0 for all.
+//   layer: layer 0.. = 0  Only heads of this layer; 0 for all.
 //   limit: int 1.. = 20  Rows at most.
 // columns:
 //   layer: Layer of the head, from 1.

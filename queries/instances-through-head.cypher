@@ -4,8 +4,8 @@
 //   run: run = newest  The run: a unique prefix of its id, or `newest` for the newest complete one.
 //   level: level attention = attention  Heads and skips exist at attention level only.
 //   role: role  Role of the word whose pattern it is.
-//   layer: int 1..  Layer of the head, from 1.
-//   head: int 0..  Number of the head, from 0.
+//   layer: layer 1..  Layer of the head, from 1.
+//   head: head 0..  Number of the head, from 0.
 //   subtask: subtask = ""  Only instances of this subtask; all where empty.
 //   condition: condition = ""  Only instances of this condition; all where empty.
 //   sign: int -1|0|1 = 0  1: patterns of words with total influence >= 0 (Pi_+); -1: the others (Pi_-); 0:

@@ -227,7 +227,7 @@ def _check_names(template: Template) -> None:
             f"{template.path}: a parameter cannot be called {name}, which means something else"
         )
     types = {p.type for p in template.parameters}
-    of_a_run = sorted(types & {"level", "instance", "subtask", "condition", "role"})
+    of_a_run = sorted(types & {"level", "instance", "subtask", "condition", "role", "layer", "head"})
     if of_a_run and "run" not in types:
         raise TemplateError(
             f"{template.path}: the type {of_a_run[0]} is looked up in a run; declare `run: run = newest`"

@@ -17,6 +17,8 @@ ParameterType = Literal[
     "subtask",
     "condition",
     "role",
+    "layer",
+    "head",
     "string",
     "int",
     "float",
@@ -124,7 +126,15 @@ def _bool(value: object) -> bool:
     return value
 
 
-_CONVERTERS: dict[str, Callable[[object], Plain]] = {"int": _int, "float": _float, "bool": _bool}
+_CONVERTERS: dict[str, Callable[[object], Plain]] = {
+    "layer": _int,
+    "head": _int,
+    "int": _int,
+    "float": _float,
+    "bool": _bool,
+}
+UNQUOTED = tuple(_CONVERTERS)
+"""Types whose values are no text."""
 
 
 def _check_allowed(allowed: str, value: Plain) -> None:

@@ -12,7 +12,7 @@ from ipgraph.graphstore.errors import UsageError
 from ipgraph.graphstore.runs import RunDirectory
 from ipgraph.graphstore.schema import Run
 from ipgraph.graphstore.store import Store, open_store
-from ipgraph.queries import browser_script, run, run_cypher, template
+from ipgraph.queries import Rows, browser_script, run, run_cypher, template
 from ipgraph.queries.binding import resolve_level, resolve_run
 
 pytestmark = pytest.mark.xdist_group("queries")
@@ -126,6 +126,28 @@ def test_an_instance_is_named_by_id_row_or_prefix(store: Store) -> None:
         UsageError, match="has no instance 'nothing'; `ipgraph query run instances` lists them"
     ):
         run("instance", store, instance="nothing")
+
+
+def test_layers_and_heads_that_the_model_does_not_have_are_refused(
+    location: str, runs: list[RunDirectory]
+) -> None:
+    layers, heads, of = runs[0].run.layers, runs[0].run.heads, f"the model of run {runs[0].id} has"
+    with open_store(location) as store:
+        store.add([runs[0]])
+
+        def through(layer: int, head: int) -> Rows:
+            return run("instances-through-head", store, role="subject", layer=layer, head=head)
+
+        assert through(layers, heads - 1).parameters["layer"] == layers
+        with pytest.raises(UsageError, match=f"^there is no layer {layers + 1}: {of} {layers}$"):
+            through(layers + 1, 0)
+        with pytest.raises(
+            UsageError, match=f"no head {heads} from 0, which is {heads + 1} from 1: {of} {heads} "
+        ):
+            through(1, heads)
+        with pytest.raises(UsageError, match=f"^there is no layer {layers + 1}: "):
+            run("heads-by-traversal", store, layer=layers + 1)
+        assert run("heads-by-traversal", store, layer=0).rows
 
 
 def test_names_that_the_run_does_not_have_are_refused(
