@@ -53,7 +53,7 @@ def show(
     drawn = [word["path"] for word in words if abs(word["path"].total_influence) >= least]
     out = console()
     picture = draw(about["tokens"], drawn, out.width if out.is_terminal else None)
-    print_parts([_heading(about, words), picture])
+    print_parts([_heading(about, words, str(steps.parameters["run"])), picture])
     render([_listing(words, hidden=len(words) - len(drawn), threshold=threshold)])
 
 
@@ -68,16 +68,17 @@ def _words(steps: "Rows") -> Iterator[Record]:
         yield {**first, "path": Path(position, first["sign"], first["total_influence"], labels)}
 
 
-def _heading(about: Record, words: Sequence[Record]) -> "Text":
+def _heading(about: Record, words: Sequence[Record], run: str) -> "Text":
     from rich.text import Text
 
     expected = f"{about['correct']}, not {about['wrong']}" if about["correct"] else f"label {about['label']}"
     judged = f"{expected}: {'right' if about['is_correct'] else 'wrong'}"
     if about["label_is_predicted"]:
         judged = "no label"
-    facts = [about["instance"], about["condition"], f"{judged}, QoI {about['qoi']:+.3f}"]
     level = f"{words[0]['level']} level" if words else "no patterns"
-    return Text.assemble((about["text"], "bold"), "\n", "; ".join(filter(None, [*facts, level])), "\n")
+    qoi = f"QoI {about['qoi']:+.3f}"
+    facts = [about["instance"], about["condition"], f"{judged}, {qoi}", level, f"run {run}"]
+    return Text.assemble((about["text"], "bold"), "\n", "; ".join(filter(None, facts)), "\n")
 
 
 def _listing(words: Sequence[Record], *, hidden: int, threshold: float) -> "Table":

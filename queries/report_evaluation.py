@@ -8,6 +8,7 @@ from ipgraph.queries.evaluated import (
     SHORT,
     Column,
     Evaluated,
+    Figure,
     cypher_of,
     evaluated_runs,
     task_columns,
@@ -197,14 +198,24 @@ _NOT_SEARCHED = (
 
 
 def figures_table(title: str, rows: Iterable[Row], tasks: Sequence[Column], note: str) -> Table:
-    """Return figures as a table of a column a task; rows that no task has are left out."""
-    cells: list[list[object]] = []
-    for row in rows:
-        found = [task.figure(*row[1:]) for task in tasks]
-        if any(found):
-            cells.append([row.label, *(figure and figure.text() for figure in found)])
+    """Return figures as a table of a column a task, under the instances behind each task's figures.
+
+    Rows that no task has are left out.
+    """
+    found = [(row.label, [task.figure(*row[1:]) for task in tasks]) for row in rows]
+    found = [(label, figures) for label, figures in found if any(figures)]
+    cells: list[list[object]] = [[label, *(f and f.text() for f in figures)] for label, figures in found]
+    if cells:
+        of_tasks = zip(*(figures for _, figures in found), strict=True)
+        cells.insert(0, ["instances", *map(_instances, of_tasks)])
     columns = (text("figure"), *(text(task.name) for task in tasks))
     return Table(title, columns, cells, note, cypher_of(tasks))
+
+
+def _instances(figures: Iterable[Figure | None]) -> str | None:
+    """Return how many instances are behind figures: `200`, or `180 to 200`; None where there is no figure."""
+    counts = {figure.instances for figure in figures if figure}
+    return " to ".join(f"{n:,}" for n in sorted({min(counts), max(counts)})) if counts else None
 
 
 def runs_note(tasks: Sequence[Column]) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,6 +77,9 @@ def test_reports_print_the_measures(done: Done) -> None:
         dropped, _, _, _, published = table1(store)
         five = figure5(store, run=done.run.id[:5])
         searched = optimality(store)
+    subtasks = Counter(instance.subtask for instance in done.run.records("instances"))
+    assert dropped.rows[0] == ["instances", *(str(subtasks[name]) for name in dropped.headers[1:])]
+    assert searched[0].rows[0][1:] != dropped.rows[0][1:]  # some of them are searched
     accuracy = {str(row[0]): row[1:] for row in dropped.rows}
     for place, subtask in enumerate(("agreement", "negation", "other")):
         found = measures["ablated_accuracy", "gpr", "attention", subtask, "target=dropped"]

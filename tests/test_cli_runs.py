@@ -152,6 +152,7 @@ def test_show_draws_an_instance_by_id_name_or_beginning(folder: Folder) -> None:
     lines = texts[0].split("\n")
     assert lines[0] == instance.text
     assert instance.id in lines[1]
+    assert lines[1].endswith(f"; run {folder.runs[0].id}")
     assert [line[:2] for line in lines if line[:2].strip().isdecimal() and "·" in line] == [
         " 3",
         " 2",
