@@ -186,10 +186,17 @@ def _require(sentence: Sentence, level: Level) -> None:
 def _require_one_structure(sentences: Sequence[Sentence], title: str) -> None:
     found = structures(sentences)
     if len(found) > 1:
+        differ = {
+            "length": {len(roles) for roles, _ in found},
+            "roles": {roles for roles, _ in found},
+            "target": {target for _, target in found},
+        }
+        what = ", ".join(name for name, values in differ.items() if len(values) > 1)
         sizes = ", ".join(f"{count}" for _, count in found.most_common(5))
         raise UsageError(
-            f"{title}: the {len(sentences)} instances are of {len(found)} structures ({sizes}), different in "
-            "length, roles or target, and positions do not compare; choose one by --subtask and --condition"
+            f"{title}: the {len(sentences)} instances are of {len(found)} structures ({sizes}), which differ "
+            f"in {what}, so positions do not compare; choose one by --subtask or --condition, or make a "
+            "dataset of one structure"
         )
 
 
