@@ -78,7 +78,7 @@ def _encode(
 def _role(model: LoadedModel, example: Example, token: int, place: int | None) -> str:
     if place is None:
         return "cls" if token == model.tokenizer.cls_token_id else "sep"
-    if token == model.tokenizer.mask_token_id:
+    if model.task == "masked-lm" and token == model.tokenizer.mask_token_id:
         return "target"
     if example.roles:
         return example.roles[place]
@@ -94,12 +94,20 @@ def _target(model: LoadedModel, instance: Instance, ids: list[int], qoi: str) ->
     masks = [p for p, token in enumerate(ids) if token == model.tokenizer.mask_token_id]
     if len(masks) != 1:
         raise UsageError(f"the text has {len(masks)} {MASK}; it needs exactly one")
-    return masks[0], (_piece(model, "correct", instance.correct), _piece(model, "wrong", instance.wrong))
+    rows = _piece(model, "correct", instance.correct), _piece(model, "wrong", instance.wrong)
+    if rows[0] == rows[1]:
+        piece = model.tokenizer.convert_ids_to_tokens(rows[0])
+        raise UsageError(
+            f"the correct form {instance.correct!r} and the wrong form {instance.wrong!r} are the same piece "
+            f"{piece!r} to the model, so their logits never differ"
+        )
+    return masks[0], rows
 
 
 def _piece(model: LoadedModel, which: str, form: str) -> int:
     pieces: list[int] = model.tokenizer(form, add_special_tokens=False)["input_ids"]
-    if len(pieces) != 1 or pieces[0] == model.tokenizer.unk_token_id:
+    known = pieces and pieces[0] != model.tokenizer.unk_token_id and pieces[0] < len(model.adapter.words)
+    if len(pieces) != 1 or not known:
         found = "not in the model's vocabulary" if len(pieces) == 1 else f"{len(pieces)} pieces"
         raise UsageError(f"the {which} form {form!r} is {found}; it must be a single known piece")
     return pieces[0]
@@ -116,7 +124,10 @@ def _require_length(model: LoadedModel, ids: list[int], max_tokens: int | None) 
 def _require_known(
     model: LoadedModel, example: Example, ids: list[int], places: list[int | None], allow_unk: bool
 ) -> None:
-    unknown = [p for p, token in zip(places, ids, strict=True) if token == model.tokenizer.unk_token_id]
-    if unknown and not allow_unk:
-        words = ", ".join(repr(_words(example)[p]) for p in unknown if p is not None)
-        raise UsageError(f"not in the model's vocabulary: {words} (--allow-unk keeps such sentences)")
+    pieces, size = list(zip(places, ids, strict=True)), len(model.adapter.words)
+    unknown = [p for p, token in pieces if token == model.tokenizer.unk_token_id and not allow_unk]
+    beyond = [p for p, token in pieces if token >= size]
+    for found, advice in ((beyond, ""), (unknown, " (--allow-unk keeps such sentences)")):
+        if found:
+            words = dict.fromkeys("[CLS] or [SEP]" if p is None else repr(_words(example)[p]) for p in found)
+            raise UsageError(f"not in the model's vocabulary: {', '.join(words)}{advice}")

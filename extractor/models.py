@@ -18,6 +18,15 @@ COMMIT_LENGTH = 40
 """Characters of a hub model's digest, its commit; a folder's digest is longer."""
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 DEVICES = ("auto", "cpu", "cuda")
+DIGESTED = (
+    "config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.txt",
+    "special_tokens_map.json",
+    "added_tokens.json",
+)
+"""The files of a model's folder that determine its numbers beside its weights, as far as they are there."""
 ADAPTERS: dict[str, tuple[Task, Callable[[Any], Adapter]]] = {
     "BertForMaskedLM": ("masked-lm", bert_adapter),
     "BertForSequenceClassification": ("classifier", bert_adapter),
@@ -53,6 +62,10 @@ def load_model(
     where = _device(device)
     folder = _folder(str(name))
     is_local = Path(folder).is_dir()
+    if is_local and revision is not None:
+        raise UsageError(
+            f"revision {revision!r} is of a hub model, and {str(name)!r} is not one; leave it out"
+        )
     commit = None if is_local else _commit(str(name), revision)
     config, tokenizer = _config(str(name), folder, commit)
     task, make_adapter = _architecture(str(name), config)
@@ -110,9 +123,26 @@ def _config(name: str, folder: str, commit: str | None) -> tuple[Any, Any]:
     try:
         config = AutoConfig.from_pretrained(folder, revision=commit, trust_remote_code=False)
         tokenizer = AutoTokenizer.from_pretrained(folder, revision=commit, trust_remote_code=False)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # tokenizers raise nothing more special for a file that they cannot read
+        if Path(folder).is_dir():
+            raise IpgraphError(
+                f"config or tokenizer of model {name!r} could not be read: {_first_line(error)}"
+            ) from error
         raise _not_to_be_had(name, error) from error
+    _require_tokenizer(name, tokenizer)
     return config, tokenizer
+
+
+def _require_tokenizer(name: str, tokenizer: Any) -> None:
+    """Raise UsageError for a tokenizer that does not say which word a piece is of, or lacks a token."""
+    if not tokenizer.is_fast:
+        raise UsageError(
+            f"the tokenizer of model {name!r} ({type(tokenizer).__name__}) does not say which word a piece "
+            "is of; a fast one (tokenizer.json) is needed"
+        )
+    special = ("cls", "sep", "mask", "pad")
+    if lacking := [token for token in special if getattr(tokenizer, f"{token}_token_id") is None]:
+        raise UsageError(f"the tokenizer of model {name!r} has no {lacking[0]} token")
 
 
 def _not_to_be_had(name: str, error: Exception) -> UsageError:
@@ -130,6 +160,8 @@ def _architecture(name: str, config: Any) -> tuple[Task, Callable[[Any], Adapter
         raise UsageError(
             f"model {name!r} is a decoder or has cross-attention; patterns are defined here for encoders"
         )
+    if (embedding := getattr(config, "position_embedding_type", None)) not in (None, "absolute"):
+        raise UsageError(f"model {name!r} has {embedding} position embeddings; only absolute ones are known")
     task, make_adapter = ADAPTERS[architecture]
     if task == "classifier" and config.num_labels < 2:
         raise UsageError(f"model {name!r} has one output; the QoI is a difference and needs two classes")
@@ -137,29 +169,36 @@ def _architecture(name: str, config: Any) -> tuple[Task, Callable[[Any], Adapter
 
 
 def _weights(name: str, folder: str, commit: str | None, architecture: str, dtype: str) -> Any:
+    """Load a model; raises IpgraphError where its file is damaged or lacks weights, which would be random."""
     import transformers
+    from safetensors import SafetensorError
 
     # Its progress bar over the weights would break into our own.
     transformers.utils.logging.disable_progress_bar()
     try:
-        module = getattr(transformers, architecture).from_pretrained(
+        module, found = getattr(transformers, architecture).from_pretrained(
             folder,
             revision=commit,
             dtype=DTYPES[dtype],
             use_safetensors=True,
             trust_remote_code=False,
+            output_loading_info=True,
         )
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise IpgraphError(
             f"the weights of model {name!r} could not be read: {_first_line(error)}"
         ) from error
+    if missing := sorted(found["missing_keys"]):
+        raise IpgraphError(
+            f"model {name!r} lacks {len(missing)} of the weights of a {architecture}, such as {missing[0]}; "
+            "they would be random: name a model that was trained as one"
+        )
     return module.eval().requires_grad_(False)
 
 
 def _digest(folder: Path) -> str:
     digest = sha256()
-    names = ("config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt")
-    files = [folder / name for name in names] + sorted(folder.glob("*.safetensors"))
+    files = [folder / name for name in DIGESTED] + sorted(folder.glob("*.safetensors"))
     for file in (f for f in files if f.exists()):
         digest.update(f"{file.name} {file.stat().st_size}\n".encode())
         digest.update(file.read_bytes())

@@ -1,5 +1,6 @@
 """Rows that cannot be used are reported with line and reason, files that are no dataset in one sentence."""
 
+import csv
 import gzip
 import json
 from collections import Counter
@@ -151,6 +152,18 @@ def test_wrong_number_of_columns(tmp_path: Path) -> None:
     assert found == "3 tab-separated columns where 4 are needed: subtask, condition, good, bad"
 
 
+def test_text_that_is_quoted_as_in_csv_is_reported(tmp_path: Path) -> None:
+    rows = [("a plain film .", "1"), ('a "good" film .', "1"), ('"quoted" whole', "0"), ('"whole"', "0")]
+    path = tmp_path / "set.tsv"
+    with path.open("w", newline="") as file:
+        csv.writer(file, delimiter="\t").writerows([("sentence", "label"), *rows])
+    found = read_file(path)
+    assert [row.where for row in found.skipped] == ["set.tsv:3", "set.tsv:4", "set.tsv:5"]
+    assert "text is quoted as in CSV" in found.skipped[0].reason
+    plain = "\n".join("\t".join(row) for row in (("sentence", "label"), *rows))
+    assert [e.instance.text for e in read_file(write(tmp_path, plain)).examples] == [text for text, _ in rows]
+
+
 def test_strict_stops_at_the_first_bad_row(tmp_path: Path) -> None:
     path = write(tmp_path, jsonl(MASKED, MASKED | {"text": "none"}, MASKED | {"text": ""}))
     with pytest.raises(UsageError, match=r"^set\.jsonl:2: no \[MASK\] in the text"):
@@ -186,6 +199,7 @@ def test_limit_counts_usable_rows_evenly(tmp_path: Path) -> None:
         (jsonl({"foo": 1}), r"line 1: found none of the known fields; expected"),
         ("{oops\n{oops\n", r"line 1: not JSON: .*; expected"),
         ("sentence\tlabel\n", r"is empty; expected"),
+        ("sentence\tlabel\rgood .\t1\rbad .\t0\r", r"has the line ends of old Macs \(CR alone\); save it"),
         (jsonl(MASKED).encode("utf-16"), r"is UTF-16 text; save it as UTF-8"),
         (b"PK\x03\x04\x00\x00", r"is a binary file that is not Parquet"),
         (b"PAR1 and then nothing", r"is a damaged Parquet file \(.*\); fetch or write it again"),

@@ -1,6 +1,5 @@
 """extract(): what lands in the run directory, what resumes, and what is refused."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ from tiny_models import save_classifier, save_masked_lm
 
 from ipgraph.cli.cite import paragraph
 from ipgraph.extractor import extract, load_model
-from ipgraph.extractor.datasets import Dataset, Example, make_instance
+from ipgraph.extractor.datasets import Dataset, Example, make_instance, read_sentence
 from ipgraph.graphstore.errors import IpgraphError, UsageError
 from ipgraph.graphstore.runs import RunDirectory
 
@@ -183,6 +182,32 @@ def test_rows_a_model_cannot_read_are_named_and_counted(masked_lm: Path, tmp_pat
         run_of(masked_lm, rows, tmp_path, strict=True)
 
 
+def test_two_forms_that_are_one_piece_to_the_model_are_no_question(masked_lm: Path, tmp_path: Path) -> None:
+    rows = sentences("the farmer [MASK] old .", "a farmer [MASK] old .")
+    for line, (correct, wrong) in enumerate((("Is", "is"), ("ís", "is")), 3):
+        instance = make_instance("mine", "a [MASK] .", correct=correct, wrong=wrong)
+        rows.examples.append(Example(instance, (), f"mine.jsonl:{line}"))
+    run = run_of(masked_lm, rows, tmp_path)
+    assert run.run.instances == 2
+    assert [row["where"] for row in run.manifest["skipped"]] == ["mine.jsonl:3", "mine.jsonl:4"]
+    assert "are the same piece 'is' to the model" in run.manifest["skipped"][0]["reason"]
+
+
+def test_a_word_is_named_once_however_many_of_its_pieces_are_unknown(masked_lm: Path, tmp_path: Path) -> None:
+    rows = sentences("the farmer [MASK] old .", 'the ""zebra"" [MASK] old .')
+    (skipped,) = run_of(masked_lm, rows, tmp_path).manifest["skipped"]
+    assert skipped["reason"].count("zebra") == 1
+
+
+def test_a_mask_in_a_classifiers_sentence_is_a_word_like_others(classifier: Path, tmp_path: Path) -> None:
+    roles = ("det", "noun", "verb", "how", "punct")
+    example = Example(make_instance("mine", "the film is [MASK] .", label=1), roles, "mine.jsonl:1")
+    (evaluation,) = run_of(classifier, Dataset("mine", [example]), tmp_path).records("evaluations")
+    assert evaluation.roles == ["cls", *roles, "sep"]
+    assert evaluation.target == 0
+    assert read_sentence("the film is [MASK] .", label=1).task == "classifier"
+
+
 def test_the_limit_counts_usable_rows(masked_lm: Path, tmp_path: Path) -> None:
     rows = sentences("the zebra [MASK] old .", "the farmer [MASK] old .", "a farmer [MASK] old .")
     assert run_of(masked_lm, rows, tmp_path, limit=2).run.instances == 2
@@ -218,28 +243,6 @@ def test_a_request_that_cannot_be_met_is_one_sentence(
     assert not list(tmp_path.iterdir())
 
 
-def test_models_that_do_not_serve_are_refused(masked_lm: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="none of the demo models"):
-        load_model(tmp_path / "nowhere")
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(UsageError, match=r"no config\.json"):
-        load_model(tmp_path / "empty")
-    with pytest.raises(UsageError, match="one output"):
-        load_model(save_classifier(tmp_path / "regression", classes=1))
-    config = json.loads((masked_lm / "config.json").read_text())
-    for changed, message in (
-        ({"is_decoder": True}, "is a decoder"),
-        ({"architectures": ["BertLMHeadModel"]}, "nearest first: BertForMaskedLM"),
-    ):
-        folder = tmp_path / message.split()[-1]
-        folder.mkdir()
-        for file in masked_lm.iterdir():
-            (folder / file.name).write_bytes(file.read_bytes())
-        (folder / "config.json").write_text(json.dumps(config | changed))
-        with pytest.raises(UsageError, match=message):
-            load_model(folder)
-
-
 def test_a_dataset_for_another_task_is_refused(masked_lm: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="made for a classifier model"):
         run_of(masked_lm, REVIEWS, tmp_path)
@@ -256,15 +259,3 @@ def test_nan_from_a_model_stops_and_names_the_instance(masked_lm: Path, tmp_path
         loaded.module.bert.encoder.layer[1].output.dense.weight.fill_(float("nan"))
     with pytest.raises(IpgraphError, match="NaN or infinite values for instance mine:"):
         extract(loaded, AGREEMENT, runs_dir=tmp_path, n_steps=5)
-
-
-def test_the_digest_follows_weights_config_and_tokenizer(masked_lm: Path, tmp_path: Path) -> None:
-    keys = {load_model(masked_lm).key}
-    for name in ("config.json", "tokenizer.json", "model.safetensors"):
-        folder = save_masked_lm(
-            tmp_path / name, initializer_range=0.4 if name.endswith("safetensors") else 0.5
-        )
-        if name.endswith("json"):
-            (folder / name).write_text((folder / name).read_text() + "\n")
-        keys.add(load_model(folder).digest)
-    assert len(keys) == 4

@@ -105,6 +105,12 @@ def test_sentences_without_labels(tmp_path: Path) -> None:
     assert read_file(write(tmp_path, jsonl(LABELLED | {"label": -1}))).examples[0].instance.label == -1
 
 
+def test_whole_numbers_that_a_data_frame_wrote_as_floats_are_ids(tmp_path: Path) -> None:
+    pq.write_table(pa.Table.from_pylist([LABELLED | {"idx": 7.0}]), tmp_path / "a.parquet")
+    (example,) = read_file(tmp_path / "a.parquet").examples
+    assert example.instance.name == "7"
+
+
 def test_a_text_alone_is_what_the_task_needs(tmp_path: Path) -> None:
     path = write(tmp_path, jsonl({"text": "a [MASK] film ."}))
     assert load(path, task="classifier").task == "classifier"

@@ -72,7 +72,7 @@ def read_sentence(text: str, *, correct: str = "", wrong: str = "", label: int |
     """Return a dataset of one sentence, as a file's row gives it; raises UsageError with the reason."""
     given = {"text": text, "correct": correct or None, "wrong": wrong or None, "label": label}
     fields: Fields = {name: value for name, value in given.items() if value is not None}
-    read = _masked if MASK in text or correct or wrong else _labelled
+    read = _masked if correct or wrong or (MASK in text and label is None) else _labelled
     try:
         return Dataset("text", [_example(read, "text", "text", Row(1, fields), {})])
     except BadRow as error:
@@ -218,6 +218,8 @@ def _optional(fields: Fields, name: str) -> str:
     value = fields.get(name)
     if _is_missing(value) or value == "":
         return ""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # as data frames write a column of whole numbers with gaps
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise BadRow(f"{name} must be text or a whole number, not {value!r}")
     _check(name, str(value))

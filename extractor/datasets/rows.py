@@ -51,6 +51,8 @@ WANTED = (
 _PAIR_COLUMNS = ("subtask", "condition", "good", "bad")
 _LABEL_COLUMNS = ("text", "label")
 _LETTER = re.compile(r"[^\W\d_]")
+_QUOTED = re.compile(r'"(?:[^"]|"")*""(?:[^"]|"")*"')
+"""A cell between quotes in which each quote is doubled: no text that somebody wrote."""
 SNIFFED = 20
 """First rows that decide what a file is, so that a single bad one does not."""
 
@@ -128,6 +130,8 @@ def _lines(path: Path, file: io.BufferedReader) -> Iterator[Line]:
         _refuse_binary(path, file.peek(4096))
         for number, line in enumerate(file, 1):
             stripped = (line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line).rstrip(b"\r\n")
+            if number == 1 and b"\r" in stripped and not line.endswith(b"\n"):
+                raise UsageError(f"{path} has the line ends of old Macs (CR alone); save it with LF or CR LF")
             if stripped.strip():
                 yield number, stripped
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
@@ -215,6 +219,12 @@ def _columns_parser(columns: tuple[str, ...]) -> Parse:
             raise BadRow(
                 f"{len(cells)} tab-separated columns where {len(columns)} are needed: {', '.join(columns)}"
             )
+        for name, cell in zip(columns, cells, strict=True):
+            if _QUOTED.fullmatch(cell):
+                raise BadRow(
+                    f"{name} is quoted as in CSV, and tab-separated text is taken as it stands: leave the "
+                    "quotes around it away, and write each quote inside once"
+                )
         return dict(zip(columns, cells, strict=True))
 
     return parse
