@@ -10,7 +10,7 @@ import torch
 from ipgraph.extractor.datasets import Dataset, Skipped, load, subset
 from ipgraph.extractor.encode import Encoded, encode
 from ipgraph.extractor.identity import environment, fields, settings
-from ipgraph.extractor.memory import plan
+from ipgraph.extractor.memory import plan, told_if_short
 from ipgraph.extractor.methods import METHODS
 from ipgraph.extractor.models import LoadedModel, load_model
 from ipgraph.extractor.options import Options
@@ -147,7 +147,8 @@ class _Work:
         for index, instances in shards.items():
             shard = Shard()
             for batch in self._batches(instances):
-                self._add(shard, batch)
+                with told_if_short(self.model):
+                    self._add(shard, batch)
                 done += len(batch)
                 if self.on_progress is not None:
                     self.on_progress(done, total)

@@ -1,6 +1,9 @@
 """How much of the work fits in memory at once: sentences first, then words, then layers."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 import torch
@@ -12,6 +15,8 @@ _CPU_BATCH = 512 * 2**20
 """Bytes that a batch of several sentences takes on a CPU, where matrix products gain nothing from more."""
 _SHARE = 0.5
 """Of the free memory, what one batch may take."""
+_GROUPS = Path("/sys/fs/cgroup")
+_ADVICE = "use a smaller --batch-size, or extract with fewer --n-steps or a smaller --max-tokens"
 
 
 @dataclass(frozen=True)
@@ -50,15 +55,58 @@ def plan(
     raise IpgraphError(
         f"{sentences or 1} sentence(s) of {positions} tokens with {samples} samples need "
         f"{needed / 2**30:.3g} GiB on {model.device} and {room / 2**30:.3g} GiB can be had; "
-        "use a smaller --batch-size, fewer --n-steps or a smaller --max-tokens"
+        f"{_ADVICE}"
     )
+
+
+@contextmanager
+def told_if_short(model: LoadedModel) -> Iterator[None]:
+    """Raise IpgraphError, which says what to do, where there is less memory than was planned with."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:  # torch raises RuntimeError
+        if isinstance(error, RuntimeError) and "memory" not in str(error):
+            raise
+        raise IpgraphError(f"{model.device} is out of memory: {_ADVICE}") from error
 
 
 def _room(model: LoadedModel) -> int:
     if model.device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(model.device)
         return int(_SHARE * (free + torch.cuda.memory_reserved() - torch.cuda.memory_allocated()))
-    return int(_SHARE * psutil.virtual_memory().available)
+    return int(_SHARE * min([psutil.virtual_memory().available, *_limits(), *_group_limits(_own_group())]))
+
+
+def _limits() -> Iterator[int]:
+    """Yield what the process may still take by its own limit (`ulimit -v`), if it has one."""
+    process = psutil.Process()
+    if hasattr(process, "rlimit"):
+        soft, _ = process.rlimit(psutil.RLIMIT_AS)
+        if soft != psutil.RLIM_INFINITY:
+            yield max(0, soft - process.memory_info().vms)
+
+
+def _own_group() -> Path:
+    """Return the folder of the process's control group (version 2), as a container or a batch job has one."""
+    try:
+        lines = Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return _GROUPS
+    path = next((line[3:] for line in lines if line.startswith("0::")), "/")
+    return _GROUPS / path.lstrip("/")
+
+
+def _group_limits(group: Path) -> Iterator[int]:
+    """Yield what a control group and those that it is in may still take, as far as they are limited."""
+    for folder in (group, *group.parents):
+        try:
+            limit = (folder / "memory.max").read_text(encoding="utf-8").strip()
+            used = int((folder / "memory.current").read_text(encoding="utf-8"))
+            facts = dict(line.split() for line in (folder / "memory.stat").read_text("utf-8").splitlines())
+        except OSError:
+            continue
+        if limit != "max":
+            yield max(0, int(limit) - used + int(facts["inactive_file"]))
 
 
 def _bytes(model: LoadedModel, positions: int, samples: int, keep: bool) -> tuple[int, int]:

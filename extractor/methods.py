@@ -47,29 +47,28 @@ def along(trace: Trace, positions: Tensor, choices: Tensor | None = None) -> Ref
     return Refinement(positions, choices, influence, torch.full_like(influence, torch.nan))
 
 
-def generators(keys: Keys, seed: int, purpose: str) -> list[np.random.Generator]:
-    """Return a generator for each instance, the same whatever is beside it."""
+def generators(keys: Keys, seed: int, purpose: str, draw: int = 0) -> list[np.random.Generator]:
+    """Return a generator for each instance, the same whatever is beside it, and others for each draw."""
     digests = (sha256(f"{purpose} {key}".encode()).digest()[:8] for key in keys)
-    return [np.random.default_rng([seed, int.from_bytes(digest)]) for digest in digests]
+    return [np.random.default_rng([seed, int.from_bytes(digest), draw]) for digest in digests]
 
 
-def random_paths(trace: Trace, sources: Tensor, keys: Keys, *, seed: int = 0) -> Tensor:
+def random_paths(trace: Trace, sources: Tensor, keys: Keys, *, seed: int = 0, draw: int = 0) -> Tensor:
     """Return paths [B, W, L + 1] through uniformly drawn positions."""
     lengths = trace.batch.mask.sum(1).tolist()
     shape = (trace.size[2], trace.depth - 1)
-    drawn = np.stack(
-        [rng.integers(n, size=shape) for rng, n in zip(generators(keys, seed, "paths"), lengths, strict=True)]
-    )
+    own = generators(keys, seed, "paths", draw)
+    drawn = np.stack([rng.integers(n, size=shape) for rng, n in zip(own, lengths, strict=True)])
     inner = torch.from_numpy(drawn).to(sources.device)
     inner = inner.gather(1, sources[..., None].expand(-1, -1, shape[1]))
     target = trace.batch.target[:, None].expand_as(sources)
     return torch.cat([sources[..., None], inner, target[..., None]], -1)
 
 
-def random_hops(trace: Trace, positions: Tensor, keys: Keys, *, seed: int = 0) -> Tensor:
+def random_hops(trace: Trace, positions: Tensor, keys: Keys, *, seed: int = 0, draw: int = 0) -> Tensor:
     """Return hops [B, W, L] of paths, drawn uniformly from the heads and, where a path stays, the skip."""
     shape = (trace.size[2], trace.depth)
-    drawn = np.stack([rng.random(size=shape) for rng in generators(keys, seed, "hops")])
+    drawn = np.stack([rng.random(size=shape) for rng in generators(keys, seed, "hops", draw)])
     chance = torch.from_numpy(drawn).to(positions.device)
     chance = chance.gather(1, positions[..., :1].expand(-1, -1, shape[1]))
     stays = (positions[..., 1:] == positions[..., :-1]).long()

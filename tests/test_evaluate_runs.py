@@ -1,7 +1,9 @@
 """How an evaluation runs: in batches, kept with its run, at one level, for classifiers; what it refuses."""
 
+import weakref
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +13,8 @@ from tiny_models import save_classifier, save_masked_lm
 from ipgraph.extractor import evaluate, extract, load_model
 from ipgraph.extractor.datasets import Dataset, Example, make_instance
 from ipgraph.extractor.evaluation.searches import Searches
+from ipgraph.extractor.memory import Plan, plan
+from ipgraph.extractor.trace import Trace
 from ipgraph.graphstore.errors import IpgraphError, UsageError
 from ipgraph.graphstore.runs import RunDirectory
 
@@ -62,6 +66,42 @@ def test_searches_and_several_nodes(evaluated: Evaluated) -> None:
                 found[metric, "gpr", level, "", "target=kept k=1"].value
                 == found[metric, "gpr", level, "", "target=kept"].value
             )
+
+
+def test_a_search_of_too_many_paths_is_refused_before_the_work(
+    evaluated: Evaluated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ipgraph.extractor.evaluation.search.MOST_PATHS", 10)
+    began: list[tuple[int, int]] = []
+    with pytest.raises(UsageError, match="an exhaustive search would look at"):
+        evaluate(
+            evaluated.run,
+            model=evaluated.model,
+            searches=Searches(exhaustive=True),
+            on_progress=lambda *at: began.append(at),
+        )
+    assert not began
+
+
+def test_one_batchs_trace_is_gone_when_the_next_one_is_planned(
+    evaluated: Evaluated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alive: list[int] = []
+    traces: weakref.WeakSet[Trace] = weakref.WeakSet()
+
+    def trace(*args: Any, **options: Any) -> Trace:
+        made = Trace(*args, **options)
+        traces.add(made)
+        return made
+
+    def counted_plan(*args: Any, **options: Any) -> Plan:
+        alive.append(len(traces))
+        return plan(*args, **options)
+
+    monkeypatch.setattr("ipgraph.extractor.evaluation.guided.Trace", trace)
+    monkeypatch.setattr("ipgraph.extractor.evaluation.guided.plan", counted_plan)
+    evaluate(evaluated.run, model=evaluated.model, draws=2, repeats=2, batch_size=1)
+    assert alive == [0] * 6
 
 
 def test_a_classifier_and_its_predicted_labels(tmp_path: Path) -> None:

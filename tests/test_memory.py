@@ -1,13 +1,18 @@
 """Splitting the work changes nothing but the memory it takes."""
 
+import json
+import subprocess
+import sys
+from pathlib import Path
+
 import psutil
 import pytest
 import torch
 from tiny_models import save_masked_lm
 
-from ipgraph.extractor import load_model
+from ipgraph.extractor import load_model, memory
 from ipgraph.extractor.gpr import Refinement, refine_attention, refine_embeddings
-from ipgraph.extractor.memory import Plan, plan
+from ipgraph.extractor.memory import Plan, plan, told_if_short
 from ipgraph.extractor.models import LoadedModel
 from ipgraph.extractor.options import Options
 from ipgraph.extractor.trace import Trace
@@ -48,6 +53,40 @@ def test_free_memory_decides_what_is_split_and_refused(
     monkeypatch.setattr(psutil, "virtual_memory", lambda: free._replace(available=whole // 64))
     with pytest.raises(IpgraphError, match=r"64 sentence\(s\) of 512 tokens"):
         plan(model, 512, 50, sentences=64)
+
+
+def test_limits_of_a_batch_job_or_container_count(tmp_path: Path) -> None:
+    job = tmp_path / "slurm" / "job"
+    job.mkdir(parents=True)
+    for folder, limit, used, cache in ((job, "max", 10, 0), (job.parent, "1000", 700, 200)):
+        (folder / "memory.max").write_text(f"{limit}\n")
+        (folder / "memory.current").write_text(f"{used}\n")
+        (folder / "memory.stat").write_text(f"anon 1\ninactive_file {cache}\n")
+    assert list(memory._group_limits(job)) == [500]
+
+
+def test_a_limit_of_the_process_counts(model: LoadedModel) -> None:
+    """In a process of its own, since a limit once lowered stays."""
+    code = (
+        "import resource, torch, psutil; from ipgraph.extractor import memory\n"
+        "used = psutil.Process().memory_info().vms\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (used + 2**28, used + 2**28))\n"
+        "print(list(memory._limits()))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    (room,) = json.loads(done.stdout)
+    assert 0 < room <= 2**28
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory")])
+def test_running_out_of_memory_all_the_same_is_one_sentence(model: LoadedModel, error: Exception) -> None:
+    with (
+        pytest.raises(IpgraphError, match="cpu is out of memory: use a smaller --batch-size"),
+        told_if_short(model),
+    ):
+        raise error
+    with pytest.raises(RuntimeError, match="shapes"), told_if_short(model):
+        raise RuntimeError("shapes do not fit")
 
 
 def _fits_whole(model: LoadedModel, budget: int) -> bool:

@@ -190,8 +190,8 @@ def test_random_influences_are_those_of_the_drawn_paths(
             for level in ("embedding", "attention")
         }
     for draw in range(3):
-        paths = random_paths(trace, words_of(trace), keys, seed=5 + draw)
-        hops = random_hops(trace, positions, keys, seed=5 + draw)
+        paths = random_paths(trace, words_of(trace), keys, seed=5, draw=draw + 1)
+        hops = random_hops(trace, positions, keys, seed=5, draw=draw + 1)
         for row, word in real_words(trace, asked):
             drawn = Path(word, tuple(paths[row, word, 1:].tolist()))
             refined = Path(word, tuple(positions[row, word, 1:].tolist()), tuple(hops[row, word].tolist()))
@@ -199,3 +199,14 @@ def test_random_influences_are_those_of_the_drawn_paths(
             assert [found[row, word, draw].item() for found in by_level.values()] == pytest.approx(
                 expected, abs=1e-12
             )
+
+
+def test_another_seed_draws_other_patterns(trace: Trace) -> None:
+    keys = ["t:a", "t:b"]
+    with torch.no_grad():
+        positions = refine_embeddings(trace, words_of(trace)).positions
+        first, second = (
+            random_influences(trace, positions, keys, "attention", 8, seed).flatten(0, 1) for seed in (0, 1)
+        )
+    assert not torch.isclose(first[..., 1:], second[..., :-1]).all(-1).all()  # nor the same in another order
+    assert not torch.isclose(first, second).all(-1).all()

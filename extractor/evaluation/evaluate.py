@@ -25,9 +25,11 @@ from ipgraph.extractor.evaluation.metrics import (
     stacked,
 )
 from ipgraph.extractor.evaluation.positions import Paths, entropy_measures
+from ipgraph.extractor.evaluation.search import exhaustive_width
 from ipgraph.extractor.evaluation.searches import Searches, add_searches, add_several
 from ipgraph.extractor.extraction import batch_sentences
 from ipgraph.extractor.gpr import SKIP
+from ipgraph.extractor.memory import told_if_short
 from ipgraph.extractor.methods import METHODS, random_hops, random_paths
 from ipgraph.extractor.models import COMMIT_LENGTH, DEMOS, LoadedModel, load_model
 from ipgraph.extractor.node_scores import FINDERS, Scored
@@ -70,7 +72,7 @@ def evaluate(
         raise UsageError(f"{draws} draws and {repeats} resamples were asked for; both need at least 2")
     model = model or model_of(run, device=device)
     work = _Work(run, model, methods, searches or Searches(), draws, repeats, seed)
-    with torch.no_grad():
+    with torch.no_grad(), told_if_short(model):
         work.go(batch_sentences(batch_size), on_progress)
     measures = work.measures()
     run.write_measures(measures)
@@ -116,6 +118,10 @@ class _Work:
         )
         self.guided: list[Guided] = read(self.run, self.model)
         self.levels = tuple(self.guided[0].influence)
+        if self.searches.exhaustive:  # too many paths are said before the work, not after
+            length = max(len(self.guided[i].one.ids) for i in self._searched())
+            for level in self.levels:
+                exhaustive_width(level, len(self.model.adapter.layers), self.model.adapter.heads, length)
         self.collected = Collected(len(self.guided))
         self.paths: dict[tuple[str, Level], list[Paths]] = {
             ("gpr", level): [
@@ -135,6 +141,7 @@ class _Work:
             for batch in batches(some, self.model, self.options, sentences):
                 add(replace(batch, index=part[batch.index]))
                 done += len(batch.guided)
+                del batch  # and its trace, see `batches`
                 if on_progress is not None:
                     on_progress(done, total)
 

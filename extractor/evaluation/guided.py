@@ -144,8 +144,10 @@ def batches(
         index, left = left[: how.sentences], left[how.sentences :]
         some = [guided[i] for i in index]
         batch = pad(model, [g.one for g in some])
-        trace = Trace(model.adapter, batch, line, baseline, keep=how.keep)
-        yield _traced(trace, np.array(index), some, how.words)
+        # No name holds the trace: it is to be gone when the next batch asks how much memory is free.
+        yield _traced(
+            Trace(model.adapter, batch, line, baseline, keep=how.keep), np.array(index), some, how.words
+        )
 
 
 def _traced(trace: Trace, index: Ints, some: list[Guided], words_at_once: int) -> Traced:

@@ -92,11 +92,11 @@ def random_influences(
     (our choice: the published comparison does not say).
     """
     found = []
-    for draw in range(draws):
+    for draw in range(1, draws + 1):  # draw 0 is the method `random`
         if level == "embedding":
-            sets = paths(random_paths(trace, positions[..., 0], keys, seed=seed + draw))
+            sets = paths(random_paths(trace, positions[..., 0], keys, seed=seed, draw=draw))
         else:
-            hops = random_hops(trace, positions, keys, seed=seed + draw)
+            hops = random_hops(trace, positions, keys, seed=seed, draw=draw)
             sets = paths(positions, hops, trace.heads)
         found.append(influence(trace, sets))
     return torch.stack(found, -1)
