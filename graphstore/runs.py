@@ -188,8 +188,7 @@ class RunDirectory:
         manifest["run"] = self._record(manifest)
         _write_manifest(self.path, manifest)
         self.manifest = manifest
-        for left in (self.path / "shards").glob(".*.tmp"):
-            shutil.rmtree(left, ignore_errors=True)
+        shards.remove_leftovers(self.path / "shards")
 
     def require_complete(self) -> None:
         """Raise UsageError if the run is not complete, IpgraphError that names a missing or corrupt shard."""

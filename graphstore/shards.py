@@ -8,7 +8,9 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import file_digest
 from itertools import chain
@@ -25,6 +27,8 @@ from ipgraph.graphstore.tables import read_table, require_version, to_table
 SHARD_INSTANCES = 100
 """Instances in a shard, whatever the batch size."""
 MANIFEST = "manifest.json"
+_ABANDONED = 600.0
+"""Seconds after which a temporary folder is nobody's any more; a shard is written in a few."""
 
 
 @dataclass
@@ -53,6 +57,14 @@ def write(shard: Shard, folder: Path) -> None:
         ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def remove_leftovers(parent: Path) -> None:
+    """Remove what interrupted writing left beside shards, but not what another process may be writing now."""
+    for left in parent.glob(".*.tmp"):
+        with suppress(FileNotFoundError):
+            if time.time() - left.stat().st_mtime > _ABANDONED:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def read(folder: Path, name: str) -> pa.Table:

@@ -4,6 +4,7 @@ import errno
 import json
 import logging
 import os
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,18 @@ def test_rows_that_do_not_fit_are_refused(tmp_path: Path, spoil: Any, message: s
     with pytest.raises(IpgraphError, match=message):
         run.write_shard(0, shard)
     assert run.missing() == []
+
+
+def test_finishing_leaves_alone_what_another_process_is_writing(tmp_path: Path) -> None:
+    run = make_run(tmp_path, finish=False)
+    now, abandoned = (run.path / "shards" / name for name in (".00000.now.tmp", ".00000.old.tmp"))
+    for folder in (now, abandoned):
+        folder.mkdir(parents=True)
+    long_ago = time.time() - 3600
+    os.utime(abandoned, (long_ago, long_ago))
+    shards.remove_leftovers(run.path / "shards")
+    assert now.is_dir()
+    assert not abandoned.exists()
 
 
 def test_an_instance_in_two_shards_is_refused(tmp_path: Path) -> None:
