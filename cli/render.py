@@ -5,6 +5,7 @@ import json
 import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, is_dataclass
 from io import StringIO
 from typing import TYPE_CHECKING, Literal
 
@@ -58,6 +59,8 @@ def to_json(tables: Sequence["Table"]) -> str:
 def _finite(value: object) -> object:
     if isinstance(value, float) and not math.isfinite(value):
         return None
+    if is_dataclass(value) and not isinstance(value, type):
+        return _finite(asdict(value))
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}
     return [_finite(item) for item in value] if isinstance(value, list | tuple) else value
@@ -75,7 +78,8 @@ def to_csv(table: "Table") -> str:
 def _csv_cell(value: object) -> object:
     if isinstance(value, bool):
         return str(value).lower()
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, list | tuple | dict) else value
+    nested = isinstance(value, list | tuple | dict) or is_dataclass(value)
+    return json.dumps(_finite(value), ensure_ascii=False) if nested else value
 
 
 def to_markdown(table: "Table") -> str:

@@ -106,7 +106,8 @@ def show(
     found = find(run, store, runs_dir)
     facts = _facts(found) | {"where": found.where}
     tables = [rows_table(["what", "value"], facts.items(), f"Run {found.id}")]
-    if found.directory and (skipped := found.directory.manifest["skipped"]):
+    skipped = found.directory.manifest["skipped"] if found.directory else []
+    if skipped or output in ("json", "csv"):  # what programs read has one form
         tables.append(
             rows_table(["where", "reason"], ([s["where"], s["reason"]] for s in skipped), "Rows skipped")
         )

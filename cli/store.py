@@ -37,12 +37,14 @@ def check(
         directories = [run for run in list_runs(runs_dir) if run.id in stored]
         problems = opened.check(directories, bar)
         location = opened.location
-    if problems:
+    if problems or output != "table":
         rows: list[list[object]] = [[problem.where, problem.what] for problem in problems]
         render([rows_table(["where", "what"], rows, "Problems")], output)
+    if problems:
         raise IpgraphError(f"{len(problems)} problems in {location}")
     typer.echo(
-        f"{location} is sound: {len(stored)} runs, {len(directories)} of them compared with {runs_dir}"
+        f"{location} is sound: {len(stored)} runs, {len(directories)} of them compared with {runs_dir}",
+        err=output != "table",
     )
 
 

@@ -19,11 +19,14 @@ if TYPE_CHECKING:
 
 NEWEST, FINEST = "newest", "finest"
 
+_MOST = 1000
 _INSTANCES = """
 MATCH (r:Run)-[:EVALUATED]->(i:Instance)
 WHERE r.id IN $runs
   AND (i.id = $text OR i.name = $text OR i.id STARTS WITH $text OR i.id CONTAINS $digest)
-RETURN DISTINCT i.id AS id, i.name AS name ORDER BY id LIMIT 1000
+RETURN DISTINCT i.id AS id, i.name AS name,
+       CASE WHEN i.id = $text THEN 0 WHEN i.name = $text THEN 1 ELSE 2 END AS place
+ORDER BY place, id LIMIT $most
 """
 _NAMES = {
     "subtask": "WITH DISTINCT i.subtask AS name",
@@ -91,7 +94,7 @@ def declared_value(
 ) -> Plain | list[Plain]:
     """Return a parameter's value, given or default; raises UsageError where it is missing or does not fit."""
     value = given.get(parameter.name)
-    if value == "" and parameter.type in ("run", "level", "instance"):
+    if value == "" and parameter.type in ("run", "level"):
         value = None
     if value is None and parameter.default is not None:
         return parameter.default
@@ -145,14 +148,16 @@ def resolve_level(runs: Sequence[Run], text: str = FINEST) -> str:
         raise unknown("level", text, LEVELS)
     if text in had or (text in ("", FINEST) and had):
         return text if text in had else had[-1]
-    raise UsageError(
-        f"no patterns at {text} level in {_listed(runs)}; extract with `--level both`, or name another run"
-    )
+    advice = "extract with `--level both`, or name another run"
+    if text in ("", FINEST):
+        raise UsageError(f"the runs {_listed(runs)} have patterns at no level in common; {advice}")
+    raise UsageError(f"no patterns at {text} level in {_listed(runs)}; {advice}")
 
 
 def resolve_instance(store: "Store", runs: Sequence[str], text: str) -> str:
     """Return the id of the instance of the runs that an id, a row's name or a unique prefix names."""
-    found = store.read(_INSTANCES, {"runs": list(runs), "text": text, "digest": f":{text}"}).rows
+    asked: dict[str, Value] = {"runs": list(runs), "text": text, "digest": f":{text}", "most": _MOST}
+    found = store.read(_INSTANCES, asked).rows
     for matches in (
         [row for row in found if row[0] == text],
         [row for row in found if row[1] == text],
@@ -162,9 +167,8 @@ def resolve_instance(store: "Store", runs: Sequence[str], text: str) -> str:
             return str(matches[0][0])
         if matches:
             some = ", ".join(str(row[0]) for row in matches[:5])
-            raise UsageError(
-                f"instance {text!r} names {len(matches)} instances of {_named(runs)}: {some}, ..."
-            )
+            many = f"{len(matches)}{' or more' * (len(found) == _MOST)}"
+            raise UsageError(f"instance {text!r} names {many} instances of {_named(runs)}: {some}, ...")
     raise UsageError(f"{_named(runs)} has no instance {text!r}; `ipgraph query run instances` lists them")
 
 

@@ -15,6 +15,12 @@ class Interval:
     low: float
     high: float
 
+    def __str__(self) -> str:
+        """Return it as it prints, such as `0.95 [0.88, 1.00]`."""
+        size = abs(self.value)
+        style = ".2f" if 0.1 <= size < 1e4 or not size else ".4f" if 0.001 <= size < 0.1 else ".1e"
+        return f"{self.value:{style}} [{self.low:{style}}, {self.high:{style}}]"
+
 
 def ratio_interval(numerators: Sequence[float], denominators: Sequence[float], seed: int = 0) -> Interval:
     """Return the ratio of two sums over instances (one number an instance each), with its interval.

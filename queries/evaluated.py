@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ipgraph.graphstore.errors import UsageError
 from ipgraph.graphstore.schema import Measure, Run
 from ipgraph.queries.binding import resolve_run
+from ipgraph.queries.bootstrap import Interval
 from ipgraph.queries.running import run as query
 
 if TYPE_CHECKING:
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
 
 SETTINGS = ("level", "qoi", "baseline", "n_steps", "quadrature", "dtype")
 """The fields of a run that change its numbers, beside model and dataset."""
+_SHARED = """
+MATCH (:Run {id: $run})-[:EVALUATED]->(i:Instance)
+MATCH (:Run {id: $other})-[:EVALUATED]->(i)
+RETURN count(*) AS shared
+"""
 SHORT = 7
 """Characters of a run's id where there is little room."""
 
@@ -28,11 +34,10 @@ class Figure(NamedTuple):
     instances: int
     note: str
 
-    def text(self) -> str:
-        """Return the figure as it prints, such as `0.95 [0.88, 1.00]`."""
-        size = abs(self.value)
-        style = ".2f" if 0.1 <= size < 1e4 or not size else ".4f" if 0.001 <= size < 0.1 else ".1e"
-        return f"{self.value:{style}} [{self.low:{style}}, {self.high:{style}}]"
+    @property
+    def interval(self) -> Interval:
+        """The value with the ends of its interval."""
+        return Interval(self.value, self.low, self.high)
 
 
 class Key(NamedTuple):
@@ -96,23 +101,32 @@ def from_measures(run: Run, measures: Iterable[Measure]) -> Evaluated:
 def evaluated_runs(store: "Store", run: str = "") -> list[Evaluated]:
     """Return the one run named, or of each model, dataset and `SETTINGS` the evaluated run of most instances.
 
-    Of equally many the newest. Raises UsageError where none has been evaluated.
+    Of equally many the newest. Runs that share no instance are not of one dataset, whatever its name. Raises
+    UsageError where none has been evaluated.
     """
     records = [resolve_run(store, run)] if run else [r for r in store.runs() if r.state == "complete"]
-    found: dict[tuple[object, ...], Evaluated] = {}
+    found: list[Evaluated] = []
     for record in sorted(records, key=_rank, reverse=True):
         rows = query("measures", store, run=record.id)
         figures = {Key(*(row[name] for name in Key._fields)): _figure(row) for row in rows}
-        key = (record.model, record.dataset, *(getattr(record, name) for name in SETTINGS))
-        if figures and key in found:
-            found[key] = replace(found[key], left_out=(*found[key].left_out, record.id))
-        elif figures:
-            found[key] = Evaluated(record, figures, rows.cypher)
+        if not figures:
+            continue
+        same = next((i for i, shown in enumerate(found) if _replaces(store, shown.run, record)), None)
+        if same is None:
+            found.append(Evaluated(record, figures, rows.cypher))
+        else:
+            found[same] = replace(found[same], left_out=(*found[same].left_out, record.id))
     if not found:
         which = f"run {records[0].id}" if run else "no run of this store"
         verb = "has not" if run else "has"
         raise UsageError(f"{which} {verb} been evaluated; `ipgraph evaluate DATASET|RUN` does that")
-    return list(found.values())
+    return found
+
+
+def _replaces(store: "Store", shown: Run, other: Run) -> bool:
+    """Tell whether a run that is shown stands for another one too."""
+    alike = all(getattr(shown, name) == getattr(other, name) for name in ("model", "dataset", *SETTINGS))
+    return alike and bool(store.read(_SHARED, {"run": shown.id, "other": other.id}).rows[0][0])
 
 
 def _rank(run: Run) -> tuple[bool, int, str]:

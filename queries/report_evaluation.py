@@ -64,7 +64,7 @@ def table1_of(evaluated: Iterable[Evaluated]) -> list[Table]:
     note = (
         "accuracy: share of instances on which the model is right, or without a label says what it says "
         "unablated; sources: words with g >= 0; 95% bootstrap intervals over instances (every digit: "
-        f"`ipgraph query run measures`); {runs_note(tasks)}"
+        f"--format json); {runs_note(tasks)}"
     )
     return [
         *(
@@ -204,7 +204,7 @@ def figures_table(title: str, rows: Iterable[Row], tasks: Sequence[Column], note
     """
     found = [(row.label, [task.figure(*row[1:]) for task in tasks]) for row in rows]
     found = [(label, figures) for label, figures in found if any(figures)]
-    cells: list[list[object]] = [[label, *(f and f.text() for f in figures)] for label, figures in found]
+    cells: list[list[object]] = [[label, *(f and f.interval for f in figures)] for label, figures in found]
     if cells:
         of_tasks = zip(*(figures for _, figures in found), strict=True)
         cells.insert(0, ["instances", *map(_instances, of_tasks)])
@@ -212,10 +212,12 @@ def figures_table(title: str, rows: Iterable[Row], tasks: Sequence[Column], note
     return Table(title, columns, cells, note, cypher_of(tasks))
 
 
-def _instances(figures: Iterable[Figure | None]) -> str | None:
-    """Return how many instances are behind figures: `200`, or `180 to 200`; None where there is no figure."""
-    counts = {figure.instances for figure in figures if figure}
-    return " to ".join(f"{n:,}" for n in sorted({min(counts), max(counts)})) if counts else None
+def _instances(figures: Iterable[Figure | None]) -> int | str | None:
+    """Return how many instances are behind figures: 200, or `180 to 200`; None where there is no figure."""
+    counts = sorted({figure.instances for figure in figures if figure})
+    if len(counts) > 1:
+        return f"{counts[0]} to {counts[-1]}"
+    return counts[0] if counts else None
 
 
 def runs_note(tasks: Sequence[Column]) -> str:

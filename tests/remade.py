@@ -5,17 +5,18 @@ from dataclasses import replace
 from pathlib import Path
 
 from ipgraph.graphstore.runs import RunDirectory, Shard
-from ipgraph.graphstore.schema import Evaluation, Pattern
+from ipgraph.graphstore.schema import Evaluation, Instance, Pattern
 
 
 def remade(
     source: RunDirectory,
     root: Path,
     *,
+    instances: Callable[[Instance], Instance] = lambda row: row,
     evaluations: Callable[[Evaluation], Evaluation | None] = lambda row: row,
     patterns: Callable[[Pattern], Pattern | None] = lambda row: row,
 ) -> RunDirectory:
-    """Write a finished run anew, each evaluation and pattern as these return it, without those that are None.
+    """Write a finished run anew, its rows as these return them, without those that are None.
 
     An instance whose evaluation is left out is left out with its patterns.
     """
@@ -26,7 +27,7 @@ def remade(
     renamed = {row.id: row.id.replace(source.id, made.id) for row in paths if row.instance in ids}
     steps = [step for step in source.records("steps") if step.pattern in renamed]
     shard = Shard(
-        instances=[row for row in source.records("instances") if row.id in ids],
+        instances=[instances(row) for row in source.records("instances") if row.id in ids],
         evaluations=[replace(row, run=made.id) for row in kept],
         patterns=[replace(row, run=made.id, id=renamed[row.id]) for row in paths if row.id in renamed],
         steps=[replace(step, pattern=renamed[step.pattern]) for step in steps],

@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from tiny_models import save_masked_lm
 
 from ipgraph.graphstore.runs import RunDirectory, find_run
 from ipgraph.graphstore.store import open_store
+from ipgraph.queries.bootstrap import Interval
 from ipgraph.queries.published import TABLE1, TASKS
 from ipgraph.queries.report_evaluation import optimality, table1
 from ipgraph.queries.report_figure5 import figure5
@@ -78,12 +79,13 @@ def test_reports_print_the_measures(done: Done) -> None:
         five = figure5(store, run=done.run.id[:5])
         searched = optimality(store)
     subtasks = Counter(instance.subtask for instance in done.run.records("instances"))
-    assert dropped.rows[0] == ["instances", *(str(subtasks[name]) for name in dropped.headers[1:])]
+    assert dropped.rows[0] == ["instances", *(subtasks[name] for name in dropped.headers[1:])]
     assert searched[0].rows[0][1:] != dropped.rows[0][1:]  # some of them are searched
     accuracy = {str(row[0]): row[1:] for row in dropped.rows}
     for place, subtask in enumerate(("agreement", "negation", "other")):
         found = measures["ablated_accuracy", "gpr", "attention", subtask, "target=dropped"]
-        assert accuracy["Pi_+^a"][place] == f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]"
+        assert accuracy["Pi_+^a"][place] == Interval(found.value, found.low, found.high)
+        assert str(accuracy["Pi_+^a"][place]) == f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]"
     assert [row[0] for row in published.rows] == list(TABLE1)
     assert published.headers == ["figure", *TASKS]
     by_task = next(table for table in five if "5b" in table.title)
@@ -104,7 +106,8 @@ def test_reports_on_the_command_line_are_the_librarys(
     with open_store(done.path / "ipgraph.db") as store:
         expected = REPORTS[name].function(store)
     shown = json.loads(invoke("report", name, "--format", "json").stdout)
-    assert [table["rows"] for table in shown] == [table.records() for table in expected]
+    records = json.dumps([table.records() for table in expected], default=asdict)
+    assert [table["rows"] for table in shown] == json.loads(records)
     printed = invoke("report", name, "--show-cypher")
     assert all(table.title in printed.stdout and table.note in printed.stdout for table in expected)
     assert "MEASURED" in printed.stderr

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from ipgraph.cli import render as rendering
 from ipgraph.cli.render import render, rows_table, to_csv, to_json, to_markdown
+from ipgraph.queries.bootstrap import Interval
 from ipgraph.queries.tables import Table
 
 VALUES = [0.1 + 0.2, 1e-17, 123456789.123456789, -0.0, 2.0]
@@ -40,6 +41,14 @@ def test_json_of_several_tables_keeps_them_apart(table: Table) -> None:
     first, second = json.loads(to_json([table, table]))
     assert first == second
     assert (first["title"], first["note"], len(first["rows"])) == ("A title", "A note.", 2)
+
+
+def test_an_interval_is_exact_for_programs_and_short_for_readers() -> None:
+    table = rows_table(["figure"], [[Interval(0.123456789, math.nan, 2.0)]])
+    exact = {"value": 0.123456789, "low": None, "high": 2.0}
+    assert json.loads(to_json([table])) == [{"figure": exact}]
+    assert json.loads(next(csv.DictReader(StringIO(to_csv(table))))["figure"]) == exact
+    assert "| 0.12 [nan, 2.00] |" in to_markdown(table)
 
 
 def test_csv_gives_every_value_back(table: Table) -> None:

@@ -113,6 +113,7 @@ def test_store_info_counts_what_the_runs_hold(folder: Folder) -> None:
 
 def test_store_check_passes_then_names_what_differs(own: Folder) -> None:
     assert "is sound: 2 runs, 2 of them compared" in invoke("store", "check").stdout
+    assert json.loads(invoke("store", "check", "--format", "json").stdout) == []
     changed = make_run(own.path / "elsewhere", scale=2)
     own.runs[0].delete()
     manifest = json.loads((changed.path / "run.json").read_text())

@@ -103,6 +103,8 @@ def test_the_level_is_the_finest_that_every_run_has(store: Store, runs: list[Run
     assert rows.rows
     with pytest.raises(UsageError, match=f"no patterns at attention level in {embedding.id}; extract with"):
         run("skip-share", store, run=embedding.id)
+    with pytest.raises(UsageError, match=f"the runs {both.id}, {embedding.id} have patterns at no level in"):
+        resolve_level([replace(both, level="attention"), embedding])
     with pytest.raises(
         UsageError, match="unknown level 'atention'; valid, nearest first: attention, embedding"
     ):
@@ -126,6 +128,22 @@ def test_an_instance_is_named_by_id_row_or_prefix(store: Store) -> None:
         UsageError, match="has no instance 'nothing'; `ipgraph query run instances` lists them"
     ):
         run("instance", store, instance="nothing")
+    with pytest.raises(UsageError, match="has no instance ''"):
+        run("instance", store, instance="")
+
+
+def test_a_rows_own_name_is_found_beside_any_number_of_ids_that_begin_so(
+    location: str, runs: list[RunDirectory], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ipgraph.queries.binding._MOST", 5)
+    last = max(i.id for i in runs[0].records("instances"))
+    named = remade(runs[0], tmp_path, instances=lambda i: replace(i, name="sva-obj") if i.id == last else i)
+    with open_store(location) as store:
+        store.add([named])
+        (found,) = run("instance", store, run=named.id, instance="sva-obj").records()
+        assert found["instance"] == last
+        with pytest.raises(UsageError, match="instance 'sva-obj:' names 5 or more instances of run"):
+            run("instance", store, instance="sva-obj:")
 
 
 def test_layers_and_heads_that_the_model_does_not_have_are_refused(

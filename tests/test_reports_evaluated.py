@@ -34,13 +34,16 @@ class Evaluations:
 
     dialect, first, location = "ladybug", 1, "here"
 
-    def __init__(self, measured: Mapping[str, tuple[Run, list[Measure]]]) -> None:
+    def __init__(self, measured: Mapping[str, tuple[Run, list[Measure]]], *, shared: int = 24) -> None:
         self.measured = {run.id: (run, found) for run, found in measured.values()}
+        self.shared = shared
 
     def runs(self) -> list[Run]:
         return sorted((run for run, _ in self.measured.values()), key=lambda run: run.created, reverse=True)
 
     def read(self, cypher: str, parameters: Mapping[str, Any]) -> Result:
+        if "other" in parameters:
+            return Result(["shared"], [[self.shared]])
         assert cypher == template("measures").text()
         columns = [column.name for column in template("measures").columns]
         found = map(asdict, self.measured[parameters["run"]][1])
@@ -93,6 +96,12 @@ def test_a_smaller_run_does_not_take_the_place_of_a_larger_one(run: RunDirectory
     assert [(found.run.instances, found.left_out) for found in evaluated_runs(store)] == [
         (24, ("r222aaabbbccc",))
     ]
+
+
+def test_runs_of_other_instances_are_both_shown_though_their_files_have_one_name(run: RunDirectory) -> None:
+    of = {"large": evaluated(run.run, 1, ""), "other": evaluated(run.run, 2, "", instances=4)}
+    store: Any = Evaluations(of, shared=0)
+    assert [(found.run.instances, found.left_out) for found in evaluated_runs(store)] == [(24, ()), (4, ())]
 
 
 @pytest.mark.parametrize("name", EVALUATED)
