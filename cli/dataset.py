@@ -29,7 +29,7 @@ def list_(output: FormatOption = "table") -> None:
 def show(
     name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A built-in dataset or group, or a file.")],
     examples: Annotated[int, typer.Option("--examples", min=1, help="Examples of each condition.")] = 1,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of a built-in dataset's sentences.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of a built-in dataset's sentences.")] = 0,
     output: FormatOption = "table",
 ) -> None:
     """Show a dataset's conditions and sizes, examples with the roles of their words, and unusable rows."""

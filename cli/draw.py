@@ -20,8 +20,8 @@ from ipgraph.queries.labels import SKIP, hops
 if TYPE_CHECKING:
     from rich.text import Text
 
-MARGIN, NARROWEST = 4, 7
-"""Columns for the layer's number; columns of a word at least."""
+MARGIN, NARROWEST, TIGHTEST = 4, 7, 4
+"""Columns for the layer's number; columns of a word at least, and where there is no room for more."""
 UP, DOWN, LEFT, RIGHT = 1, 2, 4, 8
 LINES = " ╵╷│╴╯╮┤╶╰╭├─┴┬┼"
 """Box-drawing characters by the sum of the directions in which they reach."""
@@ -69,23 +69,30 @@ class Lane:
 
 @dataclass(slots=True)
 class Cell:
-    """What meets in one character."""
+    """What meets in one column; an empty text is the second half of a wide letter."""
 
     reach: int = 0
     dashed: bool = False
-    text: str = ""
+    text: str | None = None
     signs: set[int] = field(default_factory=set)
 
 
 def draw(tokens: Sequence[str], paths: Sequence[Path], width: int | None = None) -> "Text":
-    """Return the drawing of `paths` over `tokens`; past `width` columns, without unused positions."""
+    """Return the drawing of `paths` over `tokens`.
+
+    Past `width` columns it is drawn narrower: without unused positions, words cut, and totals left out that
+    would run together. It may still be wider.
+    """
     found = [hop for path in paths for hop in path.hops()]
-    layers = max((hop.layer for hop in found), default=0)
+    layers = range(max((hop.layer for hop in found), default=0), 0, -1)
+    into = {layer: [hop for hop in found if hop.layer == layer] for layer in layers}
     met = {position for hop in found for position in (hop.source, hop.target)} | {p.position for p in paths}
-    grid = _Grid(_columns(tokens, sorted(met), width))
-    for layer in range(layers, 0, -1):
+    best = [NARROWEST, *(_length(t) + 1 for t in (*tokens, *(_total(path) for path in paths)))]
+    least = max([TIGHTEST, *(_bundle(hops) + 1 for hops in into.values())])
+    grid = _Grid(_columns(len(tokens), sorted(met), width, max(best), least))
+    for layer in layers:
         grid.nodes(layer, _passing(paths, layer))
-        grid.band([hop for hop in found if hop.layer == layer])
+        grid.band(into[layer])
     grid.nodes(0, _passing(paths, 0))
     grid.words(tokens, paths)
     return grid.text()
@@ -100,13 +107,13 @@ def _passing(paths: Sequence[Path], layer: int) -> dict[int, Signs]:
     return {position: frozenset(found) for position, found in signs.items()}
 
 
-def _columns(tokens: Sequence[str], met: Sequence[int], width: int | None) -> dict[int, int]:
-    """Return the column of each position's middle."""
-    step = max([NARROWEST, *(len(token) + 1 for token in tokens)])
-    shown: Sequence[int] = range(len(tokens))
+def _columns(count: int, met: Sequence[int], width: int | None, best: int, least: int) -> dict[int, int]:
+    """Return the column of each position's middle, as far apart as is best or, past `width`, as can be."""
+    step = max(best, least)
+    shown: Sequence[int] = range(count)
     if width is not None and MARGIN + step * len(shown) > width:
         shown = met
-        step = max(NARROWEST, min(step, (width - MARGIN) // max(1, len(shown))))
+        step = max(least, min(step, (width - MARGIN) // max(1, len(shown))))
     return {position: MARGIN + step * i + step // 2 for i, position in enumerate(shown)}
 
 
@@ -178,17 +185,15 @@ class _Grid:
             _write(row, target + 2, lane.through, lane.signs)
 
     def words(self, tokens: Sequence[str], paths: Sequence[Path]) -> None:
-        """Draw the words, their positions and the total influence of those that have a path."""
-        row, numbers, totals = self._row(), self._row(), self._row()
+        """Draw the words, their positions and, where there is room, the total influences."""
+        row, numbers = self._row(), self._row()
         for position, column in self.columns.items():
-            word = tokens[position]
-            fitting = word if len(word) < self.step else word[: self.step - 2] + "…"
-            _centre(row, column, fitting)
+            _centre(row, column, _fitting(tokens[position], self.step - 1))
             _centre(numbers, column, str(position))
-        for path in paths:
-            _centre(
-                totals, self.columns[path.position], f"{path.total_influence:+.3f}", frozenset({path.sign})
-            )
+        if all(len(_total(path)) < self.step for path in paths):
+            totals = self._row()
+            for path in paths:
+                _centre(totals, self.columns[path.position], _total(path), frozenset({path.sign}))
 
     def text(self) -> "Text":
         """Return the rows as text, coloured by sign."""
@@ -236,8 +241,36 @@ def _stays(hops: Sequence[Hop], lanes: Sequence[Lane]) -> dict[tuple[int, str], 
     """Return the hops that stay at their position and join no lane, the skip of each position first."""
     joined = {(lane.target, lane.through) for lane in lanes}
     staying = [h for h in hops if h.source == h.target and (h.target, h.through) not in joined]
-    keys = sorted({(h.target, h.through) for h in staying}, key=lambda k: (k[0], k[1] != SKIP, k[1]))
+    keys = sorted(
+        {(h.target, h.through) for h in staying}, key=lambda k: (k[0], k[1] != SKIP, len(k[1]), k[1])
+    )
     return {key: frozenset(h.sign for h in staying if (h.target, h.through) == key) for key in keys}
+
+
+def _bundle(hops: Sequence[Hop]) -> int:
+    """Return how many columns the hops into a layer need beside one another where they stay."""
+    columns: dict[int, int] = defaultdict(int)
+    for position, through in _stays(hops, _lanes(hops)):
+        columns[position] += 1 + len(through.replace(SKIP, ""))
+    return max(columns.values(), default=0)
+
+
+def _total(path: Path) -> str:
+    return f"{path.total_influence:+.3f}"
+
+
+def _length(text: str) -> int:
+    """Return how many columns a text takes; Chinese letters and the like take two."""
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def _fitting(text: str, room: int) -> str:
+    """Return as much of a text as fits into so many columns."""
+    from rich.cells import set_cell_size
+
+    return text if _length(text) <= room else set_cell_size(text, room - 1).rstrip() + "…"
 
 
 def _line(cell: Cell, reach: int, signs: Signs, *, dashed: bool = False) -> None:
@@ -247,16 +280,21 @@ def _line(cell: Cell, reach: int, signs: Signs, *, dashed: bool = False) -> None
 
 
 def _write(row: Row, column: int, text: str, signs: Signs = NONE) -> None:
-    for offset, character in enumerate(text):
-        row[column + offset] = Cell(text=character, signs=set(signs))
+    for character in text:
+        cells = [character] if (size := _length(character)) == 1 else [character, ""][:size]
+        if not cells and (before := row[column - 1].text) is not None:
+            row[column - 1].text = before + character  # an accent, which takes no column
+        for part in cells:
+            row[column] = Cell(text=part, signs=set(signs))
+            column += 1
 
 
 def _centre(row: Row, column: int, text: str, signs: Signs = NONE) -> None:
-    _write(row, column - len(text) // 2, text, signs)
+    _write(row, column - _length(text) // 2, text, signs)
 
 
 def _character(cell: Cell) -> tuple[str, str]:
     style = STYLES.get(frozenset(cell.signs), "")
-    if cell.text:
+    if cell.text is not None:
         return cell.text, style
     return ("┆" if cell.dashed and cell.reach == UP | DOWN else LINES[cell.reach]), style

@@ -21,10 +21,24 @@ OutputOption = Annotated[
         "--output", "-o", metavar="FILE", help="File to write: .svg, .pdf or .png.", show_default=False
     ),
 ]
+NARROWEST, WIDEST = 1.5, 60.0
+"""Inches that a figure may be wide."""
+
+
+def _checked_width(width: float | None) -> float | None:
+    if width is not None and not NARROWEST <= width <= WIDEST:
+        raise typer.BadParameter(f"{width:g} is not in the range {NARROWEST:g}<=x<={WIDEST:g}.")
+    return width
+
+
 WidthOption = Annotated[
     float | None,
     typer.Option(
-        "--width", metavar="INCHES", help="Width of the figure.", show_default="what the figure needs"
+        "--width",
+        metavar="INCHES",
+        help="Width of the figure.",
+        show_default="what the figure needs",
+        callback=_checked_width,
     ),
 ]
 RunsOption = Annotated[
@@ -60,9 +74,14 @@ def draw(
         float, typer.Option(min=0, max=1, help="Draw words with at least this share of the sum of |g|.")
     ] = 0.05,
     min_share: Annotated[
-        float,
-        typer.Option(min=0, max=1, help="With --condition: draw edges in at least this share of instances."),
-    ] = 0.1,
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="With --condition: draw edges in at least this share of instances.",
+            show_default="0.1",
+        ),
+    ] = None,
     width: WidthOption = None,
     run: RunsOption = None,
     store: StoreOption = None,
@@ -73,6 +92,7 @@ def draw(
     share of its instances.
     """
     from ipgraph.cli.figures import flow, style
+    from ipgraph.cli.figures.diagram import MIN_SHARE
     from ipgraph.queries.binding import resolve_run
     from ipgraph.queries.running import opened
 
@@ -82,14 +102,18 @@ def draw(
         raise UsageError(
             "draw what? Name instances (ipgraph query run instances lists them), or give --condition"
         )
+    if instances and (subtask or min_share is not None):
+        raise UsageError("--subtask and --min-share go with --condition; leave them out")
     chosen = _level(level)
     with opened(store) as graph:
         runs = list(dict.fromkeys(resolve_run(graph, name) for name in run or [""]))
         if instances:
             drawn = _of_instances(graph, runs, instances, chosen, threshold)
         else:
-            drawn = _of_conditions(graph, runs, condition or (), subtask, (chosen, threshold, min_share))
-    about = f"runs {', '.join(r.id for r in runs)}: {', '.join(instances or condition or ())}"
+            least = MIN_SHARE if min_share is None else min_share
+            drawn = _of_conditions(graph, runs, condition or (), subtask, (chosen, threshold, least))
+    what = ", ".join(filter(None, [subtask, *(instances or condition or ())]))
+    about = f"runs {', '.join(r.id for r in runs)}: {what or 'all instances'}"
     style.save(flow.draw(drawn, width), output, about)
     typer.echo(f"wrote {output}")
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ipgraph.cli.options import RunOption, StoreOption
+from ipgraph.graphstore.errors import UsageError
 
 if TYPE_CHECKING:
     from ipgraph.cli.figures.diagram import Sentence
@@ -40,11 +41,13 @@ def html(
     """Write a run's reports, figures and a view of every instance as one HTML file that needs no network."""
     from ipgraph.cli.figures.gather import load_sentences
     from ipgraph.cli.figures.page import page
-    from ipgraph.cli.figures.style import need_matplotlib, require_folder
+    from ipgraph.cli.figures.style import need_matplotlib, require_place
     from ipgraph.queries.binding import resolve_run
     from ipgraph.queries.running import opened
 
-    require_folder(output)
+    require_place(output)
+    if output.suffix.lower() not in (".html", ".htm"):
+        raise UsageError(f"{output}: the report is a page; name a file that ends in .html")
     need_matplotlib()
     with opened(store) as graph:
         chosen = resolve_run(graph, run)

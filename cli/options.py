@@ -97,7 +97,7 @@ class Selection:
         int | None, _option("Dataset", "Use this many sentences, balanced over conditions.", min=1)
     ] = None
     seed: Annotated[
-        int, _option("Dataset", "Seed of that choice, and of what is random in an evaluation.")
+        int, _option("Dataset", "Seed of that choice, and of what is random in an evaluation.", min=0)
     ] = 0
     max_tokens: Annotated[
         int | None,

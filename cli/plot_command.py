@@ -34,7 +34,7 @@ def skip_share(
     ] = None,
     subtask: SubtaskOption = "",
     condition: ConditionOption = "",
-    seed: Annotated[int, typer.Option(help="Seed of the resampling behind the intervals.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the resampling behind the intervals.")] = 0,
     width: WidthOption = None,
     run: RunOption = "",
     store: StoreOption = None,
@@ -45,7 +45,8 @@ def skip_share(
     with _opened(store, run, output) as (graph, chosen):
         scope = {"subtask": subtask, "condition": condition}
         series = points.skip_shares(graph, chosen, by=by or "", seed=seed, **scope)
-    _write(plots.skip_share(series, width or style.COLUMN), output, chosen)
+    figure = plots.skip_share(series, width or style.COLUMN)
+    _write(figure, output, chosen, of=points.scope_name(subtask, condition))
 
 
 @app.command()
@@ -68,12 +69,13 @@ def heads(
     with _opened(store, run, output) as (graph, chosen):
         maps = [
             points.head_map(
-                graph, chosen, role=r, condition=c, subtask=subtask, title=" ".join((r, c)).strip()
+                graph, chosen, role=r, condition=c, subtask=subtask, title=points.scope_name(r, subtask, c)
             )
             for r in role or [""]
             for c in condition or [""]
         ]
-    _write(plots.head_maps(maps, width), output, chosen)
+    of = ", ".join(filter(None, (drawn.title for drawn in maps)))
+    _write(plots.head_maps(maps, width), output, chosen, of=of)
 
 
 @app.command()
@@ -90,9 +92,11 @@ def margins(
 
     with _opened(store, run, output) as (graph, chosen):
         panels = points.margin_panels(graph, chosen, subtask=subtask, condition=condition)
+    of = points.scope_name(subtask, condition)
     if not panels:
-        raise UsageError(f"run {chosen.id} has no choices with a margin of this subtask and condition")
-    _write(plots.margins(panels, width), output, chosen)
+        why = " of this subtask and condition" if of else ": no step had two candidates"
+        raise UsageError(f"run {chosen.id} has no choices with a margin{why}")
+    _write(plots.margins(panels, width), output, chosen, of=of)
 
 
 @app.command()
@@ -141,9 +145,9 @@ def _ready(output: "Path") -> None:
     need_matplotlib()
 
 
-def _write(figure: "Figure", output: "Path", *runs: "Run") -> None:
+def _write(figure: "Figure", output: "Path", *runs: "Run", of: str = "") -> None:
     from ipgraph.cli.figures.style import save
 
-    about = (f"run {run.id}: {run.method} on {run.dataset}, {run.model_name}" for run in runs)
-    save(figure, output, "; ".join(about))
+    about = [f"run {run.id}: {run.method} on {run.dataset}, {run.model_name}" for run in runs]
+    save(figure, output, "; ".join(filter(None, [*about, of])))
     typer.echo(f"wrote {output}")

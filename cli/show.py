@@ -38,6 +38,8 @@ def show(
 
     Nodes carry the sign of the patterns through them. With --format json or csv, the patterns' steps as rows.
     """
+    from rich.text import Text
+
     from ipgraph.cli.draw import draw
     from ipgraph.queries import run as query
     from ipgraph.queries.running import opened
@@ -53,6 +55,9 @@ def show(
     drawn = [word["path"] for word in words if abs(word["path"].total_influence) >= least]
     out = console()
     picture = draw(about["tokens"], drawn, out.width if out.is_terminal else None)
+    needed = max(line.cell_len for line in picture.split())
+    if out.is_terminal and needed > out.width:
+        picture = Text(f"(the drawing needs {needed} columns: widen the terminal or raise --threshold)")
     print_parts([_heading(about, words, str(steps.parameters["run"])), picture])
     render([_listing(words, hidden=len(words) - len(drawn), threshold=threshold)])
 

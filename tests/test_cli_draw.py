@@ -1,6 +1,7 @@
 """The drawing of an instance's patterns, against pictures drawn by hand."""
 
 import pytest
+from rich.cells import cell_len
 
 from ipgraph.cli.draw import Path, draw
 from ipgraph.graphstore.schema import node_label
@@ -138,6 +139,39 @@ def test_what_is_too_wide_leaves_out_positions_without_a_path_and_shortens_words
         |     +1.000
         """)
     assert drawn(attention(0, 1, (0, 3)), tokens=tokens, width=20) == expected
+
+
+def test_where_there_is_less_room_columns_draw_nearer_and_totals_that_would_meet_are_left_out() -> None:
+    expected = picture("""
+        | 1    ·   ·   +   ·
+        |      ╭───┬─3─┴─3─╮
+        | 0    +   +   ·   +
+        |      a   b   c   d
+        |      0   1   2   3
+        """)
+    paths = [attention(0, 1, (2, 2)), attention(1, 1, (2, 2)), attention(3, 1, (2, 2))]
+    assert drawn(*paths, width=20) == expected
+
+
+def test_heads_that_stay_and_long_totals_have_room() -> None:
+    staying = [attention(1, 1, (head, 1), total=123.456) for head in (8, 9, 10, 11)]
+    beside = attention(2, 1, (SKIP, 2), total=12.345)
+    lines = drawn(*staying, beside).split("\n")
+    assert lines[1].split() == ["│9│10│11│12", "┆"]
+    assert lines[-1].split() == ["+123.456", "+12.345"]
+
+
+def test_wide_letters_and_accents_take_the_columns_that_a_terminal_gives_them() -> None:
+    tokens = ["农民", "e\u0301te\u0301", "c", "喜欢喜欢喜欢"]
+    words, numbers = drawn(attention(0, 1, (2, 2)), tokens=tokens).split("\n")[-3:-1]
+
+    def column(line: str, text: str) -> int:
+        return cell_len(line[: line.index(text)]) + cell_len(text) // 2
+
+    for position, token in enumerate(tokens):
+        assert column(words, token) == column(numbers, str(position))
+    cut = drawn(attention(0, 1, (2, 3)), tokens=tokens, width=18).split("\n")[-3]
+    assert cut.split() == ["农民", "喜欢…"]
 
 
 @pytest.mark.parametrize(("sign", "style"), [(1, "blue"), (-1, "dark_orange")])

@@ -111,6 +111,9 @@ def test_a_condition_is_drawn_with_the_edges_of_enough_of_its_instances(
         (("x", "-o", "a.svg", "--level", "word"), "unknown level 'word'"),
         (("--condition", "nowhere", "-o", "a.svg"), "unknown condition in run"),
         (("--condition", CONDITION, "-o", "a.svg"), "of 2 structures"),
+        (("x", "--subtask", "y", "-o", "a.svg"), "--subtask and --min-share go with --condition"),
+        (("x", "--min-share", "0", "-o", "a.svg"), "--subtask and --min-share go with --condition"),
+        (("x", "-o", "a.svg", "--width", "nan"), "nan is not in the range 1.5<=x<=60"),
     ],
 )
 def test_what_cannot_be_drawn_is_said(folder: Folder, arguments: tuple[str, ...], message: str) -> None:
@@ -121,6 +124,8 @@ def test_what_cannot_be_drawn_is_said(folder: Folder, arguments: tuple[str, ...]
 def test_a_file_that_cannot_be_written_is_said(folder: Folder) -> None:
     instance = next(iter(folder.runs[0].records("instances"))).id
     assert "there is no folder nowhere" in invoke("draw", instance, "-o", "nowhere/a.svg", code=2).output
+    for out, said in (("runs", "runs is a folder"), ("store.db", "name a file that ends in .html")):
+        assert said in invoke("report", "html", "-o", out, code=2).output
 
 
 @pytest.mark.parametrize("plot", ["skip-share", "heads", "margins"])
@@ -128,6 +133,26 @@ def test_every_plot_is_written(folder: Folder, tmp_path: Path, plot: str) -> Non
     out = tmp_path / f"{plot}.svg"
     assert invoke("plot", plot, "-o", str(out)).output == f"wrote {out}\n"
     assert folder.runs[0].run.dataset in out.read_text()
+
+
+def test_a_plot_of_some_instances_says_of_which(folder: Folder, tmp_path: Path) -> None:
+    out = tmp_path / "a.svg"
+    scope = ("--subtask", SUBTASK, "--condition", CONDITION, "-o", str(out))
+    for plot, before in (("skip-share", ">"), ("margins", "level, ")):
+        invoke("plot", plot, *scope)
+        assert f"{before}{SUBTASK} {CONDITION}<" in out.read_text()
+    invoke("plot", "heads", *scope)
+    assert f"; {SUBTASK} {CONDITION}<" in out.read_text()  # in the file's title
+
+
+@pytest.mark.parametrize("plot", ["skip-share", "heads", "margins"])
+def test_a_width_or_a_seed_out_of_range_is_refused(folder: Folder, plot: str) -> None:
+    wrong = [("--width", "0.1"), ("--width", "inf"), ("--width", "-3")]
+    for option, value in [*wrong, *([("--seed", "-1")] if plot == "skip-share" else [])]:
+        said = " ".join(invoke("plot", plot, "-o", "a.svg", option, value, code=2).output.split())
+        assert option in said
+        assert "range" in said
+        assert not Path("a.svg").exists()
 
 
 def test_a_scope_that_holds_nothing_is_an_error(folder: Folder, tmp_path: Path) -> None:

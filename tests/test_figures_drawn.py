@@ -3,9 +3,11 @@
 import re
 import sys
 from collections import Counter
+from math import hypot
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 from diagrams import SKIP, TWO_WORDS, attention, sentence
 
@@ -177,6 +179,30 @@ def test_skip_share_has_a_line_a_group_with_its_intervals() -> None:
     assert {"one", "two", "layer", "skip share"} <= set(texts(svg(figure)))
 
 
+def test_however_many_lines_each_looks_its_own_way_and_stays_at_its_layer() -> None:
+    lines = [Series(f"c{n}", (Point(1, 0.5), Point(2, 0.7))) for n in range(20)]
+    axes = plots.skip_share(lines).axes[0]
+    drawn = [line for line in axes.lines if line.get_marker() not in ("_", "None")]
+    looks = {(str(line.get_color()), line.get_marker()) for line in drawn}
+    dashes = {(str(line.get_color()), str(line._unscaled_dash_pattern)) for line in drawn}  # type: ignore[attr-defined]
+    assert len(looks) == len(dashes) == len(drawn) == 20
+    aside = np.concatenate([np.asarray(line.get_xdata(), float) for line in drawn])
+    assert np.abs(aside - aside.round()).max() < 0.3
+
+
+def test_letters_that_the_font_lacks_are_refused_in_pictures_and_left_to_the_reader_in_svg(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    figure = plots.skip_share([Series("农民 plural", (Point(1, 0.5), Point(2, 0.7)))])
+    for kind in ("png", "pdf"):
+        with pytest.raises(UsageError, match=r"the font of figures has no 农 民; write \.svg"):
+            style.save(figure, tmp_path / f"a.{kind}")
+    style.save(figure, tmp_path / "a.svg")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.svg"]
+    assert "农民" in (tmp_path / "a.svg").read_text(encoding="utf-8")
+    assert not [str(w.message) for w in recwarn if "Glyph" in str(w.message)]
+
+
 def test_a_legend_says_names_as_they_are() -> None:
     names = ["costs $5", "costs $\\six$", "_hidden", "$x_1$"]
     figure = plots.skip_share([Series(name, (Point(1, 0.5), Point(2, 0.7))) for name in names])
@@ -224,3 +250,26 @@ def test_labels_of_points_that_lie_together_stand_apart() -> None:
         < 0.05 * boxes[0].width * boxes[0].height
     )
     assert {"attractor", "far"} <= set(texts(svg(figure)))
+
+
+def test_a_label_that_stands_nearer_another_point_is_led_to_its_own() -> None:
+    """Points in a row, so close that no label has room beside its own."""
+    points = tuple(Point(1 + n / 100, 1.0, label=f"a long label {n}") for n in range(6))
+    from matplotlib.text import Text
+
+    figure = scatter([[Scatter("x", "H", (Series("gpr", (*points, Point(3, 3, label="far"))),))]])
+    figure.draw_without_rendering()
+    axes = figure.axes[0]
+    at = {p.label: axes.transData.transform((p.x, p.value)) for p in points}
+    led = {}
+    for text in axes.texts:
+        box = Text.get_window_extent(text)
+        if text.get_text() in at:
+            apart = {
+                name: hypot(max(box.x0 - x, 0, x - box.x1), max(box.y0 - y, 0, y - box.y1))
+                for name, (x, y) in at.items()
+            }
+            if apart[text.get_text()] > min(apart.values()):
+                led[text.get_text()] = text.arrow_patch.get_visible()  # type: ignore[attr-defined]
+    assert led
+    assert all(led.values())

@@ -186,12 +186,12 @@ def _require(sentence: Sentence, level: Level) -> None:
 def _require_one_structure(sentences: Sequence[Sentence], title: str) -> None:
     found = structures(sentences)
     if len(found) > 1:
-        differ = {
-            "length": {len(roles) for roles, _ in found},
-            "roles": {roles for roles, _ in found},
-            "target": {target for _, target in found},
+        kinds = {
+            "length": len({len(roles) for roles, _ in found}),
+            "roles": len({roles for roles, _ in found}),
+            "target": len({target for _, target in found}),
         }
-        what = ", ".join(name for name, values in differ.items() if len(values) > 1)
+        what = ", ".join(name for name, count in kinds.items() if count > 1)
         sizes = ", ".join(f"{count}" for _, count in found.most_common(5))
         raise UsageError(
             f"{title}: the {len(sentences)} instances are of {len(found)} structures ({sizes}), which differ "

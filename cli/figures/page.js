@@ -264,9 +264,9 @@
       if (event.key === "ArrowLeft") go(state.at - 1);
       if (event.key === "ArrowRight") go(state.at + 1);
     });
-    const wanted = decodeURIComponent(location.hash.replace(/^#instance=/, ""));
+    const wanted = location.hash.replace(/^#instance=/, "");
     filter();
-    const at = state.shown.findIndex((i) => i.id === wanted);
+    const at = state.shown.findIndex((i) => [i.id, encodeURIComponent(i.id)].includes(wanted));
     if (at > 0) go(at);
     state.started = true;
   }

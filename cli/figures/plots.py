@@ -13,13 +13,14 @@ from ipgraph.cli.figures.style import (
     INK,
     MARKERS,
     SCALE,
-    SERIES,
     SMALL,
     TEXT,
+    colour,
     grid,
     letter,
     sheet,
     styled,
+    turn,
 )
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 HEIGHT = 2.1
+APART, SPREAD = 0.06, 0.5
+"""Layers between the points of two series at one layer, and between all of them at most."""
 DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)))
 CELL_WITH_NUMBER = 0.22
 """Inches that a cell of the map of heads needs to hold its number."""
@@ -66,8 +69,8 @@ def skip_share(series: Sequence[Series], width: float = COLUMN) -> "Figure":
     """Return the skip share by layer, one line a series, with intervals."""
     figure, axes = _axes(width)
     for index, line in enumerate(series):
-        shift = 0.06 * (index - (len(series) - 1) / 2)
-        _intervals(axes, line, index, shift, linestyle=DASHES[index % len(DASHES)])
+        shift = min(APART, SPREAD / len(series)) * (index - (len(series) - 1) / 2)
+        _intervals(axes, line, index, shift, linestyle=turn(index, DASHES))
     axes.set(xlabel="layer", ylabel="skip share", ylim=(0, 1.02))
     axes.yaxis.set_major_formatter(_percent())
     _whole_layers(axes, series)
@@ -102,8 +105,8 @@ def _rank(index: int, count: int) -> dict[str, Any]:
     """Return the look of one of `count` lines that are in an order: from dark to light, dashes in turn."""
     from matplotlib import colormaps
 
-    colour = colormaps["viridis"](0.9 * index / max(1, count - 1))
-    return {"color": colour, "linewidth": 1.1, "linestyle": DASHES[index % len(DASHES)]}
+    shade = colormaps["viridis"](0.9 * index / max(1, count - 1))
+    return {"color": shade, "linewidth": 1.1, "linestyle": DASHES[index % len(DASHES)]}
 
 
 @styled
@@ -145,19 +148,19 @@ def _cells(axes: "Axes", drawn: HeadMap, scale: Any, panel: str, *, with_numbers
     for layer, row in enumerate(drawn.shares, 1):
         for head, share in enumerate(row, 1):
             if with_numbers and round(100 * share):
-                colour = "white" if scale(share) > 0.6 else INK
+                ink = "white" if scale(share) > 0.6 else INK
                 place: dict[str, Any] = {
                     "ha": "center",
                     "va": "center",
                     "fontsize": SMALL - 1,
-                    "color": colour,
+                    "color": ink,
                 }
                 axes.text(head, layer, f"{100 * share:.0f}", gid=f"{panel}-head-{layer}-{head}", **place)
 
 
 def _intervals(axes: "Axes", series: Series, index: int, shift: float, **more: Any) -> None:
     """Draw a series as a line with markers and intervals."""
-    style = {"marker": MARKERS[index % len(MARKERS)], "markersize": 3.2, "linewidth": 0.9, **more}
+    style = {"marker": turn(index, MARKERS), "markersize": 3.2, "linewidth": 0.9, **more}
     error_bars(axes, series, index, shift, label=series.name, **style)
 
 
@@ -168,8 +171,8 @@ def error_bars(axes: "Axes", series: Series, index: int, shift: float, **more: A
     above = [(p.value if p.high is None else p.high) - p.value for p in points]
     spread = [[max(0.0, b) for b in below], [max(0.0, a) for a in above]]
     xs, ys = [p.x + shift for p in points], [p.value for p in points]
-    colour = SERIES[index % len(SERIES)]
-    axes.errorbar(xs, ys, yerr=spread, color=colour, elinewidth=0.7, capsize=1.5, capthick=0.7, **more)
+    look: dict[str, Any] = {"color": colour(index), "elinewidth": 0.7, "capsize": 1.5, "capthick": 0.7}
+    axes.errorbar(xs, ys, yerr=spread, **look, **more)
 
 
 def _axes(width: float) -> "tuple[Figure, Axes]":

@@ -14,6 +14,7 @@ from ipgraph.queries.bootstrap import ratio_interval
 if TYPE_CHECKING:
     from ipgraph.graphstore.store import Store
 
+ALL = "all instances"
 Grouping = Literal["", "subtask", "condition"]
 Rows = Iterable[dict[str, Any]]
 
@@ -29,11 +30,16 @@ def skip_shares(
     rows: Rows = query("skip-share-by-instance", store, **scope)
     counts: dict[str, dict[int, list[tuple[int, int]]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
-        group = str(row[by]) if by else "all instances"
+        group = str(row[by]) if by else scope_name(subtask, condition) or ALL
         counts[group][row["layer"]].append((row["skips"], row["skips"] + row["heads"]))
     if not counts:
         raise UsageError(f"run {run.id} has no patterns of this subtask and condition")
     return [Series(group, _shares(counts[group], seed)) for group in sorted(counts)]
+
+
+def scope_name(*names: str) -> str:
+    """Return what a figure is restricted to (a role, subtask, condition; empty ones not), in words."""
+    return " ".join(filter(None, names))
 
 
 def _shares(by_layer: dict[int, list[tuple[int, int]]], seed: int) -> tuple[Point, ...]:
@@ -78,7 +84,9 @@ def margin_panels(
             for row in rows
         ]
         if series:
-            panels.append((f"{level} level", series))
+            panels.append(
+                (", ".join(filter(None, [f"{level} level", scope_name(subtask, condition)])), series)
+            )
     return panels
 
 

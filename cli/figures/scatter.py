@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import hypot
 from typing import TYPE_CHECKING, Any
 
 from ipgraph.cli.figures.plots import Point, Series, error_bars
-from ipgraph.cli.figures.style import COLUMN, MARKERS, SERIES, SMALL, TEXT, grid, letter, sheet, styled
+from ipgraph.cli.figures.style import COLUMN, MARKERS, SMALL, TEXT, colour, grid, letter, sheet, styled, turn
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,6 +23,11 @@ PLACES = (*((x, y) for y in (3, -3, 9, -9, 16, -16) for x in (4, -4)), (0, 5), (
 """Where a label may stand beside its point, in points, best first."""
 NEAR = 5
 """From a label at most so far above or below its point no line leads to it."""
+MISLEADING = 40.0
+"""Pixels that a label would rather cover than stand nearer another point."""
+
+Place = tuple[int, int]
+Spot = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +80,16 @@ def _legend(axes: "Axes", panel: Scatter) -> None:
 def _points(axes: "Axes", series: Series, index: int) -> "list[Labelled]":
     """Draw a series; return its labels."""
     error_bars(axes, series, index, 0.0, linestyle="none", zorder=1)
-    colour, marker = SERIES[index % len(SERIES)], MARKERS[index % len(MARKERS)]
+    ink, marker = colour(index), turn(index, MARKERS)
     for is_marked in (False, True):
         points = [p for p in series.points if p.is_marked == is_marked]
-        face = "white" if is_marked else colour
-        style: dict[str, Any] = {"s": 16, "marker": marker, "facecolor": face, "edgecolor": colour}
+        face = "white" if is_marked else ink
+        style: dict[str, Any] = {"s": 16, "marker": marker, "facecolor": face, "edgecolor": ink}
         name = MARKED if is_marked else series.name
         if points:
             axes.scatter([p.x for p in points], [p.value for p in points], label=name, linewidth=0.9, **style)
-    leader = {"arrowstyle": "-", "color": colour, "linewidth": 0.4, "shrinkA": 0, "shrinkB": 2}
-    look: dict[str, Any] = {"textcoords": "offset points", "fontsize": SMALL - 0.5, "color": colour}
+    leader = {"arrowstyle": "-", "color": ink, "linewidth": 0.4, "shrinkA": 0, "shrinkB": 2}
+    look: dict[str, Any] = {"textcoords": "offset points", "fontsize": SMALL - 0.5, "color": ink}
     return [
         (axes.annotate(p.label, (p.x, p.value), PLACES[0], parse_math=False, arrowprops=leader, **look), p)
         for p in series.points
@@ -91,29 +97,57 @@ def _points(axes: "Axes", series: Series, index: int) -> "list[Labelled]":
 
 
 def _spread(figure: "Figure", labels: "Sequence[Labelled]") -> None:
-    """Put each label inside its axes where it covers least of points, legends and the labels before it."""
-    from matplotlib.transforms import Bbox
+    """Put each label inside its axes where it covers least of points, legends and the labels before it.
 
+    A line leads to its point from a label that stands further off, or nearer another point.
+    """
     figure.draw_without_rendering()
     taken = [legend.get_window_extent() for axes in figure.axes if (legend := axes.get_legend())]
-    for label, point in labels:
-        to_screen = label.axes.transData  # type: ignore[union-attr]
-        ends = (point.value if end is None else end for end in (point.low, point.high))
-        (x, low), (_, high) = (to_screen.transform((point.x, end)) for end in ends)
-        taken.append(Bbox.from_extents(x - 3, low - 3, x + 3, high + 3))
-    for label, _ in labels:
-        best = min(PLACES, key=lambda place: _covered(label, place, taken))
+    taken += [_mark(label, point) for label, point in labels]
+    spots = [_screen(label, point.x, point.value) for label, point in labels]
+    for index, (label, _) in enumerate(labels):
+        beside = [spot for (other, _), spot in zip(labels, spots, strict=True) if other.axes is label.axes]
+
+        def cost(place: Place, label: "Annotation" = label, own: Spot = spots[index]) -> float:
+            return _covered(label, place, taken) + MISLEADING * _misleads(label, own, beside)  # noqa: B023
+
+        best = min(PLACES, key=cost)
         _covered(label, best, taken)
+        is_far = abs(best[1]) > NEAR or _misleads(label, spots[index], beside)
+        label.arrow_patch.set_visible(is_far)  # type: ignore[union-attr]
         taken.append(_box(label))
 
 
-def _covered(label: "Annotation", place: tuple[int, int], taken: "Sequence[Bbox]") -> float:
-    """Move a label; return how much of what is there it covers, and how much of it leaves the axes.
+def _screen(label: "Annotation", x: float, y: float) -> Spot:
+    """Return where a point of a label's axes is, in pixels."""
+    to_screen = label.axes.transData  # type: ignore[union-attr]
+    at = to_screen.transform((x, y))
+    return float(at[0]), float(at[1])
 
-    A line leads from a label that stands further off to its point.
-    """
+
+def _mark(label: "Annotation", point: Point) -> "Bbox":
+    """Return the room that a point and its interval take."""
+    from matplotlib.transforms import Bbox
+
+    ends = (point.value if end is None else end for end in (point.low, point.high))
+    (x, low), (_, high) = (_screen(label, point.x, end) for end in ends)
+    return Bbox.from_extents(x - 3, low - 3, x + 3, high + 3)
+
+
+def _misleads(label: "Annotation", own: Spot, spots: Sequence[Spot]) -> bool:
+    """Tell whether a label stands nearer another point than its own."""
+    box = _box(label)
+
+    def distance(spot: Spot) -> float:
+        aside = max(box.x0 - spot[0], 0, spot[0] - box.x1)
+        return hypot(aside, max(box.y0 - spot[1], 0, spot[1] - box.y1))
+
+    return any(distance(spot) < distance(own) for spot in spots)
+
+
+def _covered(label: "Annotation", place: Place, taken: "Sequence[Bbox]") -> float:
+    """Move a label; return how much of what is there it covers, and how much of it leaves the axes."""
     x, y = place
-    label.arrow_patch.set_visible(abs(y) > NEAR)  # type: ignore[union-attr]
     label.set_position(place)
     label.set_horizontalalignment("left" if x > 0 else "right" if x else "center")
     label.set_verticalalignment("bottom" if y > 0 else "top" if y else "center")

@@ -3,10 +3,12 @@
 Two calls of one figure write the same bytes: no dates, no random ids, fonts that come with matplotlib.
 """
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from ipgraph.graphstore.errors import UsageError, lacking
 
@@ -57,6 +59,7 @@ _RC: dict[str, Any] = {
 }
 
 Parameters = ParamSpec("Parameters")
+Look = TypeVar("Look")
 
 
 def need_matplotlib() -> None:
@@ -79,21 +82,27 @@ def styled(build: "Callable[Parameters, Figure]") -> "Callable[Parameters, Figur
     return wrapper
 
 
-def _style() -> Any:
+@contextmanager
+def _style() -> Iterator[None]:
     from matplotlib.style import context
 
-    return context(["default", _RC])
+    with context(["default", _RC]), warnings.catch_warnings():
+        # In a picture such letters are refused (see `save`); an SVG's are the reader's own font's.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        yield
 
 
-def require_folder(path: Path) -> None:
-    """Raise UsageError unless the folder that a file is to be written into is there."""
+def require_place(path: Path) -> None:
+    """Raise UsageError unless a file can be written there: into a folder that is there, over no folder."""
     if not path.parent.is_dir():
         raise UsageError(f"{path}: there is no folder {path.parent}")
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder; name a file")
 
 
 def check_format(path: Path) -> str:
-    """Return the format that a file's name asks for; raises UsageError if it is none, or has no folder."""
-    require_folder(path)
+    """Return the format that a file's name asks for; raises UsageError if it is none, or has no place."""
+    require_place(path)
     kind = path.suffix.lower().lstrip(".")
     if kind not in FORMATS:
         raise UsageError(f"{path}: the file's ending says how to draw; valid: {', '.join(FORMATS)}")
@@ -101,8 +110,16 @@ def check_format(path: Path) -> str:
 
 
 def save(figure: "Figure", path: Path, about: str = "") -> None:
-    """Write a figure as its file's ending says (svg, pdf or png); `about` goes into the file's metadata."""
+    """Write a figure as its file's ending says (svg, pdf or png); `about` goes into the file's metadata.
+
+    Raises UsageError for letters that are to be drawn and that no font here has.
+    """
     kind = check_format(path)
+    if kind != "svg" and (letters := _unknown_letters(figure)):
+        raise UsageError(
+            f"{path}: the font of figures has no {' '.join(letters[:10])}; write .svg, which leaves the font "
+            "to the reader's program"
+        )
     with _style():
         figure.savefig(path, format=kind, metadata=_metadata(kind, about))
 
@@ -118,12 +135,32 @@ def svg(figure: "Figure", about: str = "") -> str:
     return whole[whole.index("<svg") :]
 
 
+def _unknown_letters(figure: "Figure") -> list[str]:
+    """Return the letters of a figure's texts that its font, which comes with matplotlib, does not have."""
+    from matplotlib.font_manager import findfont, get_font
+    from matplotlib.text import Text
+
+    known = get_font(findfont("DejaVu Sans")).get_charmap()
+    used = {letter for text in figure.findobj(Text) for letter in text.get_text()}
+    return sorted(letter for letter in used - {"\n"} if ord(letter) not in known)
+
+
 def _metadata(kind: str, about: str) -> dict[str, str | None]:
     """Return what to write about a file, without what changes from day to day or from version to version."""
     named = {"Title": about} if about else {}
     if kind == "pdf":
         return {**named, "Creator": "ipgraph", "Producer": None, "CreationDate": None}
     return {**named, "Software": None} if kind == "png" else {**named, "Creator": "ipgraph", "Date": None}
+
+
+def colour(series: int) -> str:
+    """Return the colour of a figure's nth series."""
+    return SERIES[series % len(SERIES)]
+
+
+def turn(series: int, looks: Sequence[Look]) -> Look:
+    """Return the marker or dash of a figure's nth series: another one where the colours begin anew."""
+    return looks[(series + series // len(SERIES)) % len(looks)]
 
 
 def letter(index: int) -> str:
