@@ -123,6 +123,25 @@ def test_heads_of_one_layer_are_those_of_every_table(store: Store, runs: list[Ru
         assert "layer" not in whole.note.partition(";")[0]
 
 
+def test_conditions_of_several_structures_are_compared_with_a_caution(
+    store: Store, runs: list[RunDirectory]
+) -> None:
+    asked = {"condition": "singular-plural", "other_condition": "plural-singular"}
+    evaluated = {row.instance: (tuple(row.roles), row.target) for row in runs[0].records("evaluations")}
+    seen = set()
+    for subtask in ("", *sorted({i.subtask for i in runs[0].records("instances")})):
+        places = {
+            evaluated[i.id]
+            for i in runs[0].records("instances")
+            if i.condition in asked.values() and subtask in ("", i.subtask)
+        }
+        [table] = REPORTS["conditions"].function(store, run=runs[0].id, subtask=subtask, **asked)
+        said = f"the instances are of {len(places)} structures"
+        assert (said in table.note) == (len(places) > 1) == ("caution" in table.note)
+        seen.add(len(places) > 1)
+    assert True in seen
+
+
 def test_notes_say_the_length_of_subpaths_and_how_often_words_occur(
     store: Store, runs: list[RunDirectory]
 ) -> None:
