@@ -27,7 +27,7 @@ NARROWEST, WIDEST = 1.5, 60.0
 
 def _checked_width(width: float | None) -> float | None:
     if width is not None and not NARROWEST <= width <= WIDEST:
-        raise typer.BadParameter(f"{width:g} is not in the range {NARROWEST:g}<=x<={WIDEST:g}.")
+        raise typer.BadParameter(f"{width:g}; a figure is {NARROWEST:g} to {WIDEST:g} inches wide")
     return width
 
 
