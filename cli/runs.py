@@ -107,10 +107,10 @@ def show(
     facts = _facts(found) | {"where": found.where}
     tables = [rows_table(["what", "value"], facts.items(), f"Run {found.id}")]
     skipped = found.directory.manifest["skipped"] if found.directory else []
-    if skipped or output in ("json", "csv"):  # what programs read has one form
-        tables.append(
-            rows_table(["where", "reason"], ([s["where"], s["reason"]] for s in skipped), "Rows skipped")
-        )
+    if skipped or output == "json":  # which has one form, whatever was skipped
+        note = "" if found.directory else "the reasons are in the run directory, which is not here"
+        rows = ([s["where"], s["reason"]] for s in skipped)
+        tables.append(rows_table(["where", "reason"], rows, "Rows skipped", note))
     render(tables, output)
 
 

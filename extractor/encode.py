@@ -40,7 +40,8 @@ def encode(
     encoded, skipped = [], []
     for start in range(0, len(examples), _BATCH):
         some = examples[start : start + _BATCH]
-        texts = [[model.tokenizer.mask_token if w == MASK else w for w in _words(e)] for e in some]
+        mask = model.tokenizer.mask_token or MASK
+        texts = [[mask if w == MASK else w for w in _words(e)] for e in some]
         pieces = model.tokenizer(texts, is_split_into_words=True, add_special_tokens=True)
         for index, example in enumerate(some):
             ids, places = pieces["input_ids"][index], pieces.word_ids(index)

@@ -185,7 +185,7 @@ class _Work:
 def pad(model: LoadedModel, batch: list[Encoded]) -> Batch:
     """Return sentences as one padded batch on the model's device."""
     longest = max(len(one.ids) for one in batch)
-    filler = model.tokenizer.pad_token_id
+    filler = model.tokenizer.pad_token_id or 0  # masked, whatever it is
     return Batch(
         ids=torch.tensor(
             [one.ids + [filler] * (longest - len(one.ids)) for one in batch], device=model.device

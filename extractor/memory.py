@@ -1,5 +1,6 @@
 """How much of the work fits in memory at once: sentences first, then words, then layers."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,10 @@ _CPU_BATCH = 512 * 2**20
 _SHARE = 0.5
 """Of the free memory, what one batch may take."""
 _GROUPS = Path("/sys/fs/cgroup")
+_V1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+"""What version 1 calls a control group's limit, what is used of it, and what of that can be given back."""
+_SHORT = re.compile("tried to allocate|CUDA error: out of memory|ALLOC_FAILED", re.IGNORECASE)
+"""What torch's allocators, CUDA and its libraries say where memory runs out."""
 _ADVICE = "use a smaller --batch-size, or extract with fewer --n-steps or a smaller --max-tokens"
 
 
@@ -64,8 +69,8 @@ def told_if_short(model: LoadedModel) -> Iterator[None]:
     """Raise IpgraphError, which says what to do, where there is less memory than was planned with."""
     try:
         yield
-    except (MemoryError, RuntimeError) as error:  # torch's allocators raise RuntimeError, with these words
-        if isinstance(error, RuntimeError) and "tried to allocate" not in str(error).lower():
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not _SHORT.search(str(error)):
             raise
         raise IpgraphError(f"{model.device} is out of memory: {_ADVICE}") from error
 
@@ -74,7 +79,7 @@ def _room(model: LoadedModel) -> int:
     if model.device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(model.device)
         return int(_SHARE * (free + torch.cuda.memory_reserved() - torch.cuda.memory_allocated()))
-    return int(_SHARE * min([psutil.virtual_memory().available, *_limits(), *_group_limits(_own_group())]))
+    return int(_SHARE * min([psutil.virtual_memory().available, *_limits(), *_group_limits(_own_groups())]))
 
 
 def _limits() -> Iterator[int]:
@@ -86,27 +91,38 @@ def _limits() -> Iterator[int]:
             yield max(0, soft - process.memory_info().vms)
 
 
-def _own_group() -> Path:
-    """Return the folder of the process's control group (version 2), as a container or a batch job has one."""
-    try:
-        lines = Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return _GROUPS
-    path = next((line[3:] for line in lines if line.startswith("0::")), "/")
-    return _GROUPS / path.lstrip("/")
+def _group_limits(groups: str, root: Path = _GROUPS) -> Iterator[int]:
+    """Yield what the control groups of a process and those around them may still take, if they are limited.
 
-
-def _group_limits(group: Path) -> Iterator[int]:
-    """Yield what a control group and those that it is in may still take, as far as they are limited."""
-    for folder in (group, *group.parents):
-        try:
-            limit = (folder / "memory.max").read_text(encoding="utf-8").strip()
-            used = int((folder / "memory.current").read_text(encoding="utf-8"))
-            facts = dict(line.split() for line in (folder / "memory.stat").read_text("utf-8").splitlines())
-        except OSError:
+    A container or a batch job has such a group; `groups` is what /proc/self/cgroup says.
+    """
+    for line in groups.splitlines():
+        number, controllers, path = line.split(":", 2)
+        if number == "0":
+            top, limit, used, cache = root, "memory.max", "memory.current", "inactive_file"
+        elif "memory" in controllers.split(","):
+            top, limit, used, cache = root / "memory", *_V1
+        else:
             continue
-        if limit != "max":
-            yield max(0, int(limit) - used + int(facts["inactive_file"]))
+        group = top / path.lstrip("/")
+        for folder in (group, *group.parents):
+            try:
+                most, now, facts = (
+                    (folder / name).read_text(encoding="utf-8").strip()
+                    for name in (limit, used, "memory.stat")
+                )
+            except OSError:
+                continue
+            if most != "max":
+                spare = dict(fact.split() for fact in facts.splitlines())[cache]
+                yield max(0, int(most) - int(now) + int(spare))
+
+
+def _own_groups() -> str:
+    try:
+        return Path("/proc/self/cgroup").read_text(encoding="utf-8")
+    except OSError:  # not Linux
+        return ""
 
 
 def _bytes(model: LoadedModel, positions: int, samples: int, keep: bool) -> tuple[int, int]:

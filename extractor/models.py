@@ -69,6 +69,7 @@ def load_model(
     commit = None if is_local else _commit(str(name), revision)
     config, tokenizer = _config(str(name), folder, commit)
     task, make_adapter = _architecture(str(name), config)
+    _require_tokenizer(str(name), tokenizer, task)
     module = _weights(str(name), folder, commit, config.architectures[0], dtype).to(where)
     digest = commit or _digest(Path(folder))
     return LoadedModel(
@@ -129,19 +130,22 @@ def _config(name: str, folder: str, commit: str | None) -> tuple[Any, Any]:
                 f"config or tokenizer of model {name!r} could not be read: {_first_line(error)}"
             ) from error
         raise _not_to_be_had(name, error) from error
-    _require_tokenizer(name, tokenizer)
     return config, tokenizer
 
 
-def _require_tokenizer(name: str, tokenizer: Any) -> None:
+def _require_tokenizer(name: str, tokenizer: Any, task: Task) -> None:
     """Raise UsageError for a tokenizer that does not say which word a piece is of, or lacks a token."""
+    if len(tokenizer) <= len(tokenizer.all_special_ids):
+        raise UsageError(
+            f"the tokenizer of model {name!r} has no vocabulary; its files must be beside the model's"
+        )
     if not tokenizer.is_fast:
         raise UsageError(
             f"the tokenizer of model {name!r} ({type(tokenizer).__name__}) does not say which word a piece "
             "is of; a fast one (tokenizer.json) is needed"
         )
-    special = ("cls", "sep", "mask", "pad")
-    if lacking := [token for token in special if getattr(tokenizer, f"{token}_token_id") is None]:
+    needed = ("cls", "sep", "mask") if task == "masked-lm" else ("cls", "sep")
+    if lacking := [token for token in needed if getattr(tokenizer, f"{token}_token_id") is None]:
         raise UsageError(f"the tokenizer of model {name!r} has no {lacking[0]} token")
 
 
@@ -188,12 +192,26 @@ def _weights(name: str, folder: str, commit: str | None, architecture: str, dtyp
         raise IpgraphError(
             f"the weights of model {name!r} could not be read: {_first_line(error)}"
         ) from error
-    if missing := sorted(found["missing_keys"]):
+    if missing := sorted(set(found["missing_keys"]) - _one_bias(module, found["missing_keys"])):
         raise IpgraphError(
             f"model {name!r} lacks {len(missing)} of the weights of a {architecture}, such as {missing[0]}; "
             "they would be random: name a model that was trained as one"
         )
     return module.eval().requires_grad_(False)
+
+
+def _one_bias(module: Any, missing: set[str]) -> set[str]:
+    """Return the missing names whose weight is there under its other name, and put it to use.
+
+    A masked language model's output bias is saved as the head's, the decoder's or both, and used as the
+    decoder's.
+    """
+    head, decoder = "cls.predictions.bias", "cls.predictions.decoder.bias"
+    if {head, decoder} & missing == {decoder}:
+        module.cls.predictions.decoder.bias = module.cls.predictions.bias
+        return {decoder}
+    is_used = head in missing and module.cls.predictions.bias is module.cls.predictions.decoder.bias
+    return set() if is_used else {head}
 
 
 def _digest(folder: Path) -> str:

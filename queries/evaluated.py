@@ -25,19 +25,12 @@ SHORT = 7
 """Characters of a run's id where there is little room."""
 
 
-class Figure(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Figure(Interval):
     """A measure's value with its 95% interval, the instances behind it, and what must be known of it."""
 
-    value: float
-    low: float
-    high: float
     instances: int
     note: str
-
-    @property
-    def interval(self) -> Interval:
-        """The value with the ends of its interval."""
-        return Interval(self.value, self.low, self.high)
 
 
 class Key(NamedTuple):
@@ -101,7 +94,7 @@ def from_measures(run: Run, measures: Iterable[Measure]) -> Evaluated:
 def evaluated_runs(store: "Store", run: str = "") -> list[Evaluated]:
     """Return the one run named, or of each model, dataset and `SETTINGS` the evaluated run of most instances.
 
-    Of equally many the newest. Runs that share no instance are not of one dataset, whatever its name. Raises
+    Of equally many the newest. It stands for those whose instances it has; others are shown too. Raises
     UsageError where none has been evaluated.
     """
     records = [resolve_run(store, run)] if run else [r for r in store.runs() if r.state == "complete"]
@@ -124,9 +117,9 @@ def evaluated_runs(store: "Store", run: str = "") -> list[Evaluated]:
 
 
 def _replaces(store: "Store", shown: Run, other: Run) -> bool:
-    """Tell whether a run that is shown stands for another one too."""
+    """Tell whether a run that is shown stands for another one too: it has all of its instances."""
     alike = all(getattr(shown, name) == getattr(other, name) for name in ("model", "dataset", *SETTINGS))
-    return alike and bool(store.read(_SHARED, {"run": shown.id, "other": other.id}).rows[0][0])
+    return alike and store.read(_SHARED, {"run": shown.id, "other": other.id}).rows == [[other.instances]]
 
 
 def _rank(run: Run) -> tuple[bool, int, str]:
@@ -164,10 +157,7 @@ def _with_run(column: Column) -> Column:
 
 
 def one_a_task(tasks: Sequence[Column]) -> list[Column]:
-    """Return the column of most instances, of equally many the newest, of each model's task.
-
-    Others are of the same sentences.
-    """
+    """Return the column of most instances, of equally many the newest, of each model's task, by name."""
     best = {(task.evaluated.run.model, task.task): task.name for task in sorted(tasks, key=_column_rank)}
     return [task for task in tasks if task.name in best.values()]
 

@@ -198,26 +198,24 @@ _NOT_SEARCHED = (
 
 
 def figures_table(title: str, rows: Iterable[Row], tasks: Sequence[Column], note: str) -> Table:
-    """Return figures as a table of a column a task, under the instances behind each task's figures.
+    """Return figures as a table of a column a task; rows that no task has are left out.
 
-    Rows that no task has are left out.
+    The note begins with how many instances are behind each task's figures.
     """
     found = [(row.label, [task.figure(*row[1:]) for task in tasks]) for row in rows]
     found = [(label, figures) for label, figures in found if any(figures)]
-    cells: list[list[object]] = [[label, *(f and f.interval for f in figures)] for label, figures in found]
-    if cells:
-        of_tasks = zip(*(figures for _, figures in found), strict=True)
-        cells.insert(0, ["instances", *map(_instances, of_tasks)])
+    cells: list[list[object]] = [[label, *figures] for label, figures in found]
     columns = (text("figure"), *(text(task.name) for task in tasks))
-    return Table(title, columns, cells, note, cypher_of(tasks))
+    behind = zip(tasks, zip(*(figures for _, figures in found), strict=True), strict=False)
+    counts = [f"{task.name} {_instances(figures)}" for task, figures in behind if any(figures)]
+    said = f"instances: {', '.join(counts)}; {note}" if counts else note
+    return Table(title, columns, cells, said, cypher_of(tasks))
 
 
-def _instances(figures: Iterable[Figure | None]) -> int | str | None:
-    """Return how many instances are behind figures: 200, or `180 to 200`; None where there is no figure."""
-    counts = sorted({figure.instances for figure in figures if figure})
-    if len(counts) > 1:
-        return f"{counts[0]} to {counts[-1]}"
-    return counts[0] if counts else None
+def _instances(figures: Iterable[Figure | None]) -> str:
+    """Return how many instances are behind figures: `200`, or `180 to 200`."""
+    counts = {figure.instances for figure in figures if figure}
+    return " to ".join(f"{n:,}" for n in sorted({min(counts), max(counts)}))
 
 
 def runs_note(tasks: Sequence[Column]) -> str:
@@ -228,7 +226,7 @@ def runs_note(tasks: Sequence[Column]) -> str:
     left_out = [run[:SHORT] for e in shown for run in e.left_out]
     if left_out:
         said.append(
-            "left out, since larger or newer runs of the same model, dataset and settings are shown: "
+            "left out, since runs of the same model and settings with all of their instances are shown: "
             f"{len(left_out)} evaluated {'run' if len(left_out) == 1 else 'runs'} ({', '.join(left_out)})"
         )
     return "; ".join(said)

@@ -54,7 +54,7 @@ def _by_task(every: list[Column]) -> list[Table]:
         if qoi is None:
             continue
         found = {label: task.figure("entropy", method, level) for label, method, level in SERIES}
-        rows.append([task.name, qoi.instances, qoi.interval, *(f and f.interval for f in found.values())])
+        rows.append([task.name, qoi.instances, qoi, *found.values()])
         for label, entropy in found.items():
             if entropy is not None:
                 points.setdefault(label, []).append((entropy.value, qoi.value))

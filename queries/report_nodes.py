@@ -10,7 +10,7 @@ from ipgraph.queries.binding import resolve_level, resolve_run
 from ipgraph.queries.entropy import pattern_entropy
 from ipgraph.queries.labels import KEY
 from ipgraph.queries.registry import template
-from ipgraph.queries.report_parts import EVERY, as_table, scope
+from ipgraph.queries.report_parts import as_table, scope
 from ipgraph.queries.running import Record
 from ipgraph.queries.running import run as query
 from ipgraph.queries.tables import Table, count, number, share, signed, text
@@ -175,12 +175,12 @@ def conditions(
     places = {
         (tuple(row["roles"]), row["target"])
         for name in (condition, other_condition)
-        for row in query("evaluations", store, run=run, subtask=subtask, condition=name, limit=EVERY)
+        for row in query("structures", store, run=run, subtask=subtask, condition=name)
     }
     note = KEY
     if len(places) > 1:
         note += (
             f"; caution: the instances are of {len(places)} structures (length, roles, target), so that a "
-            "position is not the same place in all of them: choose one by --subtask"
+            "position is not the same place in all of them"
         )
     return [as_table(f"{condition} against {other_condition}", rows, columns, note)]

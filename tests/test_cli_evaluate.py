@@ -13,7 +13,7 @@ from tiny_models import save_masked_lm
 
 from ipgraph.graphstore.runs import RunDirectory, find_run
 from ipgraph.graphstore.store import open_store
-from ipgraph.queries.bootstrap import Interval
+from ipgraph.queries.evaluated import Figure
 from ipgraph.queries.published import TABLE1, TASKS
 from ipgraph.queries.report_evaluation import optimality, table1
 from ipgraph.queries.report_figure5 import figure5
@@ -79,12 +79,14 @@ def test_reports_print_the_measures(done: Done) -> None:
         five = figure5(store, run=done.run.id[:5])
         searched = optimality(store)
     subtasks = Counter(instance.subtask for instance in done.run.records("instances"))
-    assert dropped.rows[0] == ["instances", *(subtasks[name] for name in dropped.headers[1:])]
-    assert searched[0].rows[0][1:] != dropped.rows[0][1:]  # some of them are searched
+    counts = ", ".join(f"{name} {subtasks[name]}" for name in dropped.headers[1:])
+    assert dropped.note.startswith(f"instances: {counts}; ")
+    assert not searched[0].note.startswith(f"instances: {counts}; ")  # some of them are searched
     accuracy = {str(row[0]): row[1:] for row in dropped.rows}
     for place, subtask in enumerate(("agreement", "negation", "other")):
         found = measures["ablated_accuracy", "gpr", "attention", subtask, "target=dropped"]
-        assert accuracy["Pi_+^a"][place] == Interval(found.value, found.low, found.high)
+        expected = Figure(found.value, found.low, found.high, found.count, found.note)
+        assert accuracy["Pi_+^a"][place] == expected
         assert str(accuracy["Pi_+^a"][place]) == f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]"
     assert [row[0] for row in published.rows] == list(TABLE1)
     assert published.headers == ["figure", *TASKS]

@@ -117,11 +117,17 @@ def test_the_first_instance_is_drawn(shown: Page) -> None:
     assert "+1.25" in text(shown, "#numbers")
 
 
-def test_an_instance_named_in_the_address_is_shown_first(window: Page, run: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("address", "sentence"),
+    [("toy%3A2", "one two three four"), ("to%79:2", "one two three four"), ("100%", "a b c d")],
+)
+def test_an_instance_named_in_the_address_is_shown_first(
+    window: Page, run: Run, tmp_path: Path, address: str, sentence: str
+) -> None:
     path = tmp_path / "report.html"
     path.write_text(report(run), encoding="utf-8")
-    window.open(path, "#instance=toy%3A2")
-    assert text(window, "#sentence") == "one two three four"
+    window.open(path, f"#instance={address}")
+    assert text(window, "#sentence") == sentence
 
 
 # ---- the toggles

@@ -55,14 +55,22 @@ def test_free_memory_decides_what_is_split_and_refused(
         plan(model, 512, 50, sentences=64)
 
 
+def group(folder: Path, names: tuple[str, str, str], limit: str, used: int, cache: int) -> None:
+    folder.mkdir(parents=True)
+    (folder / names[0]).write_text(f"{limit}\n")
+    (folder / names[1]).write_text(f"{used}\n")
+    (folder / "memory.stat").write_text(f"anon 1\n{names[2]} {cache}\n")
+
+
 def test_limits_of_a_batch_job_or_container_count(tmp_path: Path) -> None:
-    job = tmp_path / "slurm" / "job"
-    job.mkdir(parents=True)
-    for folder, limit, used, cache in ((job, "max", 10, 0), (job.parent, "1000", 700, 200)):
-        (folder / "memory.max").write_text(f"{limit}\n")
-        (folder / "memory.current").write_text(f"{used}\n")
-        (folder / "memory.stat").write_text(f"anon 1\ninactive_file {cache}\n")
-    assert list(memory._group_limits(job)) == [500]
+    second = ("memory.max", "memory.current", "inactive_file")
+    group(tmp_path / "slurm", second, "1000", 700, 200)
+    group(tmp_path / "slurm" / "job", second, "max", 10, 0)
+    assert list(memory._group_limits("0::/slurm/job\n", tmp_path)) == [500]
+    group(tmp_path / "memory" / "docker", memory._V1, "900", 300, 50)
+    first = "5:cpu,cpuacct:/other\n4:memory:/docker\n1:name=systemd:/docker\n"
+    assert list(memory._group_limits(first, tmp_path)) == [650]
+    assert list(memory._group_limits("", tmp_path)) == []
 
 
 def test_a_limit_of_the_process_counts(model: LoadedModel) -> None:

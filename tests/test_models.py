@@ -5,11 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
 from tiny_models import save_classifier, save_masked_lm
 from transformers import BertForMaskedLM
 
-from ipgraph.extractor import load_model
+from ipgraph.extractor import extract, load_model
+from ipgraph.extractor.datasets import Dataset, Example, make_instance
 from ipgraph.graphstore.errors import IpgraphError, UsageError
 
 
@@ -64,6 +66,46 @@ def test_a_decoder_tied_to_the_embeddings_lacks_nothing(tmp_path: Path) -> None:
     assert load_model(folder).task == "masked-lm"
 
 
+@pytest.mark.parametrize("name", ["cls.predictions.bias", "cls.predictions.decoder.bias"])
+def test_an_output_bias_saved_under_one_of_its_names_is_the_models(tmp_path: Path, name: str) -> None:
+    """Untied models: which of the two names a file has depends on the library that wrote it."""
+    folder = save_masked_lm(tmp_path, tie_word_embeddings=False)
+    file = folder / "model.safetensors"
+    weights = load_file(file)
+    bias = torch.linspace(-1, 1, len(weights["cls.predictions.bias"]))
+    names = ("cls.predictions.bias", "cls.predictions.decoder.bias")
+    kept = {key: weight for key, weight in weights.items() if key not in names}
+    save_file(kept | {name: bias}, file, {"format": "pt"})
+    assert torch.equal(load_model(folder).module.cls.predictions.decoder.bias, bias)
+
+
+def test_a_classifier_needs_no_mask_and_no_padding(tmp_path: Path) -> None:
+    folder = save_classifier(tmp_path / "model")
+    for name in ("tokenizer_config.json", "special_tokens_map.json"):
+        if (folder / name).exists():
+            config = json.loads((folder / name).read_text())
+            (folder / name).write_text(json.dumps(config | {"mask_token": None, "pad_token": None}))
+    model = load_model(folder)
+    assert model.tokenizer.mask_token_id is model.tokenizer.pad_token_id is None
+    texts = ("the film is not bad .", "a good film .")
+    dataset = Dataset("mine", [Example(make_instance("mine", text, label=1)) for text in texts])
+    run = extract(model, dataset, runs_dir=tmp_path, n_steps=4, baseline="zero")
+    assert run.run.instances == 2
+    with pytest.raises(UsageError, match="has no mask token to start from"):
+        extract(model, dataset, runs_dir=tmp_path, n_steps=4)
+
+
+def remove_tokenizer(folder: Path) -> None:
+    for name in ("tokenizer.json", "tokenizer_config.json", "vocab.txt", "special_tokens_map.json"):
+        (folder / name).unlink(missing_ok=True)
+
+
+def use_decoder_without_tokens(folder: Path) -> None:
+    remove_tokenizer(folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"architectures": ["GPT2LMHeadModel"]}))
+
+
 def cut(folder: Path) -> None:
     file = folder / "model.safetensors"
     file.write_bytes(file.read_bytes()[:100])
@@ -91,6 +133,11 @@ def turn_positions(folder: Path) -> None:
         (cut, "the weights of model .* could not be read"),
         (break_tokenizer, "config or tokenizer of model .* could not be read"),
         (use_python_tokenizer, r"\(BertJapaneseTokenizer\) does not say which word a piece is of"),
+        (remove_tokenizer, "has no vocabulary; its files must be"),
+        (
+            use_decoder_without_tokens,
+            "unknown architecture of model .*'GPT2LMHeadModel'; valid, nearest first: Bert",
+        ),
         (turn_positions, "has relative_key position embeddings; only absolute ones"),
     ],
 )

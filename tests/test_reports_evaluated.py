@@ -43,7 +43,8 @@ class Evaluations:
 
     def read(self, cypher: str, parameters: Mapping[str, Any]) -> Result:
         if "other" in parameters:
-            return Result(["shared"], [[self.shared]])
+            other, _ = self.measured[parameters["other"]]
+            return Result(["shared"], [[min(self.shared, other.instances)]])
         assert cypher == template("measures").text()
         columns = [column.name for column in template("measures").columns]
         found = map(asdict, self.measured[parameters["run"]][1])
@@ -98,15 +99,18 @@ def test_a_smaller_run_does_not_take_the_place_of_a_larger_one(run: RunDirectory
     ]
 
 
-def test_runs_of_other_instances_are_both_shown_though_their_files_have_one_name(run: RunDirectory) -> None:
+@pytest.mark.parametrize("shared", [0, 3])
+def test_runs_of_other_instances_are_both_shown_though_their_files_have_one_name(
+    run: RunDirectory, shared: int
+) -> None:
     of = {"large": evaluated(run.run, 1, ""), "other": evaluated(run.run, 2, "", instances=4)}
-    store: Any = Evaluations(of, shared=0)
+    store: Any = Evaluations(of, shared=shared)
     assert [(found.run.instances, found.left_out) for found in evaluated_runs(store)] == [(24, ()), (4, ())]
 
 
 @pytest.mark.parametrize("name", EVALUATED)
 def test_the_newest_run_of_a_setting_is_shown_and_those_left_out_are_named(lab: Any, name: str) -> None:
-    left_out = "larger or newer runs of the same model, dataset and settings are shown: 1 evaluated run"
+    left_out = "runs of the same model and settings with all of their instances are shown: 1 evaluated run"
     said = notes(REPORTS[name].function(lab))
     assert any(f"{left_out} (r111aaa)" in note for note in said)
     assert any("run r222aaabbbccc: 24 instances of sva-obj, toy" in note for note in said)

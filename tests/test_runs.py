@@ -144,13 +144,14 @@ def test_rows_that_do_not_fit_are_refused(tmp_path: Path, spoil: Any, message: s
 
 
 def test_finishing_leaves_alone_what_another_process_is_writing(tmp_path: Path) -> None:
-    run = make_run(tmp_path, finish=False)
+    run = make_run(tmp_path / "part", finish=False)
+    run.write_shard(2, read_shard(make_run(tmp_path / "whole"), 2))
     now, abandoned = (run.path / "shards" / name for name in (".00000.now.tmp", ".00000.old.tmp"))
     for folder in (now, abandoned):
         folder.mkdir(parents=True)
     long_ago = time.time() - 3600
     os.utime(abandoned, (long_ago, long_ago))
-    shards.remove_leftovers(run.path / "shards")
+    run.finish()
     assert now.is_dir()
     assert not abandoned.exists()
 

@@ -238,6 +238,15 @@
   }
 
   // ---- controls
+  function addressed() {
+    const given = location.hash.replace(/^#instance=/, "");
+    try {
+      return decodeURIComponent(given);
+    } catch {
+      return given; // a % that encodes nothing
+    }
+  }
+
   function start() {
     const groups = new Map(data.instances.map((i) => [JSON.stringify([i.subtask, i.condition]), [i.subtask, i.condition]]));
     const options = [...groups].sort().map(([value, names]) => make("option", { value }, names.filter(Boolean).join(", ")));
@@ -264,9 +273,9 @@
       if (event.key === "ArrowLeft") go(state.at - 1);
       if (event.key === "ArrowRight") go(state.at + 1);
     });
-    const wanted = location.hash.replace(/^#instance=/, "");
+    const wanted = addressed();
     filter();
-    const at = state.shown.findIndex((i) => [i.id, encodeURIComponent(i.id)].includes(wanted));
+    const at = state.shown.findIndex((i) => i.id === wanted);
     if (at > 0) go(at);
     state.started = true;
   }

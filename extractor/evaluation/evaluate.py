@@ -119,7 +119,7 @@ class _Work:
         self.guided: list[Guided] = read(self.run, self.model)
         self.levels = tuple(self.guided[0].influence)
         if self.searches.exhaustive:  # too many paths are said before the work, not after
-            length = max(len(self.guided[i].one.ids) for i in self._searched())
+            length = max((len(self.guided[i].one.ids) for i in self._searched()), default=0)
             for level in self.levels:
                 exhaustive_width(level, len(self.model.adapter.layers), self.model.adapter.heads, length)
         self.collected = Collected(len(self.guided))
