@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipgraph.cli.options import FormatOption, ParamOption, QueriesDirOption, ShowCypherOption, StoreOption
+from ipgraph.cli.options import (
+    FormatOption,
+    ParamOption,
+    QueriesDirOption,
+    RunOption,
+    ShowCypherOption,
+    StoreOption,
+)
 from ipgraph.cli.render import Format, print_cypher, render, rows_table
 from ipgraph.graphstore.errors import UsageError
 
@@ -21,15 +28,18 @@ NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="A template: s
 ExplainOption = Annotated[bool, typer.Option("--explain", help="Print the store's plan instead of the rows.")]
 
 
-def assignments(params: Sequence[str] | None) -> dict[str, str]:
-    """Return `--param` values by name; raises UsageError for one that is not NAME=VALUE or comes twice."""
-    found: dict[str, str] = {}
+def assignments(params: Sequence[str] | None, run: str = "") -> dict[str, str]:
+    """Return `--param` values by name, `--run` as that of `run`.
+
+    Raises UsageError for one that is not NAME=VALUE or comes twice.
+    """
+    found: dict[str, str] = {"run": run} if run else {}
     for given in params or ():
         name, equals, value = given.partition("=")
         if not (equals and name.isidentifier()):
             raise UsageError(f"--param {given!r} is not of the form NAME=VALUE")
         if name in found:
-            raise UsageError(f"--param gives {name} twice")
+            raise UsageError(f"{name} is given twice")
         found[name] = value
     return found
 
@@ -51,6 +61,7 @@ def list_(queries_dir: QueriesDirOption = None, output: FormatOption = "table") 
 def show(
     name: NameArgument,
     param: ParamOption = None,
+    run: RunOption = "",
     store: StoreOption = None,
     queries_dir: QueriesDirOption = None,
 ) -> None:
@@ -64,14 +75,15 @@ def show(
     comments = [found.title, found.description, ""]
     comments += [f"${p.name} ({p.type}): {p.description}" for p in found.parameters]
     comments += [f"{column.name}: {column.description}" for column in found.columns]
-    typer.echo("".join(f"// {line}".rstrip() + "\n" for line in comments), nl=False)
-    typer.echo(browser_script(found, store, **assignments(param)))
+    script = browser_script(found, store, **assignments(param, run))
+    typer.echo("".join(f"// {line}".rstrip() + "\n" for line in comments) + script)
 
 
 @app.command()
 def run(
     name: NameArgument,
     param: ParamOption = None,
+    run: RunOption = "",
     store: StoreOption = None,
     queries_dir: QueriesDirOption = None,
     show_cypher: ShowCypherOption = False,
@@ -82,7 +94,7 @@ def run(
     from ipgraph.queries import run_template, template
     from ipgraph.queries.binding import bind
 
-    found, values = template(name, queries_dir), assignments(param)
+    found, values = template(name, queries_dir), assignments(param, run)
     if explain:
         from ipgraph.graphstore.store import open_store
 
@@ -96,6 +108,7 @@ def run(
 def cypher(
     text: Annotated[str, typer.Argument(metavar="CYPHER", help="A read-only query; - reads it from stdin.")],
     param: ParamOption = None,
+    run: RunOption = "",
     store: StoreOption = None,
     show_cypher: ShowCypherOption = False,
     explain: ExplainOption = False,
@@ -110,7 +123,7 @@ def cypher(
 
     if text == "-":
         text = sys.stdin.read()
-    values = {name: literal(value) for name, value in assignments(param).items()}
+    values = {name: literal(value) for name, value in assignments(param, run).items()}
     if explain:
         from ipgraph.graphstore.store import open_store
 

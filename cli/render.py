@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 Format = Literal["table", "json", "csv", "md"]
 
+IDS = ("run", "other", "instance")
+"""Columns that stay whole on a terminal, to be copied."""
 ANY_WIDTH = 100_000
 """Width of output that nothing cuts: in a pipe there is no screen to fit."""
 
@@ -131,7 +133,8 @@ def print_table(table: "Table", *, gap: bool = False) -> None:
 
     rich = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for column in table.columns:
-        rich.add_column(Text(column.name), justify=column.align, overflow="fold")
+        is_id = column.name in IDS
+        rich.add_column(Text(column.name), justify=column.align, overflow="fold", no_wrap=is_id)
     for row in table.cells():
         rich.add_row(*map(Text, row))
     parts: list[RenderableType] = [Text("")] if gap else []

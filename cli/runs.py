@@ -56,10 +56,12 @@ class Found:
         """Where the run is, and how much of it if not all."""
         places = [str(self.directory.path)] if self.directory else []
         if self.stored is not None:
-            whole = self.stored.state == "complete"
-            places.append(
-                "store" if whole else f"store ({self.stored.loaded} of {self.stored.patterns} patterns)"
-            )
+            states = {
+                "complete": "store",
+                "removing": "store (removing)",
+                "loading": f"store (loading, {self.stored.loaded} of {self.stored.patterns} patterns)",
+            }
+            places.append(states[self.stored.state])
         return ", ".join(places)
 
 

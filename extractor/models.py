@@ -159,7 +159,7 @@ def _not_to_be_had(name: str, error: Exception) -> UsageError:
 def _architecture(name: str, config: Any) -> tuple[Task, Callable[[Any], Adapter]]:
     architecture = (config.architectures or ["an unnamed architecture"])[0]
     if architecture not in ADAPTERS:
-        raise unknown(f"architecture of model {name!r},", architecture, ADAPTERS)
+        raise unknown("architecture", architecture, ADAPTERS, f"of model {name!r}")
     if config.is_decoder or getattr(config, "add_cross_attention", False):
         raise UsageError(
             f"model {name!r} is a decoder or has cross-attention; patterns are defined here for encoders"

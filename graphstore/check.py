@@ -36,9 +36,9 @@ def _incomplete(store: Store, run: Run) -> Iterator[Problem]:
     """Compare what belongs to a run with the numbers on its Run node."""
     where = f"run {run.id}"
     if run.state != "complete":
-        yield Problem(
-            where, f"is only half loaded (state {run.state!r}, {run.loaded} of {run.patterns} patterns)"
-        )
+        half = f"only half loaded ({run.loaded} of {run.patterns} patterns)"
+        what = "only half removed" if run.state == "removing" else half
+        yield Problem(where, f"is {what}: load it again (`ipgraph store push`), or delete it")
         return
     own = "MATCH (r:Run {id: $run})"
     found = {
@@ -104,6 +104,8 @@ def _differences(store: Store, directory: RunDirectory, held: Run | None) -> Ite
     if held is None:
         yield Problem(where, f"is in {directory.path} and not in the store")
         return
+    if held.state != "complete":
+        return  # which is said of the run itself
     for index, what in directory.faults().items():
         yield Problem(where, f"shard {index} in {directory.path} is {what}")
         return

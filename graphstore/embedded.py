@@ -53,6 +53,8 @@ class EmbeddedStore:
         try:
             return database.read(cypher, parameters)
         except (RuntimeError, TypeError, ValueError) as error:
+            if "read-only database" in str(error):
+                raise UsageError("the statement writes, and only reading is allowed here") from error
             raise UsageError(f"the query cannot be run: {error}") from error
 
     def _opened(self) -> Database:

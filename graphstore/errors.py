@@ -27,8 +27,7 @@ def nearest_first(name: str, valid: Iterable[str]) -> list[str]:
     return sorted(valid, key=lambda v: (-SequenceMatcher(None, name.lower(), v.lower()).ratio(), v))
 
 
-def unknown(kind: str, name: str, valid: Iterable[str]) -> UsageError:
+def unknown(kind: str, name: str, valid: Iterable[str], where: str = "") -> UsageError:
     """Return the error for a name that is not one of `valid`, which it lists, nearest first."""
-    return UsageError(
-        f"unknown {kind} {name!r}; valid, nearest first: {', '.join(nearest_first(name, valid))}"
-    )
+    names = ", ".join(nearest_first(name, valid))
+    return UsageError(f"unknown {kind} {name!r}{where and f' {where}'}; valid, nearest first: {names}")

@@ -39,7 +39,7 @@ def export(
 
     `form` is "graphml" or "json" (one file), or "neo4j-admin" (a folder of CSV files, whole runs of an
     embedded store). The first two hold everything in memory. Raises UsageError for another format, an unknown
-    run, or a `path` that exists.
+    run or one that is not whole, or a `path` that exists.
     """
     if form not in FORMATS:
         raise unknown("format", form, FORMATS)
@@ -50,6 +50,8 @@ def export(
     for name in chosen:
         if name not in held:
             raise unknown("run", name, held)
+        if held[name].state != "complete":
+            raise UsageError(f"run {name} is not whole in {store.location}: load it again, or leave it out")
     path.parent.mkdir(parents=True, exist_ok=True)
     if form == "neo4j-admin":
         return _neo4j_admin(store, path, chosen, instances)
@@ -74,7 +76,7 @@ def _neo4j_admin(store: Store, path: Path, runs: list[str], instances: Iterable[
     from ipgraph.graphstore.export_csv import write_csv
 
     if not isinstance(store, EmbeddedStore):
-        raise UsageError("files for neo4j-admin are made from an embedded store: name its path")
+        raise UsageError("files for neo4j-admin are made from an embedded store: name its path (--store)")
     if instances is not None:
         raise UsageError("files for neo4j-admin hold whole runs: leave the instances out")
     with _beside(path) as partial:

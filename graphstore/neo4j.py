@@ -6,10 +6,11 @@ from types import TracebackType
 from typing import Literal, Self
 
 import neo4j
+from neo4j.exceptions import DriverError
 from neo4j.graph import Node, Path, Relationship
 
 from ipgraph.graphstore import check, neo4j_load, neo4j_remove, stored
-from ipgraph.graphstore.errors import UsageError, unknown
+from ipgraph.graphstore.errors import IpgraphError, UsageError, unknown
 from ipgraph.graphstore.neo4j_connect import Connection
 from ipgraph.graphstore.runs import RunDirectory
 from ipgraph.graphstore.schema import NODES, RELATIONSHIPS, SCHEMA_VERSION, Measure, Run, columns, properties
@@ -76,7 +77,7 @@ class Neo4jStore:
         neo4j_load.prepare(self._connection)
         new = before = 0
         for run in directories:
-            if neo4j_load.load(self._connection, run, _counted(progress, before, total)):
+            if self._load_one(run, _counted(progress, before, total)):
                 new += 1
             else:
                 due = stored.outdated(self, run.id, run.measures())
@@ -85,6 +86,15 @@ class Neo4jStore:
             if progress:
                 progress(before, total)
         return new
+
+    def _load_one(self, run: RunDirectory, report: Callable[[int], None]) -> bool:
+        try:
+            return neo4j_load.load(self._connection, run, report)
+        except IpgraphError as error:
+            if not isinstance(error.__cause__, DriverError):
+                raise
+            stays = f"what is loaded of run {run.id} stays, and the same command goes on from there"
+            raise IpgraphError(f"{error}; {stays}") from error
 
     def remove(self, run: str, progress: Progress | None = None) -> None:
         """Delete a run and what only it used, in bounded transactions; raises UsageError if there is none."""

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import neo4j
 from neo4j.exceptions import DriverError, IncompleteCommit, Neo4jError
@@ -37,13 +38,15 @@ logging.getLogger("neo4j.notifications").setLevel(logging.ERROR)
 class Connection:
     """A server that let us in: its version and edition, and the database in use (None: the default).
 
-    Raises UsageError for a URI with a password in it, a missing or wrong password, or a database that is not
-    there; IpgraphError if no server answers or it is older than OLDEST.
+    Raises UsageError for a URI with a password or a database in it, a missing or wrong password, or a
+    database that is not there; IpgraphError if no server answers or it is older than OLDEST.
     """
 
     def __init__(self, location: str) -> None:
         if "@" in location:
             raise UsageError("a Neo4j URI holds no user or password: set NEO4J_USERNAME and NEO4J_PASSWORD")
+        if path := urlsplit(location).path.strip("/"):
+            raise UsageError(f"a Neo4j URI names no database: leave /{path} out and set NEO4J_DATABASE")
         self.location = location
         self.database = os.environ.get("NEO4J_DATABASE") or None
         user = os.environ.get("NEO4J_USERNAME") or "neo4j"

@@ -78,7 +78,8 @@ def unprepared(connection: Connection) -> list[str]:
     lacking = [
         f"no uniqueness constraint on {r.__name__}.id" for r in NODES if not found.get((r.__name__, "id"))
     ]
-    return lacking + ["no index on Pattern(run, level)"] * (("Pattern", "run", "level") not in found)
+    lacking += ["no index on Pattern(run, level)"] * (("Pattern", "run", "level") not in found)
+    return [f"{what}: the next `ipgraph store push` makes it" for what in lacking]
 
 
 def load(connection: Connection, run: RunDirectory, report: Report) -> bool:

@@ -20,6 +20,8 @@ Progress = Callable[[int, int], None]
 DEFAULT_STORE = "./ipgraph.db"
 _URI = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
 """What looks like a URI; a single letter is a drive."""
+_ADDRESS = re.compile(r"(bolt|neo4j)(\+s|\+ssc)?:|[^/\\]+:\d+$", re.IGNORECASE)
+"""What looks like a server's address without all of its scheme."""
 NEO4J_SCHEMES = ("bolt", "bolt+s", "bolt+ssc", "neo4j", "neo4j+s", "neo4j+ssc")
 
 
@@ -123,6 +125,11 @@ def open_store(location: str | Path | None = None) -> Store:
         raise UsageError(
             f"no store is at an address that begins with {where.partition(':')[0]}:/; a store is a file, by "
             f"its path, or a Neo4j server, whose address begins with one of {schemes}"
+        )
+    if _ADDRESS.match(where):
+        raise UsageError(
+            f"{where!r} looks like a server's address, which begins with bolt:// or neo4j://; a file of that "
+            f"name is ./{where}"
         )
     from ipgraph.graphstore.embedded import EmbeddedStore
 

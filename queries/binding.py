@@ -6,7 +6,9 @@ row, or a unique prefix; a `subtask`, a `condition` or a `role` must be one that
 empty; a `layer` or a `head` one that its model has.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ipgraph.graphstore.errors import UsageError, nearest_first, unknown
@@ -43,16 +45,33 @@ def bind(template: Template, given: Mapping[str, object], store: "Store") -> "di
         kind: [p.name for p in template.parameters if p.type == kind] for kind in ("run", "level", "instance")
     }
     runs = [resolve_run(store, str(values[name])) for name in by_type["run"]]
+    is_newest = any(values[name] == NEWEST for name in by_type["run"][:1])
     values |= {name: run.id for name, run in zip(by_type["run"], runs, strict=True)}
-    values |= {name: resolve_level(runs, str(values[name])) for name in by_type["level"]}
-    values |= {name: resolve_instance(store, [runs[0].id], str(values[name])) for name in by_type["instance"]}
-    for kind in _NAMES:
-        if asked := [str(values[p.name]) for p in template.parameters if p.type == kind and values[p.name]]:
-            _require_held(store, runs[0].id, kind, asked)
-    for parameter in template.parameters:
-        if parameter.type in ("layer", "head") and isinstance(number := values[parameter.name], int):
-            _require_in_model(runs[0], parameter.type, number)
+    with _saying_which_run(store, is_newest):
+        values |= {name: resolve_level(runs, str(values[name])) for name in by_type["level"]}
+        for name in by_type["instance"]:
+            values[name] = resolve_instance(store, [runs[0].id], str(values[name]))
+        for kind in _NAMES:
+            asked = [str(values[p.name]) for p in template.parameters if p.type == kind and values[p.name]]
+            if asked:
+                _require_held(store, runs[0].id, kind, asked)
+        for parameter in template.parameters:
+            if parameter.type in ("layer", "head") and isinstance(number := values[parameter.name], int):
+                _require_in_model(runs[0], parameter.type, number)
     return _with_first(template.text(store.dialect), values, store)
+
+
+@contextmanager
+def _saying_which_run(store: "Store", is_newest: bool) -> Iterator[None]:
+    """Add to what is wrong that the newest run was meant for want of another, where there are others."""
+    try:
+        yield
+    except UsageError as error:
+        runs = [run for run in store.runs() if run.state == "complete"]
+        if not is_newest or len(runs) < 2:
+            raise
+        another = f"(that is the newest run; others are named by --run, such as {runs[1].id})"
+        raise UsageError(f"{error} {another}") from error
 
 
 def bind_text(cypher: str, given: Mapping[str, object], store: "Store") -> "dict[str, Value]":
@@ -121,8 +140,16 @@ def resolve_run(store: "Store", text: str = NEWEST) -> Run:
     runs = store.runs()
     complete = [run for run in runs if run.state == "complete"]
     if not complete:
+        from ipgraph.graphstore.store import is_server
+
+        place, there = Path(store.location), f"--store {store.location}"
+        is_absent = not is_server(store.location) and not place.exists()
+        what = f"{store.location} holds no complete run"
+        if is_absent:
+            what = f"there is no store {place.absolute()}"
         raise UsageError(
-            f"{store.location} holds no complete run; make one by `ipgraph ingest dataset sva-obj`"
+            f"{what}; make one by `ipgraph ingest dataset sva-obj {there}`, or load one that is on disk by "
+            f"`ipgraph store push RUN {there}`"
         )
     if text in ("", NEWEST):
         return complete[0]
@@ -132,8 +159,9 @@ def resolve_run(store: "Store", text: str = NEWEST) -> Run:
         return (exact or matches)[0]
     if matches:
         raise UsageError(f"run {text!r} is the beginning of {len(matches)} runs: {_listed(matches)}")
-    if any(run.id.startswith(text) for run in runs):
-        raise UsageError(f"run {text!r} is only partly loaded into {store.location}; load it again")
+    if half := [run for run in runs if run.id.startswith(text)]:
+        what = "partly removed from" if half[0].state == "removing" else "only partly loaded into"
+        raise UsageError(f"run {text!r} is {what} {store.location}; load it again, or delete it")
     raise unknown("run", text, [run.id for run in complete])
 
 
@@ -180,7 +208,7 @@ def _require_held(store: "Store", run: str, kind: str, asked: Sequence[str]) -> 
         raise UsageError(f"the instances of run {run} have no {kind}s; leave {kind} {asked[0]!r} away")
     for name in asked:
         if name not in held:
-            raise unknown(f"{kind} in run {run}", name, held)
+            raise unknown(kind, name, held, f"in run {run}")
 
 
 def _require_in_model(run: Run, kind: str, number: int) -> None:

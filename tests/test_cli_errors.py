@@ -89,7 +89,7 @@ def test_an_error_of_ours_alone_keeps_its_traceback() -> None:
         (("ingest", "text", "the zebras [MASK] old .", "--correct", "is", "--wrong", "are"), 2, "'zebras'"),
         (("ingest", "run", "nowhere"), 2, "nowhere is not a run directory"),
         (("extract", "sva-obj", "--limit", "0"), 2, "limit"),
-        (("show", "nothing"), 2, "ipgraph.db holds no complete run; make one by `ipgraph ingest dataset"),
+        (("show", "nothing"), 2, "ipgraph.db; make one by `ipgraph ingest dataset sva-obj --store"),
         (("report", "nonsense"), 2, "nonsense"),
         (("store", "info", "--store", "empty.jsonl"), 2, "empty.jsonl"),
     ],
@@ -121,6 +121,18 @@ def test_an_address_that_is_no_servers_is_no_file_either(
         )
         assert "bolt://, bolt+s://" in error
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("address", ["localhost:7687", "127.0.0.1:7687", "bolt:h:7687", "neo4j+ssc:h"])
+def test_a_servers_address_without_its_scheme_is_no_file(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for arguments in (("run", "list"), ("ingest", "dataset", "sva-obj", *FAST)):
+        error = invoke(*arguments, "--store", address, code=2).stderr
+        assert f"'{address}' looks like a server's address, which begins with bolt:// or neo4j://" in error
+    assert list(tmp_path.iterdir()) == []
+    assert invoke("run", "list", "--store", f"./{address}").exit_code == 0
 
 
 def test_a_dataset_without_a_usable_row_says_how_many_there_are(

@@ -103,6 +103,20 @@ def test_cypher_of_ones_own_takes_typed_parameters(folder: Folder) -> None:
     assert row["n"] == expected > 0
 
 
+def test_a_run_is_named_as_everywhere_else(folder: Folder) -> None:
+    for one in folder.runs:
+        named = [
+            invoke("query", "run", "accuracy", *given, "--format", "json").stdout
+            for given in (("--run", one.id[:6]), ("--param", f"run={one.id[:6]}"))
+        ]
+        assert named[0] == named[1]
+        text = "MATCH (r:Run {id: $run}) RETURN r.id AS id"
+        (row,) = json.loads(invoke("query", "cypher", text, "--run", one.id[:6], "--format", "json").stdout)
+        assert row["id"] == one.id
+        shown = invoke("query", "show", "accuracy", "--run", one.id, "--store", "ipgraph.db").stdout
+        assert f':param run => "{one.id}";' in shown
+
+
 def test_templates_of_ones_own_are_found(folder: Folder, tmp_path: Path) -> None:
     (tmp_path / "signs.cypher").write_text(TEMPLATE)
     given = ("--queries-dir", str(tmp_path), "--format", "json")
@@ -117,15 +131,16 @@ def test_templates_of_ones_own_are_found(folder: Folder, tmp_path: Path) -> None
     [
         (("run", "skip-shar"), "unknown query 'skip-shar'; valid, nearest first: skip-share"),
         (("run", "skip-share", "--param", "sing=1"), "unknown parameter 'sing'; valid, nearest first: sign"),
-        (("run", "skip-share", "--param", "role=subjekt"), "'subjekt'; valid, nearest first: subject"),
+        (("run", "skip-share", "--param", "role=subjekt"), "unknown role 'subjekt' in run "),
         (("run", "skip-share", "--param", "sign=plus"), "not a whole number"),
         (("run", "skip-share", "--param", "sign"), "--param 'sign' is not of the form NAME=VALUE"),
-        (("run", "skip-share", "--param", "sign=1", "--param", "sign=1"), "--param gives sign twice"),
+        (("run", "skip-share", "--param", "sign=1", "--param", "sign=1"), "sign is given twice"),
         (("run", "skip-share", "--store", "nowhere.db"), "nowhere.db"),
         (("run", "skip-share", "--format", "xml"), "xml"),
         (("run", "skip-share", "--queries-dir", "nowhere"), "nowhere"),
         (("cypher", "MATCH (p:Pattern) RETURN p.id AS x, $k AS y"), "--param k="),
-        (("cypher", "MATCH (p:Pattern) DELETE p"), ""),
+        (("cypher", "MATCH (p:Pattern) DELETE p"), "the statement writes, and only reading is allowed here"),
+        (("show", "skip-share", "--param", "sign=5"), "sign is 5; valid: -1, 0, 1"),
         (("cypher", "CREATE (:Run {id: 'x'})"), ""),
         (("cypher", "COPY (MATCH (p:Pattern) RETURN p.id) TO 'out.csv'"), ""),
         (("cypher", "MATCH (p:Pattern RETURN p"), ""),

@@ -11,6 +11,7 @@ from cli_runs import Folder, folder, invoke, own, shared_folder
 from fixtures import make_run
 from remade import remade
 
+from ipgraph.cli.runs import Found
 from ipgraph.graphstore.store import open_store
 
 __all__ = ["folder", "own", "shared_folder"]
@@ -34,6 +35,16 @@ def test_run_list_says_where_each_run_is(own: Folder) -> None:
     }
     assert rows[unfinished.id]["state"] == "2 of 3 shards"
     assert rows[first.id]["patterns"] == first.run.patterns == 456
+
+
+def test_a_run_that_is_partly_in_the_store_is_listed_as_such(folder: Folder) -> None:
+    record = folder.runs[0].run
+    for state, loaded, shown in (
+        ("complete", record.patterns, "store"),
+        ("loading", 200, f"store (loading, 200 of {record.patterns} patterns)"),
+        ("removing", -1, "store (removing)"),
+    ):
+        assert Found(record.id, replace(record, state=state, loaded=loaded), None).where == shown
 
 
 def test_run_show_has_every_field_and_the_skipped_rows(folder: Folder) -> None:

@@ -109,7 +109,7 @@ def test_a_condition_is_drawn_with_the_edges_of_enough_of_its_instances(
         (("nowhere", "-o", "a.svg"), "has no instance 'nowhere'"),
         (("x", "-o", "a.jpg"), "valid: svg, pdf, png"),
         (("x", "-o", "a.svg", "--level", "word"), "unknown level 'word'"),
-        (("--condition", "nowhere", "-o", "a.svg"), "unknown condition in run"),
+        (("--condition", "nowhere", "-o", "a.svg"), "unknown condition 'nowhere' in run"),
         (("--condition", CONDITION, "-o", "a.svg"), "of 2 structures"),
         (("x", "--subtask", "y", "-o", "a.svg"), "--subtask and --min-share go with --condition"),
         (("x", "--min-share", "0", "-o", "a.svg"), "--subtask and --min-share go with --condition"),

@@ -136,7 +136,7 @@ def turn_positions(folder: Path) -> None:
         (remove_tokenizer, "has no vocabulary; its files must be"),
         (
             use_decoder_without_tokens,
-            "unknown architecture of model .*'GPT2LMHeadModel'; valid, nearest first: Bert",
+            "unknown architecture 'GPT2LMHeadModel' of model .*; valid, nearest first: Bert",
         ),
         (turn_positions, "has relative_key position embeddings; only absolute ones"),
     ],

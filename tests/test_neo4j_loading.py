@@ -18,6 +18,7 @@ from stores import counts, due
 from ipgraph import queries
 from ipgraph.graphstore import neo4j_connect
 from ipgraph.graphstore.errors import IpgraphError, UsageError
+from ipgraph.graphstore.export import export
 from ipgraph.graphstore.neo4j import Neo4jStore
 from ipgraph.graphstore.runs import RunDirectory
 
@@ -38,7 +39,12 @@ def test_a_half_loaded_run_is_visible_and_the_next_loading_completes_it(
         assert held.state == "loading"
         assert held.loaded in ends[2:4]  # the next batch was under way
         assert counts(store)["Pattern"] == held.loaded
-        assert any("half loaded" in problem.what for problem in store.check([run]))
+        half = f"is only half loaded ({held.loaded} of {held.patterns} patterns): load it again "
+        assert [p.what for p in store.check([run]) if p.where == f"run {run.id}"] == [
+            f"{half}(`ipgraph store push`), or delete it"
+        ]
+        with pytest.raises(UsageError, match=f"run {run.id} is not whole in bolt://.*: load it again"):
+            export(store, run.path.parent / "half.json", "json")
         seen: list[int] = []
         assert store.add([run], lambda done, _: seen.append(done)) == 1
         assert sorted(set(seen)) == [end for end in ends if end > held.loaded]
@@ -217,3 +223,31 @@ def test_a_removal_by_another_client_is_noticed(
         assert set(counts(store).values()) == {0}
         assert store.add([run]) == 1
         assert counts(store) == due(run)
+
+
+def test_a_server_that_stays_away_ends_a_loading_which_the_next_one_goes_on_with(
+    neo4j_server: Login, run: RunDirectory, small_batches: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = neo4j_server.server
+    if server is None:
+        missing("neo4j", "only a server of the tests' own is killed: set IPGRAPH_NEO4J_LAUNCHER alone")
+    monkeypatch.setattr(neo4j_connect, "RETRY_SECONDS", 2.0)
+    killed: list[int] = []
+
+    def kill(done: int, _: int) -> None:
+        if not killed:
+            killed.append(done)
+            server.kill()
+
+    said = (
+        f"no Neo4j server answers at .*; what is loaded of run {run.id} stays, and the same command goes on"
+    )
+    try:
+        with Neo4jStore(neo4j_server.uri) as store, pytest.raises(IpgraphError, match=said):
+            store.add([run], kill)
+    finally:
+        server.start()
+    with Neo4jStore(neo4j_server.uri) as store:
+        assert killed[0] <= store.runs()[0].loaded < run.run.patterns
+        assert store.add([run]) == 1
+        assert store.check([run]) == []

@@ -67,6 +67,12 @@ def test_a_password_in_the_uri_is_refused_and_not_repeated(neo4j_server: Login) 
     assert neo4j_server.password not in str(caught.value)
 
 
+def test_a_database_in_the_uri_is_refused(neo4j_server: Login) -> None:
+    with pytest.raises(UsageError, match="names no database: leave /nope out and set NEO4J_DATABASE"):
+        Neo4jStore(f"{neo4j_server.uri}/nope")
+    Neo4jStore(f"{neo4j_server.uri}/").close()
+
+
 def test_a_wrong_database_is_named(neo4j_server: Login, monkeypatch: pytest.MonkeyPatch) -> None:
     for scheme in ("bolt", "neo4j"):
         monkeypatch.setenv("NEO4J_DATABASE", "nosuchdatabase")

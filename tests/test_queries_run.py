@@ -1,5 +1,6 @@
 """Running templates and a user's own Cypher: what parameters become, and what is refused."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,8 @@ def test_the_run_is_the_newest_complete_one_or_a_unique_prefix(runs: list[RunDir
     assert resolve_run(Listing(longer, first), first.id) == first  # type: ignore[arg-type]
     with pytest.raises(UsageError, match=f"run {third.id[:7]!r} is only partly loaded into bolt://lab"):
         resolve_run(listing, third.id[:7])
+    with pytest.raises(UsageError, match="is partly removed from bolt://lab; load it again, or delete it"):
+        resolve_run(Listing(replace(half, state="removing"), second), third.id)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="run 'r' is the beginning of 2 runs"):
         resolve_run(listing, "r")
     with pytest.raises(UsageError, match="unknown run 'x1'; valid, nearest first: r"):
@@ -90,8 +93,9 @@ def test_the_run_is_the_newest_complete_one_or_a_unique_prefix(runs: list[RunDir
 
 
 def test_a_store_that_does_not_exist_yet_holds_no_run(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="holds no complete run"):
-        run("accuracy", tmp_path / "absent.db")
+    absent = tmp_path / "absent.db"
+    with pytest.raises(UsageError, match=f"there is no store {re.escape(str(absent))}; make one by `ipgraph"):
+        run("accuracy", absent)
 
 
 def test_the_level_is_the_finest_that_every_run_has(store: Store, runs: list[RunDirectory]) -> None:
@@ -146,6 +150,23 @@ def test_a_rows_own_name_is_found_beside_any_number_of_ids_that_begin_so(
             run("instance", store, instance="sva-obj:")
 
 
+def test_what_the_newest_run_lacks_is_said_with_another_run_to_name(
+    location: str, runs: list[RunDirectory], tmp_path: Path
+) -> None:
+    plain = remade(runs[0], tmp_path / "plain", evaluations=lambda e: replace(e, roles=[""] * len(e.roles)))
+    with open_store(location) as store:
+        store.add([runs[0], plain])
+        newest, older = store.runs()
+        hint = rf"\(that is the newest run; others are named by --run, such as {older.id}\)$"
+        with pytest.raises(UsageError, match=f"has no instance 'nothing'.*{hint}"):
+            run("instance", store, instance="nothing")
+        with pytest.raises(UsageError, match=r"there is no layer 99: .* has \d+$"):
+            run("heads-by-traversal", store, run=newest.id, layer=99)
+        store.remove(older.id)
+        with pytest.raises(UsageError, match=r"has no instance 'nothing'; .* lists them$"):
+            run("instance", store, instance="nothing")
+
+
 def test_layers_and_heads_that_the_model_does_not_have_are_refused(
     location: str, runs: list[RunDirectory]
 ) -> None:
@@ -176,12 +197,12 @@ def test_names_that_the_run_does_not_have_are_refused(
     with open_store(location) as store:
         store.add([runs[0], plain])
         with pytest.raises(
-            UsageError, match=f"unknown role {where} 'subjekt'; valid, nearest first: subject"
+            UsageError, match=f"unknown role 'subjekt' {where}; valid, nearest first: subject"
         ):
             run("merges", store, run=runs[0].id, role="subject", other_role="subjekt")
-        with pytest.raises(UsageError, match=f"unknown condition {where} 'plural'; .*first: plural-plural"):
+        with pytest.raises(UsageError, match=f"unknown condition 'plural' {where}; .*first: plural-plural"):
             run("skip-share", store, run=runs[0].id, condition="plural")
-        with pytest.raises(UsageError, match=f"unknown subtask {where} 'sva'; valid, nearest first: object"):
+        with pytest.raises(UsageError, match=f"unknown subtask 'sva' {where}; valid, nearest first: object"):
             run("instances", store, run=runs[0].id, subtask="sva")
         with pytest.raises(UsageError, match=f"run {plain.id} have no roles; leave role 'subject' away"):
             run("skip-share", store, run=plain.id, role="subject")

@@ -246,12 +246,12 @@ def test_lexical_sums_the_conditions_of_a_form(store: Store, data: Data, runs: l
 
 def test_roles_and_conditions_that_do_not_exist_are_named(store: Store, runs: list[RunDirectory]) -> None:
     where = f"in run {runs[0].id}"
-    with pytest.raises(UsageError, match=f"unknown role {where} 'subjekt'; valid, nearest first: subject, "):
+    with pytest.raises(UsageError, match=f"unknown role 'subjekt' {where}; valid, nearest first: subject, "):
         made("words", store, runs, role="subjekt")
     for name in ("conditions", "heads"):
-        with pytest.raises(UsageError, match=f"unknown condition {where} 'plural'; .*first: plural-plural"):
+        with pytest.raises(UsageError, match=f"unknown condition 'plural' {where}; .*first: plural-plural"):
             made(name, store, runs, condition="plural")
-    with pytest.raises(UsageError, match=f"unknown subtask {where} 'sva'; valid, nearest first: "):
+    with pytest.raises(UsageError, match=f"unknown subtask 'sva' {where}; valid, nearest first: "):
         made("skip-share", store, runs, subtask="sva")
     with pytest.raises(
         UsageError, match="name two conditions to compare, of: plural-plural, plural-singular"
@@ -267,7 +267,7 @@ def test_every_report_refuses_names_that_do_not_exist(store: Store, runs: list[R
             if kind in ("subtask", "condition", "role"):
                 tried += 1
                 with pytest.raises(
-                    UsageError, match=f"unknown {kind} in run {runs[0].id} 'plura'; valid, nearest first: "
+                    UsageError, match=f"unknown {kind} 'plura' in run {runs[0].id}; valid, nearest first: "
                 ):
                     made(name, store, runs, **{option: "plura"})
     assert tried > 20
