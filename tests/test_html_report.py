@@ -12,7 +12,7 @@ from browser import Page
 from cli_runs import Folder, invoke, shared_folder
 from fixtures import make_run
 from report_pages import count, edges, text
-from test_figure_commands import measures as entropy_measures
+from test_plot_commands import measures as entropy_measures
 
 from ipgraph.graphstore.store import open_store
 
