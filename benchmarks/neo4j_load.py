@@ -82,7 +82,7 @@ def measure(uri: str, path: str, small: RunDirectory, large: RunDirectory, secon
     made = large.run.steps + 2 * large.run.patterns + large.run.instances
     row("load everything, s", [f"{seconds:.1f}" for seconds, _ in many], "about 35")
     row("relationships a second", [f"{made / seconds:,.0f}" for seconds, _ in many], "45,000")
-    row("load a tenth of it before that, s", [f"{seconds:.1f}" for seconds, _ in few], "a tenth")
+    row("load a tenth of it before that, s", [f"{seconds:.1f}" for seconds, _ in few])
     row("load again, s", [f"{seconds:.1f}" for seconds in again])
     memory = [f"{b >> 20} / {a >> 20}" for (_, a), (_, b) in zip(few, many, strict=True)]
     row("peak memory of the client at ten times / once the data, MiB", memory, "equal")
