@@ -6,12 +6,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from ipgraph.cli.options import Extraction, Selection, StoreOption, takes
 from ipgraph.cli.progress import progress
+from ipgraph.graphstore.errors import UsageError, nearest_first
 
 if TYPE_CHECKING:
     from ipgraph.extractor.datasets import Dataset
@@ -19,7 +21,24 @@ if TYPE_CHECKING:
     from ipgraph.graphstore.runs import RunDirectory
     from ipgraph.graphstore.store import Store
 
-app = typer.Typer(no_args_is_help=True, help="Extract influence patterns and put them into the graph store.")
+
+class _Kinds(TyperGroup):
+    """The group of what can be ingested, which says how a dataset is named."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return a command; raises UsageError for a name that is none."""
+        if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            commands = ", ".join(nearest_first(args[0], self.list_commands(ctx)))
+            raise UsageError(
+                f"there is no `ipgraph ingest {args[0]}`; valid, nearest first: {commands}; a dataset is "
+                "named by `ipgraph ingest dataset NAME|FILE`"
+            )
+        return super().resolve_command(ctx, args)
+
+
+app = typer.Typer(
+    cls=_Kinds, no_args_is_help=True, help="Extract influence patterns and put them into the graph store."
+)
 
 DatasetArgument = Annotated[
     str,

@@ -192,9 +192,10 @@ def _weights(name: str, folder: str, commit: str | None, architecture: str, dtyp
         raise IpgraphError(
             f"the weights of model {name!r} could not be read: {_first_line(error)}"
         ) from error
-    if missing := sorted(set(found["missing_keys"]) - _one_bias(module, found["missing_keys"])):
+    missing = set(found["missing_keys"])
+    if lacking := sorted(missing - _one_bias(module, missing)):
         raise IpgraphError(
-            f"model {name!r} lacks {len(missing)} of the weights of a {architecture}, such as {missing[0]}; "
+            f"model {name!r} lacks {len(lacking)} of the weights of a {architecture}, such as {lacking[0]}; "
             "they would be random: name a model that was trained as one"
         )
     return module.eval().requires_grad_(False)

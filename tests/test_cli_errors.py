@@ -91,6 +91,8 @@ def test_an_error_of_ours_alone_keeps_its_traceback() -> None:
         (("extract", "sva-obj", "--limit", "0"), 2, "limit"),
         (("show", "nothing"), 2, "ipgraph.db; make one by `ipgraph ingest dataset sva-obj --store"),
         (("report", "nonsense"), 2, "nonsense"),
+        (("ingest", "sva-obj"), 2, "a dataset is named by `ipgraph ingest dataset NAME|FILE`"),
+        (("ingest", "datset", "sva-obj"), 2, "no `ipgraph ingest datset`; valid, nearest first: dataset, "),
         (("store", "info", "--store", "empty.jsonl"), 2, "empty.jsonl"),
     ],
 )
