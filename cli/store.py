@@ -43,7 +43,8 @@ def check(
     if problems:
         raise IpgraphError(f"{len(problems)} problems in {location}")
     typer.echo(
-        f"{location} is sound: {len(stored)} runs, {len(directories)} of them compared with {runs_dir}",
+        f"{location} is sound: {len(stored)} {'run' if len(stored) == 1 else 'runs'}, {len(directories)} of them "
+        f"compared with {runs_dir}",
         err=output != "table",
     )
 
