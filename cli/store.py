@@ -42,9 +42,9 @@ def check(
         render([rows_table(["where", "what"], rows, "Problems")], output)
     if problems:
         raise IpgraphError(f"{len(problems)} problems in {location}")
+    runs = "1 run" if len(stored) == 1 else f"{len(stored)} runs"
     typer.echo(
-        f"{location} is sound: {len(stored)} {'run' if len(stored) == 1 else 'runs'}, {len(directories)} of them "
-        f"compared with {runs_dir}",
+        f"{location} is sound: {runs}, {len(directories)} of them compared with {runs_dir}",
         err=output != "table",
     )
 
