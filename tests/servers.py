@@ -39,6 +39,12 @@ class Login:
     server: "Server | None" = None
     """The server, if it is ours to kill."""
 
+    def ours(self) -> "Server":
+        """Return the server to stop or kill; skip the test where it is somebody else's."""
+        if self.server is None:
+            missing("neo4j", "only a server of the tests' own is killed: set IPGRAPH_NEO4J_LAUNCHER alone")
+        return self.server
+
     @property
     def environment(self) -> dict[str, str]:
         """The variables by which ipgraph logs in."""

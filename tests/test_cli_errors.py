@@ -109,6 +109,14 @@ def test_bad_input(
     assert message in " ".join(result.stderr.replace("│", " ").split())
 
 
+def refusals(address: str) -> list[str]:
+    """Return what is said to reading from and writing to a store that is refused, and makes no file."""
+    commands = (("run", "list"), ("ingest", "dataset", "sva-obj", *FAST))
+    said = [invoke(*arguments, "--store", address, code=2).stderr for arguments in commands]
+    assert list(Path.cwd().iterdir()) == []
+    return said
+
+
 @pytest.mark.parametrize(
     "address", ["http://127.0.0.1:1", "bolt:/127.0.0.1:7687", "neo4js://h:7687", "file:///x.db"]
 )
@@ -116,13 +124,11 @@ def test_an_address_that_is_no_servers_is_no_file_either(
     address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for arguments in (("run", "list"), ("ingest", "dataset", "sva-obj", *FAST)):
-        error = invoke(*arguments, "--store", address, code=2).stderr
+    for error in refusals(address):
         assert error.startswith(
             f"error: no store is at an address that begins with {address.partition(':')[0]}:/;"
         )
         assert "bolt://, bolt+s://" in error
-    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("address", ["localhost:7687", "127.0.0.1:7687", "bolt:h:7687", "neo4j+ssc:h"])
@@ -130,10 +136,8 @@ def test_a_servers_address_without_its_scheme_is_no_file(
     address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for arguments in (("run", "list"), ("ingest", "dataset", "sva-obj", *FAST)):
-        error = invoke(*arguments, "--store", address, code=2).stderr
+    for error in refusals(address):
         assert f"'{address}' looks like a server's address, which begins with bolt:// or neo4j://" in error
-    assert list(tmp_path.iterdir()) == []
     assert invoke("run", "list", "--store", f"./{address}").exit_code == 0
 
 

@@ -8,7 +8,6 @@ import neo4j
 import pytest
 from fixtures import make_measures
 from neo4j_clients import Stopped, batch_ends, stop_after
-from requirements import missing
 from servers import Login
 from stores import counts, due
 
@@ -104,9 +103,7 @@ def test_graph_values_become_plain_ones(neo4j_server: Login, run: RunDirectory) 
 def test_an_offline_import_of_an_exported_store_is_the_store(
     neo4j_server: Login, run: RunDirectory, other: RunDirectory, tmp_path: Path
 ) -> None:
-    server = neo4j_server.server
-    if server is None:
-        missing("neo4j", "only a server of the tests' own is stopped: set IPGRAPH_NEO4J_LAUNCHER alone")
+    server = neo4j_server.ours()
     files = tmp_path / "files"
     with open_store(tmp_path / "store.db") as embedded:
         embedded.add([run, other])

@@ -11,7 +11,6 @@ import pytest
 from fixtures import make_measures, make_run
 from neo4j_clients import SMALL_BATCH, Stopped, batch_ends, loader, stop_after
 from proxies import Moment, cutting
-from requirements import missing
 from servers import Login
 from stores import counts, due
 
@@ -126,9 +125,7 @@ def test_a_commit_whose_answer_is_lost_is_neither_lost_nor_doubled(
 def test_a_server_killed_in_the_middle_of_a_load_and_restarted_ends_with_the_same_graph(
     neo4j_server: Login, run: RunDirectory, small_batches: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server = neo4j_server.server
-    if server is None:
-        missing("neo4j", "only a server of the tests' own is killed: set IPGRAPH_NEO4J_LAUNCHER alone")
+    server = neo4j_server.ours()
     monkeypatch.setattr(neo4j_connect, "RETRY_SECONDS", 300.0)
     restarts: list[threading.Thread] = []
 
@@ -150,9 +147,7 @@ def test_a_server_killed_in_the_middle_of_a_load_and_restarted_ends_with_the_sam
 def test_ctrl_c_ends_a_load_that_waits_for_a_server_that_is_down(
     neo4j_server: Login, root: Path, tmp_path: Path
 ) -> None:
-    server = neo4j_server.server
-    if server is None:
-        missing("neo4j", "only a server of the tests' own is killed: set IPGRAPH_NEO4J_LAUNCHER alone")
+    server = neo4j_server.ours()
     run = make_run(root, seed=4)
     with (tmp_path / "errors").open("w") as errors:
         client = loader(neo4j_server.uri, run, stderr=errors)
@@ -228,9 +223,7 @@ def test_a_removal_by_another_client_is_noticed(
 def test_a_server_that_stays_away_ends_a_loading_which_the_next_one_goes_on_with(
     neo4j_server: Login, run: RunDirectory, small_batches: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server = neo4j_server.server
-    if server is None:
-        missing("neo4j", "only a server of the tests' own is killed: set IPGRAPH_NEO4J_LAUNCHER alone")
+    server = neo4j_server.ours()
     monkeypatch.setattr(neo4j_connect, "RETRY_SECONDS", 2.0)
     killed: list[int] = []
 
