@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len, set_cell_size
+
 from ipgraph.graphstore.schema import parse_label
 from ipgraph.queries.labels import SKIP, hops
 
@@ -87,7 +89,7 @@ def draw(tokens: Sequence[str], paths: Sequence[Path], width: int | None = None)
     layers = range(max((hop.layer for hop in found), default=0), 0, -1)
     into = {layer: [hop for hop in found if hop.layer == layer] for layer in layers}
     met = {position for hop in found for position in (hop.source, hop.target)} | {p.position for p in paths}
-    best = [NARROWEST, *(_length(t) + 1 for t in (*tokens, *(_total(path) for path in paths)))]
+    best = [NARROWEST, *(cell_len(t) + 1 for t in (*tokens, *(_total(path) for path in paths)))]
     least = max([TIGHTEST, *(_bundle(hops) + 1 for hops in into.values())])
     grid = _Grid(_columns(len(tokens), sorted(met), width, max(best), least))
     for layer in layers:
@@ -259,18 +261,9 @@ def _total(path: Path) -> str:
     return f"{path.total_influence:+.3f}"
 
 
-def _length(text: str) -> int:
-    """Return how many columns a text takes; Chinese letters and the like take two."""
-    from rich.cells import cell_len
-
-    return cell_len(text)
-
-
 def _fitting(text: str, room: int) -> str:
     """Return as much of a text as fits into so many columns."""
-    from rich.cells import set_cell_size
-
-    return text if _length(text) <= room else set_cell_size(text, room - 1).rstrip() + "…"
+    return text if cell_len(text) <= room else set_cell_size(text, room - 1).rstrip() + "…"
 
 
 def _line(cell: Cell, reach: int, signs: Signs, *, dashed: bool = False) -> None:
@@ -281,7 +274,7 @@ def _line(cell: Cell, reach: int, signs: Signs, *, dashed: bool = False) -> None
 
 def _write(row: Row, column: int, text: str, signs: Signs = NONE) -> None:
     for character in text:
-        cells = [character] if (size := _length(character)) == 1 else [character, ""][:size]
+        cells = [character, ""][: cell_len(character)]  # Chinese letters and the like take two columns
         if not cells and (before := row[column - 1].text) is not None:
             row[column - 1].text = before + character  # an accent, which takes no column
         for part in cells:
@@ -290,7 +283,7 @@ def _write(row: Row, column: int, text: str, signs: Signs = NONE) -> None:
 
 
 def _centre(row: Row, column: int, text: str, signs: Signs = NONE) -> None:
-    _write(row, column - _length(text) // 2, text, signs)
+    _write(row, column - cell_len(text) // 2, text, signs)
 
 
 def _character(cell: Cell) -> tuple[str, str]:

@@ -91,8 +91,7 @@ def draw(
     One panel an INSTANCE and --run; or, with --condition, one panel a condition, where an edge's width is the
     share of its instances.
     """
-    from ipgraph.cli.figures import flow, style
-    from ipgraph.cli.figures.diagram import MIN_SHARE
+    from ipgraph.cli.figures import flow, gather, style
     from ipgraph.queries.binding import resolve_run
     from ipgraph.queries.running import opened
 
@@ -110,10 +109,9 @@ def draw(
         if instances:
             drawn = _of_instances(graph, runs, instances, chosen, threshold)
         else:
-            least = MIN_SHARE if min_share is None else min_share
-            drawn = _of_conditions(graph, runs, condition or (), subtask, (chosen, threshold, least))
+            drawn = _of_conditions(graph, runs, condition or (), subtask, (chosen, threshold, min_share))
     what = ", ".join(filter(None, [subtask, *(instances or condition or ())]))
-    about = f"runs {', '.join(r.id for r in runs)}: {what or 'all instances'}"
+    about = f"runs {', '.join(r.id for r in runs)}: {what or gather.ALL}"
     style.save(flow.draw(drawn, width), output, about)
     typer.echo(f"wrote {output}")
 
@@ -136,17 +134,19 @@ def _of_conditions(
     runs: "Sequence[Run]",
     conditions: Sequence[str],
     subtask: str,
-    how: "tuple[Level | None, float, float]",
+    how: "tuple[Level | None, float, float | None]",
 ) -> "list[Diagram]":
-    from ipgraph.cli.figures.diagram import of_condition
-    from ipgraph.cli.figures.gather import load_sentences
+    from ipgraph.cli.figures.diagram import MIN_SHARE, of_condition
+    from ipgraph.cli.figures.gather import ALL, load_sentences, scope_name
 
+    level, threshold, asked = how
+    least = MIN_SHARE if asked is None else asked
     drawn = []
     for condition in conditions:
-        title = " ".join(filter(None, [subtask, condition])) or "all instances"
+        title = scope_name(subtask, condition) or ALL
         for run in runs:
             sentences = load_sentences(store, run, subtask=subtask, condition=condition)
-            drawn.append(_named(of_condition(sentences, title, *how), run, runs))
+            drawn.append(_named(of_condition(sentences, title, level, threshold, least), run, runs))
     return drawn
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ipgraph.cli.ingest import add_to, extract_run
+from ipgraph.cli.ingest import add_to, extract_run, usable_store
 from ipgraph.cli.options import Extraction, FormatOption, Selection, StoreOption, takes
 from ipgraph.cli.progress import progress
 from ipgraph.graphstore.errors import UsageError
@@ -73,10 +73,7 @@ def evaluate(
     output: FormatOption = "table",
 ) -> None:
     """Evaluate a run's patterns beside other methods: ablated accuracy, concentration, alignment, entropy."""
-    from ipgraph.graphstore.store import open_store
-
-    with open_store(store) as opened:
-        opened.runs()  # a store that cannot be used is found out before the work, not after
+    with usable_store(store) as opened:
         run, model = _run_and_model(context, target, extraction, selection)
         measures = _measure(run, model, asked, extraction, selection.seed)
         add_to([run], opened)

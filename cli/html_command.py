@@ -109,6 +109,7 @@ def _flows(sentences: "list[Sentence]", instances: int) -> "Iterator[Illustratio
     """Yield the patterns of the commonest structure by condition."""
     from ipgraph.cli.figures import flow
     from ipgraph.cli.figures.diagram import of_condition, structures
+    from ipgraph.cli.figures.gather import scope_name
     from ipgraph.cli.figures.page import Illustration
     from ipgraph.cli.figures.style import svg
 
@@ -119,7 +120,7 @@ def _flows(sentences: "list[Sentence]", instances: int) -> "Iterator[Illustratio
     every = sorted({(s.subtask, s.condition) for s in alike})
     conditions = every[:PANELS]
     panels = [
-        of_condition([s for s in alike if (s.subtask, s.condition) == key], " ".join(key).strip())
+        of_condition([s for s in alike if (s.subtask, s.condition) == key], scope_name(*key))
         for key in conditions
     ]
     caption = (

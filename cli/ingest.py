@@ -109,14 +109,22 @@ def _ingest(
     dataset: "str | Dataset", extraction: Extraction, selection: Selection, store: str | None, then: str
 ) -> None:
     from ipgraph.cli.summary import print_summary
-    from ipgraph.graphstore.store import open_store
 
-    with open_store(store) as opened:
-        opened.runs()  # a store that cannot be used is found out before hours of work, not after
+    with usable_store(store) as opened:
         run, extracting = extract_run(dataset, extraction, selection)
         location, _, loading = add_to([run], opened)
     option = f" --store {store}" if store not in (None, os.environ.get("IPGRAPH_STORE")) else ""
     print_summary(run, f"{extracting}, loading {loading:.1f} s", location, then.format(run=run.id) + option)
+
+
+@contextmanager
+def usable_store(store: str | None) -> "Iterator[Store]":
+    """Open a store for what is still to be computed: one that cannot be used is found out before."""
+    from ipgraph.graphstore.store import open_store
+
+    with open_store(store) as opened:
+        opened.runs()
+        yield opened
 
 
 def extract_run(

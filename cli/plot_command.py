@@ -40,13 +40,13 @@ def skip_share(
     store: StoreOption = None,
 ) -> None:
     """Plot how often patterns take the skip connection in each layer, with 95% intervals over instances."""
-    from ipgraph.cli.figures import plots, points, style
+    from ipgraph.cli.figures import gather, plots, points, style
 
     with _opened(store, run, output) as (graph, chosen):
         scope = {"subtask": subtask, "condition": condition}
         series = points.skip_shares(graph, chosen, by=by or "", seed=seed, **scope)
     figure = plots.skip_share(series, width or style.COLUMN)
-    _write(figure, output, chosen, of=points.scope_name(subtask, condition))
+    _write(figure, output, chosen, of=gather.scope_name(subtask, condition))
 
 
 @app.command()
@@ -64,12 +64,12 @@ def heads(
     store: StoreOption = None,
 ) -> None:
     """Plot which share of the patterns passes each attention head: layers upward, heads numbered from 1."""
-    from ipgraph.cli.figures import plots, points
+    from ipgraph.cli.figures import gather, plots, points
 
     with _opened(store, run, output) as (graph, chosen):
         maps = [
             points.head_map(
-                graph, chosen, role=r, condition=c, subtask=subtask, title=points.scope_name(r, subtask, c)
+                graph, chosen, role=r, condition=c, subtask=subtask, title=gather.scope_name(r, subtask, c)
             )
             for r in role or [""]
             for c in condition or [""]
@@ -88,11 +88,11 @@ def margins(
     store: StoreOption = None,
 ) -> None:
     """Plot how close the choices were: the share of choices with at most a given margin, layer by layer."""
-    from ipgraph.cli.figures import plots, points
+    from ipgraph.cli.figures import gather, plots, points
 
     with _opened(store, run, output) as (graph, chosen):
         panels = points.margin_panels(graph, chosen, subtask=subtask, condition=condition)
-    of = points.scope_name(subtask, condition)
+    of = gather.scope_name(subtask, condition)
     if not panels:
         why = " of this subtask and condition" if of else ": no step had two candidates"
         raise UsageError(f"run {chosen.id} has no choices with a margin{why}")

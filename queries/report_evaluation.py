@@ -8,7 +8,6 @@ from ipgraph.queries.evaluated import (
     SHORT,
     Column,
     Evaluated,
-    Figure,
     cypher_of,
     evaluated_runs,
     task_columns,
@@ -202,19 +201,23 @@ def figures_table(title: str, rows: Iterable[Row], tasks: Sequence[Column], note
 
     The note begins with how many instances are behind each task's figures.
     """
-    found = [(row.label, [task.figure(*row[1:]) for task in tasks]) for row in rows]
-    found = [(label, figures) for label, figures in found if any(figures)]
-    cells: list[list[object]] = [[label, *figures] for label, figures in found]
+    cells: list[list[object]] = []
+    behind: list[set[int]] = [set() for _ in tasks]
+    for row in rows:
+        figures = [task.figure(*row[1:]) for task in tasks]
+        if any(figures):
+            cells.append([row.label, *figures])
+        for counts, figure in zip(behind, figures, strict=True):
+            if figure:
+                counts.add(figure.instances)
     columns = (text("figure"), *(text(task.name) for task in tasks))
-    behind = zip(tasks, zip(*(figures for _, figures in found), strict=True), strict=False)
-    counts = [f"{task.name} {_instances(figures)}" for task, figures in behind if any(figures)]
-    said = f"instances: {', '.join(counts)}; {note}" if counts else note
-    return Table(title, columns, cells, said, cypher_of(tasks))
+    said = [f"{task.name} {_instances(counts)}" for task, counts in zip(tasks, behind, strict=True) if counts]
+    whole = f"instances: {', '.join(said)}; {note}" if said else note
+    return Table(title, columns, cells, whole, cypher_of(tasks))
 
 
-def _instances(figures: Iterable[Figure | None]) -> str:
+def _instances(counts: set[int]) -> str:
     """Return how many instances are behind figures: `200`, or `180 to 200`."""
-    counts = {figure.instances for figure in figures if figure}
     return " to ".join(f"{n:,}" for n in sorted({min(counts), max(counts)}))
 
 

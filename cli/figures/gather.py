@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 EVERY = 10**9
 """A limit that leaves nothing out."""
+ALL = "all instances"
+"""What a figure is of that is restricted to nothing."""
 
 Record = dict[str, Any]
 
@@ -31,6 +33,11 @@ _SAME = (
     "target",
 )
 """The fields of a Sentence that are called so in the rows too."""
+
+
+def scope_name(*names: str) -> str:
+    """Return what a figure is restricted to (a role, subtask, condition; empty ones not), in words."""
+    return " ".join(filter(None, names))
 
 
 def levels(run: Run) -> list[Level]:

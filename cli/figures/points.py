@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from ipgraph.cli.figures.gather import EVERY, levels
+from ipgraph.cli.figures.gather import ALL, EVERY, levels, scope_name
 from ipgraph.cli.figures.plots import HeadMap, Point, Series
 from ipgraph.graphstore.errors import UsageError
 from ipgraph.graphstore.schema import Run
@@ -14,7 +14,6 @@ from ipgraph.queries.bootstrap import ratio_interval
 if TYPE_CHECKING:
     from ipgraph.graphstore.store import Store
 
-ALL = "all instances"
 Grouping = Literal["", "subtask", "condition"]
 Rows = Iterable[dict[str, Any]]
 
@@ -35,11 +34,6 @@ def skip_shares(
     if not counts:
         raise UsageError(f"run {run.id} has no patterns of this subtask and condition")
     return [Series(group, _shares(counts[group], seed)) for group in sorted(counts)]
-
-
-def scope_name(*names: str) -> str:
-    """Return what a figure is restricted to (a role, subtask, condition; empty ones not), in words."""
-    return " ".join(filter(None, names))
 
 
 def _shares(by_layer: dict[int, list[tuple[int, int]]], seed: int) -> tuple[Point, ...]:
@@ -84,9 +78,8 @@ def margin_panels(
             for row in rows
         ]
         if series:
-            panels.append(
-                (", ".join(filter(None, [f"{level} level", scope_name(subtask, condition)])), series)
-            )
+            title = ", ".join(filter(None, [f"{level} level", scope_name(subtask, condition)]))
+            panels.append((title, series))
     return panels
 
 

@@ -105,15 +105,14 @@ def _spread(figure: "Figure", labels: "Sequence[Labelled]") -> None:
     taken = [legend.get_window_extent() for axes in figure.axes if (legend := axes.get_legend())]
     taken += [_mark(label, point) for label, point in labels]
     spots = [_screen(label, point.x, point.value) for label, point in labels]
-    for index, (label, _) in enumerate(labels):
+    for (label, _), own in zip(labels, spots, strict=True):
         beside = [spot for (other, _), spot in zip(labels, spots, strict=True) if other.axes is label.axes]
-
-        def cost(place: Place, label: "Annotation" = label, own: Spot = spots[index]) -> float:
-            return _covered(label, place, taken) + MISLEADING * _misleads(label, own, beside)  # noqa: B023
-
-        best = min(PLACES, key=cost)
+        best = min(
+            PLACES,
+            key=lambda place: _covered(label, place, taken) + MISLEADING * _misleads(label, own, beside),
+        )
         _covered(label, best, taken)
-        is_far = abs(best[1]) > NEAR or _misleads(label, spots[index], beside)
+        is_far = abs(best[1]) > NEAR or _misleads(label, own, beside)
         label.arrow_patch.set_visible(is_far)  # type: ignore[union-attr]
         taken.append(_box(label))
 
