@@ -10,7 +10,9 @@ from tempfile import TemporaryDirectory
 
 from measure import print_table
 
-from ipgraph.extractor import evaluate, extract, load_model
+from ipgraph.extractor.evaluation.evaluate import evaluate
+from ipgraph.extractor.extraction.extract import extract
+from ipgraph.extractor.models.loading import load_model
 
 
 def main() -> None:

@@ -23,13 +23,13 @@ import psutil
 from measure import machine, median_seconds
 from pyarrow import csv
 from scaled_run import INSTANCES, demo_run, scaled_run
-from servers import Server
+from support.servers import Server
 from template_times import template_seconds
 
-from ipgraph.graphstore.export import export
-from ipgraph.graphstore.export_csv import ARGUMENTS
-from ipgraph.graphstore.runs import RunDirectory
-from ipgraph.graphstore.store import open_store
+from ipgraph.graphstore.export.export import export
+from ipgraph.graphstore.export.neo4j_admin import ARGUMENTS
+from ipgraph.graphstore.opening import open_store
+from ipgraph.graphstore.runs.directory import RunDirectory
 
 IPGRAPH = Path(sys.executable).parent / "ipgraph"
 TENTH = 10

@@ -17,9 +17,9 @@ from published import Network, refine
 from torch import Tensor
 from transformers import BertConfig, BertForMaskedLM
 
-from ipgraph.extractor.adapter import bert_adapter
-from ipgraph.extractor.gpr import refine_attention, refine_embeddings
-from ipgraph.extractor.trace import Batch, Line, Trace
+from ipgraph.extractor.methods.patterns.guided import refine_attention, refine_embeddings
+from ipgraph.extractor.models.adapter import bert_adapter
+from ipgraph.extractor.tracing.trace import Batch, Line, Trace
 
 CORRECT, WRONG, BASELINE = 7, 8, 4
 

@@ -12,8 +12,8 @@ from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
-from ipgraph.graphstore.runs import SHARD_INSTANCES, RunDirectory, Shard
-from ipgraph.graphstore.schema import Evaluation, Instance, Pattern, Step
+from ipgraph.graphstore.runs.directory import SHARD_INSTANCES, RunDirectory, Shard
+from ipgraph.graphstore.schema.records import Evaluation, Instance, Pattern, Step
 
 INSTANCES = 6600
 Example = tuple[Instance, Evaluation, list[Pattern], dict[str, list[Step]]]
@@ -31,7 +31,7 @@ def main() -> None:
 
 def demo_run(folder: Path, sentences: int = 100) -> RunDirectory:
     """Return the demo model's run on sva-obj, computed unless it is there."""
-    from ipgraph.extractor import extract
+    from ipgraph.extractor.extraction.extract import extract
 
     return extract("demo", "sva-obj", runs_dir=folder, limit=sentences)
 

@@ -5,9 +5,10 @@ from typing import Any
 
 from measure import medians_in_turn
 
-from ipgraph.graphstore.schema import Run
-from ipgraph.graphstore.store import Store
-from ipgraph.queries import run_template, templates
+from ipgraph.graphstore.schema.records import Run
+from ipgraph.graphstore.store.protocol import Store
+from ipgraph.queries.language.registry import templates
+from ipgraph.queries.language.running import run_template
 
 SUBPATHS = ("shared-subpaths", "shared-subpaths-by-role", "shared-subpaths-by-target")
 _ASKED: dict[str, Any] = {

@@ -7,21 +7,29 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from ipgraph.cli import (
+from ipgraph.cli.commands import (
     cite,
     dataset,
-    draw_command,
     evaluate,
-    html_command,
     ingest,
-    plot_command,
     query,
     report,
-    runs,
     show,
     store,
 )
-from ipgraph.graphstore.errors import IpgraphError
+from ipgraph.cli.commands import (
+    draw as draw_command,
+)
+from ipgraph.cli.commands import (
+    html as html_command,
+)
+from ipgraph.cli.commands import (
+    plot as plot_command,
+)
+from ipgraph.cli.commands import (
+    run as runs,
+)
+from ipgraph.graphstore.common.errors import IpgraphError
 
 ORDER = (
     *("ingest", "extract", "evaluate", "report", "query", "show", "draw", "plot"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ipgraph.cli.render import console
 
 if TYPE_CHECKING:
-    from ipgraph.graphstore.store import Progress
+    from ipgraph.graphstore.store.protocol import Progress
 
 
 @contextmanager

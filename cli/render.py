@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-    from ipgraph.queries.tables import Table
+    from ipgraph.queries.reports.tables import Table
 
 Format = Literal["table", "json", "csv", "md"]
 
@@ -100,7 +100,7 @@ def rows_table(
     columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "", note: str = ""
 ) -> "Table":
     """Return a table of any rows: numbers to the right, the floats of a column with the same digits."""
-    from ipgraph.queries.tables import Table, TableColumn
+    from ipgraph.queries.reports.tables import Table, TableColumn
 
     kept = [list(row) for row in rows]
     found = []

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ipgraph.cli.render import console
 
 if TYPE_CHECKING:
-    from ipgraph.graphstore.runs import RunDirectory
+    from ipgraph.graphstore.runs.directory import RunDirectory
 
 REASONS = 5
 """Reasons for skipped rows that are listed, the commonest first."""

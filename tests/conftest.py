@@ -6,17 +6,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from browser import Page, browser
-from fixtures import make_run
-from neo4j_clients import SMALL_BATCH
-from servers import neo4j_server, session_server
+from support.browser import Page, browser
+from support.fixtures import make_run
+from support.neo4j_clients import SMALL_BATCH
+from support.servers import neo4j_server, session_server
 
-from ipgraph.graphstore import neo4j_patterns, neo4j_remove
-from ipgraph.graphstore.runs import RunDirectory
-from ipgraph.graphstore.store import Store, open_store
+from ipgraph.graphstore.opening import open_store
+from ipgraph.graphstore.runs.directory import RunDirectory
+from ipgraph.graphstore.server import patterns as neo4j_patterns
+from ipgraph.graphstore.server import remove as neo4j_remove
+from ipgraph.graphstore.store.protocol import Store
 
 if TYPE_CHECKING:
-    from evaluations import Evaluated
+    from support.evaluations import Evaluated
 
 __all__ = ["neo4j_server", "session_server"]
 
@@ -100,7 +102,7 @@ def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def evaluated(tmp_path_factory: pytest.TempPathFactory) -> "Evaluated":
     """A run of a tiny model with its evaluation."""
-    from evaluations import make_evaluated  # imports torch, which most test files do without
+    from support.evaluations import make_evaluated
 
     return make_evaluated(tmp_path_factory.mktemp("evaluated"))
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ipgraph.graphstore.neo4j_connect import require_version
+from ipgraph.graphstore.server.connection import require_version
 
 COMPOSE = Path(__file__).parent.parent / "docker-compose.yml"
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from cli_runs import Folder, folder, shared_folder
+from support.cli_runs import Folder, folder, shared_folder
 
 __all__ = ["folder", "shared_folder"]
 HEAVY = {"torch", "transformers", "pyarrow", "networkx", "ladybug", "neo4j", "numpy", "matplotlib", "pandas"}

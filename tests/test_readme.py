@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from cli_runs import call
+from support.cli_runs import call
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"

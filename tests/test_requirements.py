@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from requirements import ROOT, missing, neo4j_launcher, shared
+from support.requirements import ROOT, missing, neo4j_launcher, shared
 
 
 @pytest.fixture(autouse=True)

@@ -4,9 +4,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ipgraph.graphstore.errors import UsageError
-from ipgraph.graphstore.schema import LEVELS, Level, parse_label
-from ipgraph.queries import labels
+from ipgraph.graphstore.common.errors import UsageError
+from ipgraph.graphstore.schema.labels import parse_label
+from ipgraph.graphstore.schema.records import LEVELS, Level
+from ipgraph.queries.views import labels
 
 THRESHOLD = 0.05
 """Share of sum |g| below which a word's pattern is left out: the rule of the paper's published code."""

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 
 from ipgraph.cli.figures.plots import Point, Series
 from ipgraph.cli.figures.scatter import Scatter
-from ipgraph.graphstore.errors import unknown
-from ipgraph.graphstore.schema import Level
-from ipgraph.queries.correlation import correlate, pearson
-from ipgraph.queries.evaluated import Column, by_model, one_a_task
+from ipgraph.graphstore.common.errors import unknown
+from ipgraph.graphstore.schema.records import Level
+from ipgraph.queries.reports.correlation import correlate, pearson
+from ipgraph.queries.views.evaluated import Column, by_model, one_a_task
 
 PATHS: tuple[tuple[str, str, Level], ...] = (
     ("Πᵉ", "gpr", "embedding"),

@@ -15,8 +15,8 @@ from ipgraph.cli.figures.diagram import Diagram, Edge
 from ipgraph.cli.figures.legend import TINTS, draw_legend, legend_height
 from ipgraph.cli.figures.pen import DASHES, Pen, Point, extent, short
 from ipgraph.cli.figures.style import INK, RULE, SIGNS, SMALL, TEXT, letter, styled
-from ipgraph.graphstore.errors import UsageError
-from ipgraph.queries.labels import SKIP
+from ipgraph.graphstore.common.errors import UsageError
+from ipgraph.queries.views.labels import SKIP
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

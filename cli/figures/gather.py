@@ -6,11 +6,11 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from ipgraph.cli.figures.diagram import Sentence, Traced
-from ipgraph.graphstore.schema import LEVELS, Level, Run
-from ipgraph.queries import run as query
+from ipgraph.graphstore.schema.records import LEVELS, Level, Run
+from ipgraph.queries.language.running import ask
 
 if TYPE_CHECKING:
-    from ipgraph.graphstore.store import Store
+    from ipgraph.graphstore.store.protocol import Store
 
 EVERY = 10**9
 """A limit that leaves nothing out."""
@@ -47,9 +47,9 @@ def levels(run: Run) -> list[Level]:
 
 def load_sentence(store: "Store", run: Run, instance: str) -> Sentence:
     """Return an instance, by its id, its row's name or the beginning of its id, with its patterns."""
-    about: Record = query("instance", store, run=run.id, instance=instance).records()[0]
+    about: Record = ask("instance", store, run=run.id, instance=instance).records()[0]
     given = {"run": run.id, "instance": about["instance"]}
-    rows = [query("patterns-of-instance", store, level=level, **given) for level in levels(run)]
+    rows = [ask("patterns-of-instance", store, level=level, **given) for level in levels(run)]
     return _sentence(about, [pattern for steps in rows for pattern in _patterns(steps)])
 
 
@@ -60,10 +60,10 @@ def load_sentences(
     scope = {"run": run.id, "subtask": subtask, "condition": condition}
     patterns: dict[str, list[Traced]] = defaultdict(list)
     for level in levels(run):
-        steps: Iterable[Record] = query("pattern-steps", store, level=level, instances=limit, **scope)
+        steps: Iterable[Record] = ask("pattern-steps", store, level=level, instances=limit, **scope)
         for instance, rows in groupby(steps, key=lambda row: str(row["instance"])):
             patterns[instance] += _patterns(rows)
-    about = query("evaluations", store, limit=limit, **scope)
+    about = ask("evaluations", store, limit=limit, **scope)
     return [_sentence(row, patterns[str(row["instance"])]) for row in about]
 
 

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ipgraph.cli.figures.gather import ALL, EVERY, levels, scope_name
 from ipgraph.cli.figures.plots import HeadMap, Point, Series
-from ipgraph.graphstore.errors import UsageError
-from ipgraph.graphstore.schema import Run
-from ipgraph.queries import run as query
-from ipgraph.queries.bootstrap import ratio_interval
+from ipgraph.graphstore.common.bootstrap import ratio_interval
+from ipgraph.graphstore.common.errors import UsageError
+from ipgraph.graphstore.schema.records import Run
+from ipgraph.queries.language.running import ask
 
 if TYPE_CHECKING:
-    from ipgraph.graphstore.store import Store
+    from ipgraph.graphstore.store.protocol import Store
 
 Grouping = Literal["", "subtask", "condition"]
 Rows = Iterable[dict[str, Any]]
@@ -26,7 +26,7 @@ def skip_shares(
 ) -> list[Series]:
     """Return the skip share of each layer with intervals over instances: a series a group, or one of all."""
     scope: dict[str, Any] = {"run": run.id, "subtask": subtask, "condition": condition, "limit": EVERY}
-    rows: Rows = query("skip-share-by-instance", store, **scope)
+    rows: Rows = ask("skip-share-by-instance", store, **scope)
     counts: dict[str, dict[int, list[tuple[int, int]]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
         group = str(row[by]) if by else scope_name(subtask, condition) or ALL
@@ -50,7 +50,7 @@ def head_map(
 ) -> HeadMap:
     """Return what share of the patterns passes each head, of words in a role (of all words where empty)."""
     scope: dict[str, Any] = {"subtask": subtask, "condition": condition, "limit": EVERY}
-    rows: Rows = query("heads-by-traversal", store, run=run.id, role=role, **scope)
+    rows: Rows = ask("heads-by-traversal", store, run=run.id, role=role, **scope)
     shares = {(row["layer"], row["head"]): row["pattern_share"] for row in rows}
     if not shares and (role or subtask or condition):
         what = f"words in the role {role!r}" if role else "patterns"
@@ -66,7 +66,7 @@ def margin_panels(
     scope = {"run": run.id, "subtask": subtask, "condition": condition}
     panels: list[tuple[str, Sequence[Series]]] = []
     for level in levels(run):
-        rows: Rows = query("margins", store, level=level, **scope)
+        rows: Rows = ask("margins", store, level=level, **scope)
         series = [
             Series(
                 str(row["layer"]),

@@ -10,7 +10,7 @@ from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from ipgraph.graphstore.errors import UsageError, lacking
+from ipgraph.graphstore.common.errors import UsageError, lacking
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -5,7 +5,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
-from ipgraph.graphstore.schema import Instance
+from ipgraph.graphstore.schema.records import Instance
 
 Task = Literal["masked-lm", "classifier"]
 MASK = "[MASK]"

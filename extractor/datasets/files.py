@@ -30,7 +30,7 @@ from ipgraph.extractor.datasets.example import (
 )
 from ipgraph.extractor.datasets.rows import SNIFFED, WANTED, BadRow, Fields, Row, read_rows
 from ipgraph.extractor.datasets.words import check_count, read_roles, split_words
-from ipgraph.graphstore.errors import UsageError
+from ipgraph.graphstore.common.errors import UsageError
 
 _SUFFIXES = re.compile(r"(?<=.)(\.(jsonl|ndjson|json|tsv|txt|parquet|gz))+$", re.IGNORECASE)
 _SPECIAL = re.compile(r"\[(CLS|SEP|PAD)\]")

@@ -5,11 +5,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from ipgraph.extractor.datasets import grammar_agreement as agreement
 from ipgraph.extractor.datasets.example import Dataset, DatasetInfo, Example, Task
-from ipgraph.extractor.datasets.grammar import SENTENCES, Grammar, generate
-from ipgraph.extractor.datasets.grammar_sentiment import SENTIMENT
-from ipgraph.graphstore.errors import UsageError, unknown
+from ipgraph.extractor.datasets.grammars import agreement
+from ipgraph.extractor.datasets.grammars.grammar import SENTENCES, Grammar, generate
+from ipgraph.extractor.datasets.grammars.sentiment import SENTIMENT
+from ipgraph.graphstore.common.errors import UsageError, unknown
 
 GRAMMARS: dict[str, Grammar] = {
     grammar.name: grammar

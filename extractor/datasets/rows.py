@@ -23,7 +23,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from ipgraph.graphstore.errors import IpgraphError, UsageError
+from ipgraph.graphstore.common.errors import IpgraphError, UsageError
 
 if TYPE_CHECKING:
     from pyarrow import RecordBatch

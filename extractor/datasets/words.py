@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from ipgraph.extractor.datasets.example import MASK
 from ipgraph.extractor.datasets.rows import BadRow
-from ipgraph.graphstore.schema import ROLE_WIDTH
+from ipgraph.graphstore.schema.labels import ROLE_WIDTH
 
 PUNCT = "punct"
 """Role of punctuation that a loader split off or added."""

@@ -8,9 +8,8 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from ipgraph.extractor.datasets import grammar_words as words
-from ipgraph.extractor.datasets.grammar import Condition, Grammar, Sentence, Slot, draws
-from ipgraph.extractor.datasets.grammar_agreement import (
+from ipgraph.extractor.datasets.grammars import words
+from ipgraph.extractor.datasets.grammars.agreement import (
     ATTRACTOR,
     ATTRACTOR_THE,
     IS_ADJECTIVE,
@@ -21,6 +20,7 @@ from ipgraph.extractor.datasets.grammar_agreement import (
     crossed,
     noun,
 )
+from ipgraph.extractor.datasets.grammars.grammar import Condition, Grammar, Sentence, Slot, draws
 from ipgraph.extractor.datasets.registry import GRAMMARS, GROUPS
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")

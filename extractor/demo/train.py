@@ -18,7 +18,7 @@ import transformers
 from torch.nn.functional import cross_entropy
 from transformers import BertConfig, BertForMaskedLM, BertForSequenceClassification, BertTokenizer
 
-from ipgraph.extractor.datasets.grammar import TARGET, Grammar, Sentence
+from ipgraph.extractor.datasets.grammars.grammar import TARGET, Grammar, Sentence
 from ipgraph.extractor.demo.card import write_card
 from ipgraph.extractor.demo.corpus import (
     agreement_grammars,
@@ -27,7 +27,7 @@ from ipgraph.extractor.demo.corpus import (
     vocabulary,
 )
 from ipgraph.extractor.demo.evaluate import accuracies
-from ipgraph.graphstore.errors import IpgraphError
+from ipgraph.graphstore.common.errors import IpgraphError
 
 SEED = 20211206
 HIDDEN, POSITIONS = 64, 64

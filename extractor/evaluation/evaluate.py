@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ipgraph.extractor.evaluation.ablate import (
+from ipgraph.extractor.evaluation.ablation.accuracy import (
     Ablator,
     guided_ablations,
     pi_plus,
@@ -16,7 +16,7 @@ from ipgraph.extractor.evaluation.ablate import (
     whole_ablations,
 )
 from ipgraph.extractor.evaluation.estimates import Collected, Floats, Ints, estimate
-from ipgraph.extractor.evaluation.guided import Guided, Traced, batches, read
+from ipgraph.extractor.evaluation.instances import Guided, Traced, batches, read
 from ipgraph.extractor.evaluation.metrics import (
     add_alignment,
     add_concentration,
@@ -25,19 +25,19 @@ from ipgraph.extractor.evaluation.metrics import (
     stacked,
 )
 from ipgraph.extractor.evaluation.positions import Paths, entropy_measures
-from ipgraph.extractor.evaluation.search import exhaustive_width
-from ipgraph.extractor.evaluation.searches import Searches, add_searches, add_several
-from ipgraph.extractor.extraction import batch_sentences
-from ipgraph.extractor.gpr import SKIP
-from ipgraph.extractor.memory import told_if_short
-from ipgraph.extractor.methods import METHODS, random_hops, random_paths
-from ipgraph.extractor.models import COMMIT_LENGTH, DEMOS, LoadedModel, load_model
-from ipgraph.extractor.node_scores import FINDERS, Scored
-from ipgraph.extractor.options import Options
-from ipgraph.extractor.sets import EVERY, influence, paths
-from ipgraph.graphstore.errors import UsageError, unknown
-from ipgraph.graphstore.runs import RunDirectory
-from ipgraph.graphstore.schema import Level, Measure
+from ipgraph.extractor.evaluation.searches.figures import Searches, add_searches, add_several
+from ipgraph.extractor.evaluation.searches.wider import exhaustive_width
+from ipgraph.extractor.extraction.extract import batch_sentences
+from ipgraph.extractor.extraction.options import Options
+from ipgraph.extractor.methods.patterns.guided import SKIP
+from ipgraph.extractor.methods.patterns.scored import FINDERS, Scored
+from ipgraph.extractor.methods.registry import METHODS, random_hops, random_paths
+from ipgraph.extractor.models.loading import COMMIT_LENGTH, DEMOS, LoadedModel, load_model
+from ipgraph.extractor.tracing.memory import told_if_short
+from ipgraph.extractor.tracing.sets import EVERY, influence, paths
+from ipgraph.graphstore.common.errors import UsageError, unknown
+from ipgraph.graphstore.runs.directory import RunDirectory
+from ipgraph.graphstore.schema.records import Level, Measure
 
 Progress = Callable[[int, int], None]
 COMPARED = ("attention", "conductance", "internal_influence", "random", "skip_replaced")

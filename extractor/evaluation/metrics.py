@@ -6,13 +6,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from ipgraph.extractor.evaluation.ablation.kept import Nodes
 from ipgraph.extractor.evaluation.estimates import Collected, Key
-from ipgraph.extractor.evaluation.guided import Guided, Traced
-from ipgraph.extractor.evaluation.kept import Nodes
-from ipgraph.extractor.gpr import SKIP
-from ipgraph.extractor.node_scores import attention_at_input
-from ipgraph.graphstore.graph import path_count
-from ipgraph.graphstore.schema import Level
+from ipgraph.extractor.evaluation.instances import Guided, Traced
+from ipgraph.extractor.methods.patterns.guided import SKIP
+from ipgraph.extractor.methods.patterns.scored import attention_at_input
+from ipgraph.graphstore.schema.graph import path_count
+from ipgraph.graphstore.schema.records import Level
 
 SIGNS = {"positive": 1, "negative": -1}
 

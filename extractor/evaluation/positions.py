@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from ipgraph.extractor.evaluation.entropy import pattern_entropy
 from ipgraph.extractor.evaluation.estimates import Floats, Ints, Key, measure, resamples
-from ipgraph.extractor.evaluation.guided import Guided
-from ipgraph.graphstore.schema import Level, Measure, graph_size
+from ipgraph.extractor.evaluation.instances import Guided
+from ipgraph.graphstore.schema.records import Level, Measure, graph_size
 
 Bools = npt.NDArray[np.bool_]
 

@@ -1,0 +1,118 @@
+"""`ipgraph cite`: what a methods section says of a run."""
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import typer
+
+from ipgraph.cli.commands.run import RunArgument, find, flat
+from ipgraph.cli.options import RUNS_DIR, RunsDirOption, StoreOption
+
+if TYPE_CHECKING:
+    from ipgraph.graphstore.schema.records import Measure, Run
+
+PAPER = """\
+@inproceedings{lu2021influence,
+  title     = {Influence Patterns for Explaining Information Flow in {BERT}},
+  author    = {Lu, Kaiji and Wang, Zifan and Mardziel, Piotr and Datta, Anupam},
+  booktitle = {Advances in Neural Information Processing Systems},
+  volume    = {34},
+  year      = {2021},
+  note      = {arXiv:2011.00740}
+}
+"""
+TOOL = """\
+@software{{ipgraph,
+  title   = {{ipgraph: a graph-database-backed explorer of influence patterns}},
+  version = {{{version}}},
+  year    = {{{year}}},
+  note    = {{run {run}}}
+}}
+"""
+LEVELS = {
+    "both": "the embedding and the attention level",
+    "embedding": "the embedding level",
+    "attention": "the attention level",
+}
+QOIS = {
+    "correct-wrong": "the logit of the correct word or class minus that of the wrong one or best other",
+    "positive-negative": "the logit of the positive class minus that of the negative one",
+}
+BASELINES = {
+    "mask": "the embedding of the mask token",
+    "pad": "the embedding of the padding token",
+    "zero": "the zero vector",
+}
+QUADRATURES = {
+    "uniform": "evenly spaced with both ends",
+    "gauss-legendre": "those of Gauss-Legendre quadrature",
+}
+
+
+def cite(run: RunArgument, store: StoreOption = None, runs_dir: RunsDirOption = RUNS_DIR) -> None:
+    """Print what a methods section needs of a run: a paragraph, its evaluation included, settings, BibTeX."""
+    from importlib.metadata import version
+
+    found = find(run, store, runs_dir)
+    record = found.directory.run if found.directory else found.stored
+    assert record is not None  # noqa: S101
+    tool = version("ipgraph")
+    measures = found.directory.measures() if found.directory else _stored_measures(store, record.id)
+    typer.echo(paragraph(record, tool) + evaluation(measures))
+    typer.echo(f"\nWhat determines the numbers:\n{_listing(record.settings)}")
+    typer.echo(f"\nWhere they were computed:\n{_listing(record.environment)}")
+    typer.echo(f"\n{PAPER}\n{TOOL.format(version=tool, year=record.created[:4], run=record.id)}", nl=False)
+
+
+def paragraph(run: "Run", version: str) -> str:
+    """Return a run's method in the words of a paper."""
+    model = "masked language model" if run.task == "masked-lm" else "classifier"
+    return (
+        f"Influence patterns (Lu et al., 2021) of every word were extracted with ipgraph {version} "
+        f"(run {run.id}) from the {model} {run.model_name} "
+        f"({run.layers} layers, {run.heads} heads; {run.model}) "
+        f"on {run.instances} sentences of {run.dataset} ({run.skipped} more could not be used), "
+        f"by {_method(run.method)} at {LEVELS[run.level]}. "
+        f"The quantity of interest is {QOIS[run.qoi]}; the baseline is {BASELINES[run.baseline]}, "
+        f"with {run.n_steps} points between it and the input, {QUADRATURES[run.quadrature]}, in {run.dtype}. "
+        f"{_accuracy(run)}"
+    )
+
+
+def _accuracy(run: "Run") -> str:
+    if run.accuracy is None:
+        return "No sentence has a label; the class that the model predicts stands for it."
+    return f"The model is right on {run.accuracy:.1%} of the sentences that have a label."
+
+
+def evaluation(measures: "Sequence[Measure]") -> str:
+    """Return how a run's patterns were evaluated, in the words of a paper; nothing where they were not."""
+    from ipgraph.queries.reports.evaluation import FIXED
+
+    compared = {measure.method for measure in measures if measure.metric == "ablated_accuracy"}
+    if not compared:
+        return ""
+    others = ", ".join(sorted(name.replace("_", " ") for name in compared - {"gpr", *FIXED}))
+    beside = f", beside {others}" if others else ""
+    seeds = ", ".join(sorted({str(measure.seed) for measure in measures}))
+    return (
+        f" The patterns were evaluated as in section 4 there{beside}; "
+        f"intervals are 95% percentile bootstraps over instances (seed {seeds})."
+    )
+
+
+def _stored_measures(store: str | None, run: str) -> "list[Measure]":
+    from ipgraph.graphstore.opening import open_store
+    from ipgraph.graphstore.store.reading import measures
+
+    with open_store(store) as opened:
+        return measures(opened, run)
+
+
+def _method(name: str) -> str:
+    return "guided pattern refinement" if name == "gpr" else f"the method {name.replace('_', ' ')}"
+
+
+def _listing(data: str) -> str:
+    return "\n".join(f"  {key}: {value}" for key, value in sorted(flat(json.loads(data))))

@@ -1,0 +1,171 @@
+"""`ipgraph draw`: flow diagrams of instances, or of whole conditions, as files for a paper."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ipgraph.cli.options import StoreOption
+from ipgraph.graphstore.common.errors import UsageError, unknown
+
+if TYPE_CHECKING:
+    from ipgraph.cli.figures.diagram import Diagram
+    from ipgraph.graphstore.schema.records import Level, Run
+    from ipgraph.graphstore.store.protocol import Store
+
+OutputOption = Annotated[
+    Path,
+    typer.Option(
+        "--output", "-o", metavar="FILE", help="File to write: .svg, .pdf or .png.", show_default=False
+    ),
+]
+NARROWEST, WIDEST = 1.5, 60.0
+"""Inches that a figure may be wide."""
+
+
+def _checked_width(width: float | None) -> float | None:
+    if width is not None and not NARROWEST <= width <= WIDEST:
+        raise typer.BadParameter(f"{width:g}; a figure is {NARROWEST:g} to {WIDEST:g} inches wide")
+    return width
+
+
+WidthOption = Annotated[
+    float | None,
+    typer.Option(
+        "--width",
+        metavar="INCHES",
+        help="Width of the figure.",
+        show_default="what the figure needs",
+        callback=_checked_width,
+    ),
+]
+RunsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--run",
+        metavar="RUN",
+        help="Run id or its beginning; repeat it to put runs (say, of two methods) side by side.",
+        show_default="the newest complete run",
+    ),
+]
+
+
+def draw(
+    output: OutputOption,
+    instances: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="INSTANCE...", help="Their ids, the beginnings of them, or their rows' own names."
+        ),
+    ] = None,
+    condition: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Draw all instances of a condition as one; repeat it to compare; '' is the whole run."
+        ),
+    ] = None,
+    subtask: Annotated[str, typer.Option(help="With --condition: only instances of this subtask.")] = "",
+    level: Annotated[
+        str, typer.Option(help="embedding or attention.", show_default="attention where the run has it")
+    ] = "",
+    threshold: Annotated[
+        float, typer.Option(min=0, max=1, help="Draw words with at least this share of the sum of |g|.")
+    ] = 0.05,
+    min_share: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="With --condition: draw edges in at least this share of instances.",
+            show_default="0.1",
+        ),
+    ] = None,
+    width: WidthOption = None,
+    run: RunsOption = None,
+    store: StoreOption = None,
+) -> None:
+    """Draw flow diagrams, side by side: words down, layers to the right, skips dashed, heads numbered from 1.
+
+    One panel an INSTANCE and --run; or, with --condition, one panel a condition, where an edge's width is the
+    share of its instances.
+    """
+    from ipgraph.cli.figures import flow, gather, style
+    from ipgraph.queries.language.binding import resolve_run
+    from ipgraph.queries.language.running import opened
+
+    style.check_format(output)
+    style.need_matplotlib()
+    if bool(instances) == bool(condition):
+        raise UsageError(
+            "draw what? Name instances (ipgraph query run instances lists them), or give --condition"
+        )
+    if instances and (subtask or min_share is not None):
+        raise UsageError("--subtask and --min-share go with --condition; leave them out")
+    chosen = _level(level)
+    with opened(store) as graph:
+        runs = list(dict.fromkeys(resolve_run(graph, name) for name in run or [""]))
+        if instances:
+            drawn = _of_instances(graph, runs, instances, chosen, threshold)
+        else:
+            drawn = _of_conditions(graph, runs, condition or (), subtask, (chosen, threshold, min_share))
+    what = ", ".join(filter(None, [subtask, *(instances or condition or ())]))
+    about = f"runs {', '.join(r.id for r in runs)}: {what or gather.ALL}"
+    style.save(flow.draw(drawn, width), output, about)
+    typer.echo(f"wrote {output}")
+
+
+def _of_instances(
+    store: "Store", runs: "Sequence[Run]", instances: Sequence[str], level: "Level | None", threshold: float
+) -> "list[Diagram]":
+    from ipgraph.cli.figures.diagram import of_sentence
+    from ipgraph.cli.figures.gather import load_sentence
+
+    return [
+        _named(of_sentence(load_sentence(store, run, instance), level, threshold), run, runs)
+        for instance in instances
+        for run in runs
+    ]
+
+
+def _of_conditions(
+    store: "Store",
+    runs: "Sequence[Run]",
+    conditions: Sequence[str],
+    subtask: str,
+    how: "tuple[Level | None, float, float | None]",
+) -> "list[Diagram]":
+    from ipgraph.cli.figures.diagram import MIN_SHARE, of_condition
+    from ipgraph.cli.figures.gather import ALL, load_sentences, scope_name
+
+    level, threshold, asked = how
+    least = MIN_SHARE if asked is None else asked
+    drawn = []
+    for condition in conditions:
+        title = scope_name(subtask, condition) or ALL
+        for run in runs:
+            sentences = load_sentences(store, run, subtask=subtask, condition=condition)
+            drawn.append(_named(of_condition(sentences, title, level, threshold, least), run, runs))
+    return drawn
+
+
+def _named(drawn: "Diagram", run: "Run", runs: "Sequence[Run]") -> "Diagram":
+    """Return a diagram that says which of several runs it shows: by method or model, if they differ in it."""
+    if len(runs) == 1:
+        return drawn
+    names = ([r.method for r in runs], [r.model_name for r in runs], [r.id for r in runs])
+    telling = next(name for name in names if len(set(name)) == len(runs))
+    return replace(drawn, title=f"{telling[runs.index(run)]}: {drawn.title}")
+
+
+def _level(text: str) -> "Level | None":
+    """Return the level that an option names; None leaves it to the data."""
+    from ipgraph.graphstore.schema.records import LEVELS
+
+    if text in ("", "finest"):
+        return None
+    for level in LEVELS:
+        if text == level:
+            return level
+    raise unknown("level", text, LEVELS)

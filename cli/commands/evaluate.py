@@ -1,0 +1,153 @@
+"""`ipgraph evaluate`: how well a run's patterns explain its model, beside other methods."""
+
+import re
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ipgraph.cli.commands.ingest import add_to, extract_run, usable_store
+from ipgraph.cli.options import Extraction, FormatOption, Selection, StoreOption, takes
+from ipgraph.cli.progress import progress
+from ipgraph.graphstore.common.errors import UsageError
+
+if TYPE_CHECKING:
+    from ipgraph.extractor.models.loading import LoadedModel
+    from ipgraph.graphstore.runs.directory import RunDirectory
+    from ipgraph.graphstore.schema.records import Measure
+
+_RUN_ID = re.compile("r[0-9a-f]{1,12}")
+_SERVE_ANY_RUN = {"model", "device", "batch_size", "runs_dir", "seed"}
+"""Options of an extraction or selection that an evaluation uses too: where the run's model is now, and how to
+compute; a run's other ones are its own."""
+
+TargetArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATASET|RUN",
+        help="A run (id, its beginning, or directory), or a dataset, which is extracted first.",
+    ),
+]
+
+
+def _option(help_: str, *names: str, **more: Any) -> Any:
+    return typer.Option(*names, help=help_, rich_help_panel="Evaluation", **more)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asked:
+    """The options of an evaluation."""
+
+    methods: Annotated[
+        str,
+        _option(
+            "Methods to compare with: attention, attention_max, conductance, internal_influence, "
+            "internal_influence_l2, random, skip_replaced; or all.",
+            metavar="NAME,...",
+        ),
+    ] = "attention,conductance,internal_influence,random,skip_replaced"
+    nodes_per_layer: Annotated[int, _option("Also keep 1 to so many nodes a layer.", min=1)] = 1
+    beam: Annotated[int, _option("Compare the greedy search with a beam of so many paths.", min=0)] = 0
+    exhaustive: Annotated[
+        bool, _option("Compare it with a search of every path (small models).", "--exhaustive")
+    ] = False
+    random_patterns: Annotated[int, _option("Compare it with so many random paths a word.", min=0)] = 0
+    searched: Annotated[
+        int, _option("Instances that --beam, --exhaustive and --random-patterns look at.", min=1)
+    ] = 20
+    draws: Annotated[int, _option("Random sets of nodes to ablate.", min=2)] = 50
+    resamples: Annotated[int, _option("Bootstrap samples of instances.", min=2)] = 1000
+
+
+@takes("selection", Selection)
+@takes("extraction", Extraction, without="method")
+@takes("asked", Asked)
+def evaluate(
+    context: typer.Context,
+    target: TargetArgument,
+    asked: Asked,
+    extraction: Extraction,
+    selection: Selection,
+    store: StoreOption = None,
+    output: FormatOption = "table",
+) -> None:
+    """Evaluate a run's patterns beside other methods: ablated accuracy, concentration, alignment, entropy."""
+    with usable_store(store) as opened:
+        run, model = _run_and_model(context, target, extraction, selection)
+        measures = _measure(run, model, asked, extraction, selection.seed)
+        add_to([run], opened)
+    _print(run, measures, output)
+
+
+def _run_and_model(
+    context: typer.Context, target: str, extraction: Extraction, selection: Selection
+) -> "tuple[RunDirectory, LoadedModel]":
+    """Return the run that is meant, or the dataset's finished extraction; a built-in dataset's name wins."""
+    from ipgraph.extractor.datasets import names
+    from ipgraph.graphstore.runs.directory import find_run
+
+    is_directory = (Path(target) / "run.json").exists()
+    if not is_directory and (target in names() or not _RUN_ID.fullmatch(target)):
+        from ipgraph.extractor.models.loading import load_model
+
+        wanted = {name: getattr(extraction, name) for name in ("revision", "device", "dtype")}
+        model = load_model(extraction.model, **wanted)
+        return extract_run(target, extraction, selection, model)[0], model
+    given = _given(context)
+    serve = _SERVE_ANY_RUN | ({"revision"} if "model" in given else set())
+    if own := [name for name in given if name not in serve]:
+        raise UsageError(
+            f"--{own[0].replace('_', '-')} is for extracting a dataset, and {target} is a run, which has its "
+            "own; leave it out"
+        )
+    from ipgraph.extractor.evaluation.evaluate import model_of
+
+    run = find_run(extraction.runs_dir, target)
+    name = extraction.model if "model" in given else ""
+    return run, model_of(run, name, extraction.revision, extraction.device)
+
+
+def _given(context: typer.Context) -> list[str]:
+    """Return the options of an extraction or selection that the command line names."""
+    sources = {
+        o.name: context.get_parameter_source(o.name) for o in (*fields(Extraction), *fields(Selection))
+    }
+    return [name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
+
+
+def _measure(
+    run: "RunDirectory", model: "LoadedModel", asked: Asked, extraction: Extraction, seed: int
+) -> "list[Measure]":
+    with progress("evaluating", "sentences") as bar:
+        from ipgraph.extractor.evaluation.evaluate import COMPARABLE
+        from ipgraph.extractor.evaluation.evaluate import evaluate as measure
+        from ipgraph.extractor.evaluation.searches.figures import Searches
+
+        return measure(
+            run,
+            model=model,
+            methods=COMPARABLE if asked.methods == "all" else asked.methods.split(","),
+            searches=Searches(
+                nodes_per_layer=asked.nodes_per_layer,
+                beam=asked.beam,
+                exhaustive=asked.exhaustive,
+                random_patterns=asked.random_patterns,
+                instances=asked.searched,
+            ),
+            draws=asked.draws,
+            repeats=asked.resamples,
+            seed=seed,
+            batch_size=extraction.batch_size,
+            on_progress=bar,
+        )
+
+
+def _print(run: "RunDirectory", measures: "list[Measure]", output: Any) -> None:
+    from ipgraph.cli.render import render
+    from ipgraph.queries.reports.evaluation import optimality_of, table1_of
+    from ipgraph.queries.reports.figure5 import figure5_of
+    from ipgraph.queries.views.evaluated import from_measures
+
+    evaluated = [from_measures(run.run, measures)]
+    render([*table1_of(evaluated), *figure5_of(evaluated), *optimality_of(evaluated)], output)

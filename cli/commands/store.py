@@ -1,0 +1,120 @@
+"""`ipgraph store`: the graph store itself."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from ipgraph.cli.commands.ingest import add_runs
+from ipgraph.cli.options import RUNS_DIR, FormatOption, RunsDirOption, StoreOption
+from ipgraph.cli.progress import progress
+from ipgraph.cli.render import render, rows_table
+from ipgraph.graphstore.common.errors import IpgraphError
+
+app = typer.Typer(no_args_is_help=True, help="The graph store: contents, checks, rebuilding, export.")
+
+
+@app.command()
+def info(store: StoreOption = None, output: FormatOption = "table") -> None:
+    """Show what the store holds: counts of each label and relationship, version, notes."""
+    from ipgraph.graphstore.opening import open_store
+
+    with open_store(store) as opened:
+        rows: list[list[object]] = [[key, value] for key, value in opened.info().items()]
+        render([rows_table(["what", "value"], rows, f"Store {opened.location}")], output)
+
+
+@app.command()
+def check(
+    store: StoreOption = None, runs_dir: RunsDirOption = RUNS_DIR, output: FormatOption = "table"
+) -> None:
+    """Check the store, and compare its runs with their run directories; exit 1 where something is wrong."""
+    from ipgraph.graphstore.opening import open_store
+    from ipgraph.graphstore.runs.directory import list_runs
+
+    with open_store(store) as opened, progress("checking", "patterns") as bar:
+        stored = {run.id for run in opened.runs()}
+        directories = [run for run in list_runs(runs_dir) if run.id in stored]
+        problems = opened.check(directories, bar)
+        location = opened.location
+    if problems or output != "table":
+        rows: list[list[object]] = [[problem.where, problem.what] for problem in problems]
+        render([rows_table(["where", "what"], rows, "Problems")], output)
+    if problems:
+        raise IpgraphError(f"{len(problems)} problems in {location}")
+    runs = "1 run" if len(stored) == 1 else f"{len(stored)} runs"
+    typer.echo(
+        f"{location} is sound: {runs}, {len(directories)} of them compared with {runs_dir}",
+        err=output != "table",
+    )
+
+
+@app.command()
+def push(
+    runs: Annotated[
+        list[str], typer.Argument(metavar="RUN...", help="Run ids, their beginnings, or directories.")
+    ],
+    store: StoreOption = None,
+    runs_dir: RunsDirOption = RUNS_DIR,
+) -> None:
+    """Load existing run directories into the store; a run that is there gets new measures only."""
+    from ipgraph.cli.summary import print_loaded
+    from ipgraph.graphstore.runs.directory import find_run
+
+    directories = [find_run(runs_dir, name) for name in runs]
+    print_loaded(directories, *add_runs(directories, store))
+
+
+@app.command()
+def rebuild(
+    full_graph: Annotated[
+        bool, typer.Option("--full-graph", help="Write every edge, however long the sentences.")
+    ] = False,
+    store: StoreOption = None,
+    runs_dir: RunsDirOption = RUNS_DIR,
+) -> None:
+    """Make the store anew from the run directories; runs that have none are kept from the old store."""
+    from ipgraph.graphstore.opening import open_store
+    from ipgraph.graphstore.runs.directory import list_runs
+
+    directories = [run for run in list_runs(runs_dir) if run.is_complete]
+    with open_store(store) as opened, progress("loading", "patterns") as bar:
+        kept = opened.rebuild(directories, bar, full_graph=full_graph)
+        location = opened.location
+    typer.echo(f"{location}: {len(directories)} runs from {runs_dir}, {len(kept)} kept from the old store")
+
+
+@app.command()
+def export(
+    path: Annotated[Path, typer.Argument(help="File (graphml, json) or folder (neo4j-admin) to write.")],
+    form: Annotated[
+        Literal["graphml", "json", "neo4j-admin"],
+        typer.Option("--format", help="GraphML or JSON for networkx, or CSV for Neo4j's offline import."),
+    ] = "graphml",
+    run: Annotated[
+        list[str] | None,
+        typer.Option("--run", metavar="RUN", help="Only this run; repeat for more.", show_default="all"),
+    ] = None,
+    instance: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--instance",
+            metavar="INSTANCE",
+            help="Only this instance (id, its beginning, or name); repeat for more.",
+            show_default="all",
+        ),
+    ] = None,
+    store: StoreOption = None,
+) -> None:
+    """Write the graph, or some of it, for other programs."""
+    from ipgraph.graphstore.export.export import export as write
+    from ipgraph.graphstore.opening import open_store
+    from ipgraph.graphstore.runs.directory import match_id
+    from ipgraph.queries.language.binding import resolve_instance
+
+    with open_store(store) as opened, progress("exporting", "patterns") as bar:
+        held = [one.id for one in opened.runs()] if run or instance else []
+        runs = [match_id(name, held, opened.location) for name in run] if run else None
+        instances = [resolve_instance(opened, runs or held, name) for name in instance or ()] or None
+        advice = write(opened, path, form, runs=runs, instances=instances, progress=bar)
+    typer.echo(f"{path} written; {advice}")

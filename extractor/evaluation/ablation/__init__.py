@@ -1,0 +1,1 @@
+"""Ablated accuracy: what a model can do with some nodes alone."""

@@ -1,0 +1,130 @@
+"""Ablated accuracy of every method, at the number of nodes that guided patterns keep in each layer."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ipgraph.extractor.evaluation.ablation.forward import Kept, ablated_qoi
+from ipgraph.extractor.evaluation.ablation.kept import (
+    Nodes,
+    drawn,
+    every_node,
+    same_size,
+    skips_replaced,
+    target_column,
+    united,
+)
+from ipgraph.extractor.evaluation.estimates import Collected, Key
+from ipgraph.extractor.evaluation.instances import Traced
+from ipgraph.extractor.methods.patterns.scored import Scored
+from ipgraph.extractor.methods.registry import generators
+from ipgraph.extractor.tracing.sets import paths
+from ipgraph.graphstore.common.errors import IpgraphError
+from ipgraph.graphstore.schema.records import Level
+
+ACCURACY = "ablated_accuracy"
+Ablations = Iterator[tuple[Key, Nodes]]
+
+
+def pi_plus(batch: Traced, level: Level) -> Nodes:
+    """Return the united nodes of the guided patterns of words with total influence >= 0."""
+    choices = None if level == "embedding" else batch.choices
+    return united(paths(batch.positions, choices, batch.trace.heads), batch.positive, batch.trace.size[2])
+
+
+def readings(batch: Traced, nodes: Nodes) -> dict[str, Nodes | None]:
+    """Return the two readings of the target's column: what each adds to the nodes."""
+    return {"dropped": None, "kept": target_column(nodes, batch.trace.batch.target)}
+
+
+def guided_ablations(batch: Traced, level: Level, *, skip_replaced: bool) -> Ablations:
+    """Yield what guided patterns keep, the target's column alone, and every skip replaced by its heads."""
+    own = pi_plus(batch, level)
+    for reading, column in readings(batch, own).items():
+        nodes = own if column is None else own | column
+        yield Key(ACCURACY, "gpr", level, f"target={reading}"), nodes
+        if level == "attention" and skip_replaced:
+            yield Key(ACCURACY, "skip_replaced", level, f"target={reading}"), skips_replaced(nodes)
+    yield Key(ACCURACY, "target_column", level), target_column(own, batch.trace.batch.target)
+
+
+def scored_ablations(batch: Traced, scored: Mapping[str, Scored]) -> Ablations:
+    """Yield what each method that scores nodes keeps: as many as Pi_+, and its own paths alone."""
+    like = pi_plus(batch, "embedding")
+    for name, (positions, scores) in scored.items():
+        natural = united(paths(positions), batch.positive, batch.trace.size[2])
+        joint = scores.masked_fill(~batch.positive[..., None, None], 0).sum(1)
+        for reading, column in readings(batch, like).items():
+            wanted = like if column is None else like | column
+            key = Key(ACCURACY, name, "embedding", f"target={reading}")
+            yield key, same_size(natural, joint, wanted, column)
+            own = natural if column is None else natural | column
+            yield key._replace(variant=f"{key.variant} size=natural"), own
+
+
+def whole_ablations(batch: Traced) -> Ablations:
+    """Yield all nodes and none."""
+    like = pi_plus(batch, "embedding")
+    every = every_node(like, batch.trace.batch.mask)
+    yield Key(ACCURACY, "original", ""), every
+    yield Key(ACCURACY, "nothing", ""), Nodes(torch.zeros_like(every.embeddings))
+
+
+@dataclass(frozen=True)
+class Ablator:
+    """Runs ablations of a batch and collects their accuracies."""
+
+    collected: Collected
+    batch: Traced
+
+    def add(self, ablations: Ablations) -> None:
+        """Add the accuracy and the number of inner nodes of each ablation; all are of one level."""
+        keys, nodes = zip(*ablations, strict=True)
+        hops = None if nodes[0].hops is None else torch.stack([n.hops for n in nodes], 1)
+        qoi = self._qoi(Kept(torch.stack([n.embeddings for n in nodes], 1), hops))
+        right = self._right(qoi)
+        for at, (key, kept) in enumerate(zip(keys, nodes, strict=True)):
+            if key.method == "original":
+                self._require_the_model(qoi[:, at])
+            self.collected.add(key, self.batch.index, right[:, at])
+            inner = kept.embeddings[:, 1:-1].sum((1, 2))
+            inner = inner if kept.hops is None else inner + kept.hops.sum((1, 2, 3))
+            self.collected.add(key._replace(metric="nodes_kept"), self.batch.index, inner.tolist())
+
+    def add_random(self, level: Level, draws: int, seed: int) -> None:
+        """Add the mean accuracy over random draws, and the spread of a draw's accuracy."""
+        like, trace = pi_plus(self.batch, level), self.batch.trace
+        # Positions first: the draws at a sentence's own do not depend on its padding.
+        shape = (trace.size[2], draws, trace.depth, trace.heads + 2)
+        chance = np.stack(
+            [rng.random(shape, np.float32) for rng in generators(self.batch.keys, seed, "ablation")]
+        ).transpose(0, 2, 3, 1, 4)
+        for reading, column in readings(self.batch, like).items():
+            wanted = like if column is None else like | column
+            kept = drawn(wanted, trace.batch.mask, column, torch.from_numpy(chance).to(trace.start.device))
+            right = self._right(self._qoi(kept))
+            note = f"{draws} draws"
+            key = Key(ACCURACY, "random", level, f"target={reading}", note)
+            self.collected.add(key, self.batch.index, right.mean(1))
+            if draws > 1:
+                self.collected.add_draws(key._replace(metric=f"{ACCURACY}_sd"), self.batch.index, right)
+
+    def _qoi(self, kept: Kept) -> Tensor:
+        trace = self.batch.trace
+        return ablated_qoi(trace.adapter, trace.batch, trace.rows, kept)
+
+    def _right(self, qoi: Tensor) -> np.ndarray:
+        wanted = torch.tensor([g.wanted for g in self.batch.guided], device=qoi.device)
+        return (qoi * wanted[:, None] > 0).double().cpu().numpy()
+
+    def _require_the_model(self, qoi: Tensor) -> None:
+        """Raise IpgraphError where the model with every node kept does not give the run's QoI."""
+        for guided, value in zip(self.batch.guided, qoi.tolist(), strict=True):
+            if abs(value - guided.qoi) > 1e-3 * max(1.0, abs(guided.qoi)):
+                raise IpgraphError(
+                    f"the model gives instance {guided.one.instance.id} a QoI of {value:.4f}, and its run "
+                    f"stored {guided.qoi:.4f}: they are not of the same model, type or tokenizer"
+                )

@@ -1,0 +1,1 @@
+"""How good greedy patterns are, beside wider searches."""

@@ -1,0 +1,76 @@
+"""What identifies a run, what is recorded beside it, and the fields of its record."""
+
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ipgraph.extractor.extraction.options import ALGORITHM_VERSION, Options
+from ipgraph.extractor.models.encoding import Encoded
+from ipgraph.extractor.models.loading import LoadedModel
+
+_CREDENTIALS = re.compile(r"://[^/\s]*@")
+
+
+def settings(model: LoadedModel, options: Options, instances: Sequence[Encoded]) -> dict[str, object]:
+    """Return everything that determines a run's numbers: what its id hashes."""
+    content = sha256()
+    for one in instances:
+        content.update(f"{one.instance.id} {' '.join(one.roles)}\n".encode())
+    return {
+        "algorithm_version": ALGORITHM_VERSION,
+        "model": model.digest,
+        "dtype": str(model.dtype).removeprefix("torch."),
+        "instances": content.hexdigest(),
+        **asdict(options),
+    }
+
+
+def fields(model: LoadedModel, options: Options, dataset: str) -> dict[str, Any]:
+    """Return the fields of the run's record that are known before the first shard."""
+    return {
+        "model": model.key,
+        "model_name": model.name,
+        "task": model.task,
+        "dataset": dataset,
+        "dtype": str(model.dtype).removeprefix("torch."),
+        "layers": len(model.adapter.layers),
+        "heads": model.adapter.heads,
+        **asdict(options),
+    }
+
+
+def environment(model: LoadedModel, batch_size: int | str, seed: int) -> dict[str, object]:
+    """Return what is recorded of a run but does not identify it."""
+    device = torch.cuda.get_device_name(model.device) if model.device.type == "cuda" else platform.processor()
+    return {
+        "versions": {name: version(name) for name in ("ipgraph", "torch", "transformers", "numpy")},
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "device": f"{model.device.type} {device}".strip(),
+        "threads": torch.get_num_threads(),
+        "cores": os.cpu_count(),
+        "batch_size": batch_size,
+        "seed": seed,
+        "command": _CREDENTIALS.sub("://...@", " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])),
+        "commit": _commit(),
+    }
+
+
+def _commit() -> str:
+    """Return the git commit of the package's source, "" where it is installed rather than checked out."""
+    git, root = shutil.which("git"), Path(__file__).parents[2]
+    if git is None or not (root / ".git").exists():
+        return ""
+    command = [git, "-C", str(root), "rev-parse", "HEAD"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()  # noqa: S603

@@ -1,0 +1,109 @@
+"""What a run can be asked for: methods, levels, QoI, baselines and quadratures, each by name."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ipgraph.extractor.methods.registry import METHODS
+from ipgraph.extractor.models.loading import LoadedModel
+from ipgraph.extractor.tracing.trace import Line
+from ipgraph.graphstore.common.errors import UsageError, unknown
+from ipgraph.graphstore.schema.records import LEVELS, Level
+
+ALGORITHM_VERSION = 1
+"""Raised only when numbers change: part of every run's id."""
+
+LEVEL_OPTIONS = ("both", *LEVELS)
+QOIS = {
+    "correct-wrong": "logit of the correct form or label minus that of the wrong form or best other class",
+    "positive-negative": "logit of class 1 minus that of class 0 (classifier of two classes)",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What determines a run's numbers beside model, dataset and type."""
+
+    method: str = "gpr"
+    level: str = "both"
+    qoi: str = "correct-wrong"
+    baseline: str = "mask"
+    n_steps: int = 50
+    quadrature: str = "uniform"
+
+    def __post_init__(self) -> None:
+        """Refuse names that do not exist, listing the valid ones."""
+        valid = {
+            "method": METHODS,
+            "level": LEVEL_OPTIONS,
+            "qoi": QOIS,
+            "baseline": BASELINES,
+            "quadrature": QUADRATURES,
+        }
+        for option, names in valid.items():
+            if (name := asdict(self)[option]) not in names:
+                raise unknown(option, name, names)
+        if refused := set(self.levels) - set(METHODS[self.method].levels):
+            (defined,) = METHODS[self.method].levels
+            raise UsageError(
+                f"method {self.method!r} is not defined at the {min(refused)} level; use level {defined!r}"
+            )
+        if self.n_steps < 2:
+            raise UsageError(f"n_steps is {self.n_steps}; the line from baseline to input needs at least 2")
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """The levels asked for."""
+        return tuple(name for name in LEVELS if self.level in (name, "both"))
+
+    def require_for(self, model: LoadedModel) -> None:
+        """Raise UsageError where the QoI is not defined for a model."""
+        if self.qoi == "positive-negative" and model.classes != 2:
+            raise UsageError(
+                f"the QoI 'positive-negative' needs a classifier of two classes; {model.name!r} is none"
+            )
+
+    def line(self, model: LoadedModel) -> Line:
+        """Return the samples of the line from baseline to input."""
+        points, weights = QUADRATURES[self.quadrature](self.n_steps)
+        return Line(*(torch.tensor(x, dtype=model.dtype, device=model.device) for x in (points, weights)))
+
+    def baseline_embedding(self, model: LoadedModel) -> Tensor:
+        """Return the embedding [H] that every word's line starts from."""
+        return BASELINES[self.baseline](model)
+
+
+def _uniform(n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return n uniform points, ends included, of equal weight: the published rule."""
+    return np.linspace(0.0, 1.0, n), np.full(n, 1.0 / n)
+
+
+def _gauss_legendre(n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the n Gauss-Legendre nodes of [0, 1], and the ends, which only the QoI is read at."""
+    nodes, weights = np.polynomial.legendre.leggauss(n)
+    points = np.concatenate([[0.0], (nodes + 1) / 2, [1.0]])
+    return points, np.concatenate([[0.0], weights / weights.sum(), [0.0]])
+
+
+def _word_embedding(token: str) -> Callable[[LoadedModel], Tensor]:
+    def embedding(model: LoadedModel) -> Tensor:
+        index = getattr(model.tokenizer, f"{token}_token_id")
+        if index is None:
+            raise UsageError(f"the tokenizer of model {model.name!r} has no {token} token to start from")
+        return model.adapter.words[index]
+
+    return embedding
+
+
+QUADRATURES: dict[str, Callable[[int], tuple[np.ndarray, np.ndarray]]] = {
+    "uniform": _uniform,
+    "gauss-legendre": _gauss_legendre,
+}
+BASELINES: dict[str, Callable[[LoadedModel], Tensor]] = {
+    "mask": _word_embedding("mask"),
+    "pad": _word_embedding("pad"),
+    "zero": lambda model: torch.zeros_like(model.adapter.words[0]),
+}

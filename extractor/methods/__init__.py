@@ -1,0 +1,1 @@
+"""The methods that explain a model, each by its name."""

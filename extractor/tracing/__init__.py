@@ -1,0 +1,1 @@
+"""A batch traced forward and backward, and tangents moved through its layers."""

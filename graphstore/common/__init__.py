@@ -1,0 +1,1 @@
+"""What every room needs: errors, and the statistics that reports and evaluations share."""

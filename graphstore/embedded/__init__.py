@@ -1,0 +1,1 @@
+"""The embedded store: a LadybugDB database in one file."""

@@ -1,0 +1,233 @@
+"""The embedded store's database file: how it is opened, its tables, and how a changed copy takes its place.
+
+The file is never written to. A change is made in a copy in a fresh folder beside it, under a lock of ours,
+and the finished copy is renamed over the file: whatever happens, a reader finds the old store or the new one.
+"""
+
+import fcntl
+import logging
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import ladybug
+from filelock import FileLock, Timeout
+
+from ipgraph.graphstore.common.errors import IpgraphError, UsageError
+from ipgraph.graphstore.runs.shards import sync
+from ipgraph.graphstore.schema.records import (
+    NODES,
+    RELATIONSHIPS,
+    SCHEMA_VERSION,
+    ColumnType,
+    columns,
+    properties,
+)
+from ipgraph.graphstore.store.protocol import Result, Value
+
+BUFFER_POOL = 1 << 30
+WAIT_SECONDS = 900.0
+"""How long a change waits for another process's change of the same store."""
+
+_TYPES: dict[str, str] = {"string": "STRING", "int": "INT64", "float": "DOUBLE", "bool": "BOOL"}
+_INTERNAL = ("_ID", "_SRC", "_DST")
+"""What the database adds to nodes and relationships: places in the file."""
+_VERSION = "ipgraph schema version "
+
+log = logging.getLogger(__name__)
+
+
+def ladybug_type(kind: ColumnType) -> str:
+    """Return the database's name of a column type."""
+    return _TYPES[kind.removesuffix("[]")] + "[]" * kind.endswith("[]")
+
+
+class Database:
+    """An open database file; a fresh connection runs each query, since one pins what it has run."""
+
+    def __init__(self, path: Path, *, read_only: bool, room: int = 0) -> None:
+        """Open or make a file; `room` is how many bytes it may grow by."""
+        limit = max(1 << 32, 1 << (2 * (path.stat().st_size + room if path.exists() else room)).bit_length())
+        self.database = ladybug.Database(
+            path, read_only=read_only, buffer_pool_size=BUFFER_POOL, max_db_size=limit
+        )
+
+    def read(self, cypher: str, parameters: Mapping[str, Value] | None = None) -> Result:
+        """Run one statement, return its rows as plain Python values; raises the database's RuntimeError."""
+        connection = ladybug.Connection(self.database)
+        try:
+            result = connection.execute(cypher, dict(parameters or {}))
+            names, kinds = result.get_column_names(), result.get_column_data_types()
+            rows = result.get_all()
+            result.close()
+        finally:
+            connection.close()
+        for column, kind in enumerate(kinds):
+            if kind.removesuffix("[]") not in _TYPES.values():
+                for row in rows:
+                    row[column] = _plain(row[column])
+        return Result(names, rows)
+
+    def tables(self) -> dict[str, str]:
+        """Return the comments of the tables, by name."""
+        return dict(self.read("CALL show_tables() RETURN name, comment").rows)  # type: ignore[arg-type]
+
+    def close(self) -> None:
+        """Close the file."""
+        self.database.close()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items() if key not in _INTERNAL}
+    return value
+
+
+def require_schema(database: Database, path: Path) -> None:
+    """Raise UsageError unless the database is a store of this schema version."""
+    comment = database.tables().get("Run")
+    if comment is None or not comment.startswith(_VERSION):
+        raise UsageError(f"{path} is a database, but no store of ipgraph")
+    if (version := comment.removeprefix(_VERSION)) != str(SCHEMA_VERSION):
+        raise UsageError(
+            f"{path} has schema version {version}, and this ipgraph reads version {SCHEMA_VERSION}: "
+            "`ipgraph store rebuild` makes it anew from the run directories"
+        )
+
+
+def create_tables(database: Database) -> None:
+    """Make the schema's tables in an empty database."""
+    for record in NODES:
+        fields = ", ".join(f"{name} {ladybug_type(kind)}" for name, kind in columns(record).items())
+        database.read(f"CREATE NODE TABLE {record.__name__}({fields}, PRIMARY KEY(id))")
+    for kind in RELATIONSHIPS:
+        ends = f"FROM {kind.source.__name__} TO {kind.target.__name__}"
+        fields = "".join(f", {name} {ladybug_type(type_)}" for name, type_ in properties(kind).items())
+        database.read(f"CREATE REL TABLE {kind.name}({ends}{fields})")
+    database.read(f"COMMENT ON TABLE Run IS '{_VERSION}{SCHEMA_VERSION}'")
+
+
+def require_columns(database: Database) -> None:
+    """Raise IpgraphError unless every table has the schema's columns in its order: COPY goes by position."""
+    due = {record.__name__: columns(record) for record in NODES}
+    due |= {kind.name: properties(kind) for kind in RELATIONSHIPS}
+    for table, fields in due.items():
+        found = database.read(f"CALL table_info('{table}') RETURN name, type").rows
+        if found != [[name, ladybug_type(kind)] for name, kind in fields.items()]:
+            raise IpgraphError(f"table {table} has the columns {found}; expected {fields}")
+
+
+@dataclass
+class Change:
+    """A store that is being changed: the copy that will replace it, a folder for what is copied into it."""
+
+    database: Database
+    staging: Path
+    unreadable: Exception | None = None
+    """Why the old file cannot be read: then it is not replaced but set aside under another name."""
+
+
+@contextmanager
+def changed_copy(path: Path, *, fresh: bool = False, room: int = 0) -> Iterator[Change]:
+    """Give a writable copy of a store, which replaces it at the end; `path` is no link.
+
+    `fresh` begins with an empty store instead. Waits for other changes of the store. Leave by an exception,
+    and the store stays as it was; leave by `Unchanged`, and nobody hears of it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(path), tempfile.TemporaryDirectory(prefix="ipgraph-") as staging:
+        _refuse_other_writer(path)
+        for stale in path.parent.glob(f".{path.name}.*.building"):
+            shutil.rmtree(stale, ignore_errors=True)
+        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".building", dir=path.parent))
+        try:
+            yield from _built(path, folder / "store", Path(staging), fresh=fresh, room=room)
+        except (OSError, RuntimeError) as error:
+            raise IpgraphError(f"{path} could not be changed ({error}); it is as it was") from error
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+class Unchanged(Exception):  # noqa: N818 - no error: it ends `changed_copy` without a change
+    """Nothing is to be changed after all."""
+
+
+def _built(path: Path, copy: Path, staging: Path, *, fresh: bool, room: int) -> Iterator[Change]:
+    held = path.stat().st_size if path.exists() else 0
+    fresh = fresh or not path.exists()
+    if not fresh:
+        shutil.copyfile(path, copy)
+    database = Database(copy, read_only=False, room=room + held * fresh)
+    change = Change(database, staging)
+    try:
+        if fresh:
+            create_tables(database)
+        require_columns(database)
+        yield change
+        database.read("CHECKPOINT")
+    except Unchanged:
+        return
+    finally:
+        database.close()
+    if left := [file.name for file in copy.parent.iterdir() if file != copy]:
+        raise IpgraphError(
+            f"the new store is not whole: {', '.join(left)} is left beside it; {path} is as it was"
+        )
+    sync(copy)
+    if change.unreadable:
+        _set_aside(path, change.unreadable)
+    copy.replace(path)
+    sync(path.parent)
+
+
+def _set_aside(path: Path, why: Exception) -> None:
+    names = (f"{path.name}.unreadable{n or ''}" for n in count())
+    aside = next(other for name in names if not (other := path.with_name(name)).exists())
+    path.rename(aside)
+    log.warning("%s; it is set aside as %s", why, aside)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    lock = FileLock(f"{path}.writing")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        log.warning("%s is being changed by another process; waiting for it", path)
+        try:
+            lock.acquire(timeout=WAIT_SECONDS)
+        except Timeout as error:
+            raise IpgraphError(
+                f"{path} has been open for writing elsewhere for {WAIT_SECONDS:.0f} s "
+                f"(lock {lock.lock_file}); try again when that is done"
+            ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _refuse_other_writer(path: Path) -> None:
+    """Raise IpgraphError if another program, which knows nothing of our lock, writes to the file."""
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError as error:
+            raise IpgraphError(f"{path} is open for writing elsewhere; close it there first") from error
+    if Path(f"{path}.wal").exists():
+        raise IpgraphError(
+            f"{path} has a write-ahead log beside it ({path}.wal): another program changed it and did not "
+            "finish; open and close it there, so that nothing is lost"
+        )

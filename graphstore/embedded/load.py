@@ -1,0 +1,169 @@
+"""Loading into the embedded store: COPY from Parquet files, by column name, and only of keys that are absent.
+
+What one run owns is copied straight from its files. Instances and computation graphs are shared between runs:
+those are first written to files that hold only what the store does not.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ipgraph.graphstore.common.errors import IpgraphError
+from ipgraph.graphstore.embedded import source as ladybug_source
+from ipgraph.graphstore.embedded.file import Database
+from ipgraph.graphstore.embedded.source import Source, absent_instances, quoted, row_count
+from ipgraph.graphstore.schema import graph
+from ipgraph.graphstore.schema.arrow import arrow_schema, to_table
+from ipgraph.graphstore.schema.records import (
+    RELATIONSHIPS,
+    Flow,
+    Instance,
+    Measure,
+    Node,
+    Pattern,
+    Run,
+    columns,
+    properties,
+)
+from ipgraph.graphstore.store.protocol import Progress
+from ipgraph.graphstore.store.reading import counts, rows
+
+_KEYED = {kind.name: (*kind.keys, *properties(kind)) for kind in RELATIONSHIPS}
+OWN: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("Pattern", "patterns", tuple(columns(Pattern))),
+    ("EVALUATED", "evaluations", _KEYED["EVALUATED"]),
+    ("PRODUCED", "patterns", ("run", "id")),
+    ("HAS_PATTERN", "patterns", ("instance", "id")),
+    ("THROUGH", "steps", _KEYED["THROUGH"]),
+)
+"""What only one run uses: the database's table, the shards' table, its columns in the database's order."""
+
+
+def load(
+    database: Database,
+    staging: Path,
+    source: Source,
+    *,
+    full_graph: bool = False,
+    progress: Progress | None = None,
+) -> None:
+    """Load runs that the database does not hold; raises IpgraphError if its counts do not add up."""
+    before = counts(database)
+    loading = _Loading(database, staging)
+    held = {str(row["id"]) for row in rows(database, "MATCH (i:Instance) RETURN i.id AS id")}
+    measures = to_table(Measure, source.measures)
+    added = {
+        "Run": loading.copy_tables("Run", [to_table(Run, source.runs)], list(columns(Run))),
+        "Instance": loading.copy_tables("Instance", absent_instances(source, held), list(columns(Instance))),
+        "Measure": loading.copy_tables("Measure", [measures], list(columns(Measure))),
+        "MEASURED": loading.copy_tables("MEASURED", [measures], ("run", "id")),
+        "Node": 0,
+        "FLOWS_TO": 0,
+    }
+    for model in dict.fromkeys(run.model for run in source.runs):
+        nodes, flows = loading.grow_graph(model, source, full_graph=full_graph)
+        added["Node"] += nodes
+        added["FLOWS_TO"] += flows
+    loading.copy_own(source, progress)
+    added |= dict.fromkeys(("Pattern", "PRODUCED", "HAS_PATTERN"), sum(run.patterns for run in source.runs))
+    added["EVALUATED"] = sum(run.instances for run in source.runs)
+    added["THROUGH"] = sum(run.steps for run in source.runs)
+    for name, count in counts(database).items():
+        if count != before[name] + added[name]:
+            raise IpgraphError(f"{name}: {count} rows after loading, expected {before[name]} + {added[name]}")
+
+
+@dataclass(frozen=True)
+class _Loading:
+    database: Database
+    staging: Path
+
+    def copy_files(self, name: str, paths: Sequence[Path], names: Iterable[str]) -> int:
+        """COPY columns of Parquet files into a table; return how many rows they have."""
+        count = sum(map(row_count, paths))
+        if count:
+            files = ", ".join(map(quoted, paths))
+            self.database.read(f"COPY {name} FROM (LOAD FROM [{files}] RETURN {', '.join(names)})")
+        return count
+
+    def copy_tables(self, name: str, tables: Iterable[pa.Table], names: Sequence[str]) -> int:
+        """COPY Arrow tables into a table, by way of a file; return how many rows they have."""
+        count = 0
+        for part in _parts(tables, ladybug_source.ROWS_A_COPY):
+            path = self.staging / f"new-{name}.parquet"
+            pq.write_table(part, path)
+            count += self.copy_files(name, [path], names)
+        return count
+
+    def copy_own(self, source: Source, progress: Progress | None) -> None:
+        """COPY what only these runs use."""
+        done, total = 0, sum(run.patterns for run in source.runs)
+        for part in source.parts():
+            for name, table, names in OWN:
+                rows = self.copy_files(name, part[table], names)
+                done += rows if name == "Pattern" else 0
+            if progress:
+                progress(done, total)
+
+    def grow_graph(self, model: str, source: Source, *, full_graph: bool) -> tuple[int, int]:
+        """Extend a model's graph to the longest sentence; return the numbers of new nodes and edges."""
+        last = rows(
+            self.database, "MATCH (n:Node {model: $model}) RETURN max(n.position) AS last", model=model
+        )
+        held = -1 if last[0]["last"] is None else last[0]["last"]
+        own = [run for run in source.runs if run.model == model]
+        layers, heads, positions = own[0].layers, own[0].heads, max(run.positions for run in own)
+        due = [
+            node for node in graph.nodes(model, layers, heads, positions) if held < 0 or node.position > held
+        ]
+        nodes = self.copy_tables("Node", [to_table(Node, due)], list(columns(Node)))
+        reach = max(graph.FULL_POSITIONS, source.whole.get(model, 0))
+        full = positions if full_graph else min(positions, reach)
+        flows = 0
+        if full > held + 1:
+            tables = graph.flow_tables(model, layers, heads, full, start=held + 1)
+            flows += self.copy_tables("FLOWS_TO", tables, list(columns(Flow)))
+        if positions > full:
+            ids = {run.id for run in own}
+            flows += self.copy_tables(
+                "FLOWS_TO", [self._taken(source, ids, model, layers)], list(columns(Flow))
+            )
+        return nodes, flows
+
+    def _taken(self, source: Source, runs: set[str], model: str, layers: int) -> pa.Table:
+        """Return the edges past FULL_POSITIONS that these runs take and the database does not hold."""
+        own = pa.array(sorted(runs))
+        found = (
+            graph.taken_flows(table.filter(pc.is_in(table["run"], own)), model, layers, graph.FULL_POSITIONS)
+            for table in source.tables("patterns")
+        )
+        taken = set(chain.from_iterable(found))
+        candidates = self.staging / "taken.parquet"
+        pq.write_table(_flows(taken), candidates)
+        held = self.database.read(
+            f"LOAD FROM {quoted(candidates)} MATCH (a:Node)-[:FLOWS_TO]->(b:Node) "
+            "WHERE a.id = source AND b.id = target RETURN source, target"
+        )
+        return _flows(taken - {(str(source), str(target)) for source, target in held.rows})
+
+
+def _parts(tables: Iterable[pa.Table], size: int) -> Iterator[pa.Table]:
+    """Join tables until they have `size` rows, and yield what is joined."""
+    joined: list[pa.Table] = []
+    for table in tables:
+        joined.append(table)
+        if sum(part.num_rows for part in joined) >= size:
+            yield pa.concat_tables(joined)
+            joined = []
+    if joined:
+        yield pa.concat_tables(joined)
+
+
+def _flows(pairs: set[tuple[str, str]]) -> pa.Table:
+    ends = sorted(pairs)
+    return pa.table([[pair[k] for pair in ends] for k in (0, 1)], schema=arrow_schema(Flow))

@@ -1,0 +1,254 @@
+"""The embedded store: a LadybugDB database in one file, read in place and changed by replacing it."""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+
+import ladybug
+
+from ipgraph.graphstore.common.errors import IpgraphError, UsageError
+from ipgraph.graphstore.embedded.file import Change, Database, Unchanged, changed_copy, require_schema
+from ipgraph.graphstore.embedded.load import load
+from ipgraph.graphstore.embedded.readonly import require_read
+from ipgraph.graphstore.embedded.source import from_directories, from_store
+from ipgraph.graphstore.runs.directory import RunDirectory
+from ipgraph.graphstore.schema.records import SCHEMA_VERSION, SHARD_TABLES, Measure, Run, columns
+from ipgraph.graphstore.store import check, reading
+from ipgraph.graphstore.store.protocol import Problem, Progress, Result, Scalar, Value, verified
+
+_MACHINE = ("Buffer manager exception", "IO exception")
+"""What the database says where memory or the disk fails, which says nothing against a file."""
+
+
+class EmbeddedStore:
+    """A store in one file; a path where there is none yet is an empty store, which the first `add` makes."""
+
+    dialect: Literal["ladybug"] = "ladybug"
+    first = 1
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        if self.path.is_symlink():  # the file is what a change replaces, not the link
+            self.path = Path(os.path.realpath(path))
+        self.location = str(path)
+        self._database: Database | None = None
+        self._seen: tuple[int, ...] = ()
+
+    def read(self, cypher: str, parameters: Mapping[str, Value] | None = None) -> Result:
+        """Run a read-only query; raises UsageError for anything else, or a statement that does not parse."""
+        require_read(cypher)
+        return self._run(cypher, parameters)
+
+    def explain(self, cypher: str, parameters: Mapping[str, Value] | None = None) -> str:
+        """Return the query's plan as text."""
+        require_read(cypher)
+        return "\n".join(str(row[0]) for row in self._run(f"EXPLAIN {cypher}", parameters).rows)
+
+    def _run(self, cypher: str, parameters: Mapping[str, Value] | None) -> Result:
+        database = self._opened()
+        try:
+            return database.read(cypher, parameters)
+        except (RuntimeError, TypeError, ValueError) as error:
+            if "read-only database" in str(error):
+                raise UsageError("the statement writes, and only reading is allowed here") from error
+            raise UsageError(f"the query cannot be run: {error}") from error
+
+    def _opened(self) -> Database:
+        """Return the database as it is now: reopened if another process has replaced the file."""
+        require_file(self.path)
+        facts = self.path.stat()
+        seen = (facts.st_ino, facts.st_mtime_ns, facts.st_size)
+        if self._database is None or seen != self._seen:
+            self.close()
+            self._database, self._seen = open_file(self.path), seen
+        return self._database
+
+    def runs(self) -> list[Run]:
+        """Return the runs in the store, newest first."""
+        return reading.runs(self) if self.path.exists() else []
+
+    def add(self, runs: Iterable[RunDirectory], progress: Progress | None = None) -> int:
+        """Add finished run directories; return how many runs were new (patterns are the unit of progress).
+
+        A run that is there gets its directory's measures, where they differ.
+        """
+        due = verified(runs)
+        held = {run.id for run in self.runs()} & due.keys()
+        if held == due.keys() and not any(_outdated(self, due[name]) for name in held):
+            return 0
+        self.close()
+        with changed_copy(self.path, room=_bytes(due[name] for name in due.keys() - held)) as change:
+            database = change.database
+            held = {run.id for run in reading.runs(database)} & due.keys()
+            new = [run for name, run in due.items() if name not in held]
+            outdated = {name: found for name in held if (found := _outdated(database, due[name]))}
+            if not new and not outdated:
+                raise Unchanged
+            if new:
+                load(database, change.staging, from_directories(new, change.staging), progress=progress)
+            for name, measures in outdated.items():
+                _merge_measures(database, name, measures)
+        return len(new)
+
+    def remove(self, run: str, progress: Progress | None = None) -> None:
+        """Delete a run and what only it used: the store is made anew from what it holds of the others."""
+        if run not in {held.id for held in self.runs()}:
+            raise UsageError(f"{self.location} holds no run {run!r}")
+        self.close()
+        with changed_copy(self.path, fresh=True) as change, closing(open_file(self.path)) as old:
+            _keep(change, old, [held for held in reading.runs(old) if held.id != run], progress=progress)
+
+    def rebuild(
+        self, runs: Iterable[RunDirectory], progress: Progress | None = None, *, full_graph: bool = False
+    ) -> list[Run]:
+        """Make the store anew from run directories; return the runs that it kept, having no directory here.
+
+        A file that cannot be read as a store, or is of another schema version, is set aside under another
+        name. With `full_graph` every edge of the computation graphs is written, however long the sentences.
+        """
+        if self.path.exists():
+            _require_regular(self.path)
+        directories = verified(runs)
+        kept: list[Run] = []
+        measures: list[Measure] = []
+        self.close()
+        with changed_copy(self.path, fresh=True, room=_bytes(directories.values())) as change:
+            change.unreadable = _unreadable(self.path) if self.path.exists() else None
+            if self.path.exists() and not change.unreadable:
+                with closing(open_file(self.path)) as old:
+                    held = reading.runs(old)
+                    kept = [run for run in held if run.id not in directories]
+                    _keep(change, old, kept, full_graph=full_graph)
+                    named = [run.id for run in held if run.id in directories]
+                    measures = [measure for name in named for measure in reading.measures(old, name)]
+            if directories:
+                source = from_directories(list(directories.values()), change.staging, measures)
+                load(change.database, change.staging, source, full_graph=full_graph, progress=progress)
+        return kept
+
+    def add_measures(self, run: str, measures: Iterable[Measure]) -> None:
+        """Attach measures to a run, replacing those of the same id."""
+        due = list(measures)
+        if run not in {held.id for held in self.runs()}:
+            raise UsageError(f"{self.location} holds no run {run!r}")
+        if other := {measure.run for measure in due} - {run}:
+            raise IpgraphError(f"measures of {', '.join(sorted(other))} cannot be attached to run {run}")
+        if not reading.outdated(self, run, due):
+            return
+        self.close()
+        with changed_copy(self.path) as change:
+            _merge_measures(change.database, run, due)
+
+    def info(self) -> dict[str, Scalar]:
+        """Return what the store holds: counts of labels and relationships, versions, how far graphs reach."""
+        comments: dict[str, Scalar] = {
+            "store": self.location,
+            "kind": f"LadybugDB {ladybug.Database.get_version()}, one file",
+            "bytes": require_file(self.path).st_size,
+            "schema version": SCHEMA_VERSION,
+        }
+        return comments | reading.counts(self) | reading.graph_notes(self)
+
+    def check(self, runs: Iterable[RunDirectory] = (), progress: Progress | None = None) -> list[Problem]:
+        """Return what is wrong with the store, and what differs from the given run directories."""
+        return check.check(self, runs, progress)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._database is not None:
+            self._database.close()
+        self._database = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def require_file(path: Path) -> os.stat_result:
+    """Return the facts of a store's file; raises UsageError if there is none, or an empty one."""
+    if not path.exists():
+        raise UsageError(f"there is no store at {path}; `ipgraph ingest dataset sva-obj` makes one")
+    _require_regular(path)
+    facts = path.stat()
+    if facts.st_size == 0:
+        raise UsageError(f"{path} is an empty file, not a store; delete it, or name another path")
+    return facts
+
+
+def _require_regular(path: Path) -> None:
+    if not path.is_file():
+        raise UsageError(
+            f"{path} is {'a folder' if path.is_dir() else 'no regular file'}; a store is one file"
+        )
+
+
+def open_file(path: Path) -> Database:
+    """Open a store's file to read; raises UsageError if it is no store of this schema version."""
+    try:
+        database = Database(path, read_only=True)
+    except RuntimeError as error:
+        raise UsageError(f"{path} cannot be opened as a store: {error}") from error
+    try:
+        require_schema(database, path)
+    except UsageError:
+        database.close()
+        raise
+    return database
+
+
+def _unreadable(path: Path) -> Exception | None:
+    """Return why a file cannot be read as a store, if that is the file's fault; raises for other reasons."""
+    _require_regular(path)
+    try:
+        require_file(path)
+        with closing(open_file(path)) as database:
+            reading.runs(database)
+    except (UsageError, RuntimeError, ValueError) as error:
+        if any(kind in str(error) for kind in _MACHINE):
+            raise
+        return error
+    return None
+
+
+def _keep(
+    change: Change,
+    old: Database,
+    runs: Sequence[Run],
+    *,
+    full_graph: bool = False,
+    progress: Progress | None = None,
+) -> None:
+    """Load runs of the old store into the new one."""
+    if runs:
+        source = from_store(old, runs, change.staging)
+        load(change.database, change.staging, source, full_graph=full_graph, progress=progress)
+
+
+def _outdated(store: reading.Reader, directory: RunDirectory) -> list[Measure]:
+    return reading.outdated(store, directory.id, directory.measures())
+
+
+def _merge_measures(database: Database, run: str, measures: Iterable[Measure]) -> None:
+    """Attach measures to a run of an open store, replacing those of the same id."""
+    fields = ", ".join(f"m.{name} = row.{name}" for name in columns(Measure) if name != "id")
+    database.read(
+        f"UNWIND $rows AS row MERGE (m:Measure {{id: row.id}}) SET {fields}",
+        {"rows": [asdict(measure) for measure in measures]},  # type: ignore[dict-item]
+    )
+    database.read(
+        "MATCH (r:Run {id: $run}) MATCH (m:Measure {run: $run}) MERGE (r)-[:MEASURED]->(m)", {"run": run}
+    )
+
+
+def _bytes(runs: Iterable[RunDirectory]) -> int:
+    """Return a generous guess at how much a store grows by loading runs."""
+    files = (path for run in runs for name in SHARD_TABLES for path in run.files(name))
+    return 32 * sum(path.stat().st_size for path in files) + (1 << 30)

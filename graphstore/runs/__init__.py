@@ -1,0 +1,1 @@
+"""Run directories: the durable result of an extraction."""

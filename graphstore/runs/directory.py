@@ -1,0 +1,307 @@
+"""Run directories: the durable result of an extraction, from which every store can be rebuilt.
+
+    runs/<run id>/run.json              what was run and how far it is: see RunDirectory.manifest
+    runs/<run id>/shards/00000/...      Parquet tables of SHARD_INSTANCES instances each
+    runs/<run id>/measures.parquet      figures computed over the run, if any
+
+The id is a digest of what determines the numbers, so that the same request finds its own directory again:
+an interrupted run resumes from its finished shards, and a finished one is not computed twice.
+"""
+
+import json
+import logging
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ipgraph.graphstore.common.errors import IpgraphError, UsageError, unknown
+from ipgraph.graphstore.runs import shards
+from ipgraph.graphstore.runs.shards import SHARD_INSTANCES, Shard
+from ipgraph.graphstore.schema.arrow import read_table, require_version, to_records, to_table
+from ipgraph.graphstore.schema.records import SCHEMA_VERSION, SHARD_TABLES, Measure, Run, columns
+
+__all__ = ["SHARD_INSTANCES", "RunDirectory", "Settings", "Shard", "find_run", "list_runs", "run_id"]
+
+log = logging.getLogger(__name__)
+
+Settings = Mapping[str, object]
+"""What determines a run's numbers, as JSON values."""
+
+MANIFEST = "run.json"
+MEASURES = "measures.parquet"
+_COUNTED = ("instances", "patterns", "steps", "positions", "accuracy", "skipped", "state", "loaded")
+"""Fields of Run that `finish` finds out."""
+_GIVEN = set(columns(Run)) - {"id", "created", "settings", "environment", *_COUNTED}
+"""Fields of Run that `create` is given."""
+
+
+def run_id(settings: Settings) -> str:
+    """Return the id of the run with these settings: `r` and twelve hexadecimal digits."""
+    return "r" + sha256(_canonical(settings).encode()).hexdigest()[:12]
+
+
+def _canonical(settings: Settings) -> str:
+    return json.dumps(settings, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
+class RunDirectory:
+    """A run on disk; make one by `create` (new, or resumed) or `open`.
+
+    `manifest` is run.json: schema_version, id, state ("running" or "complete"), created, shards (how many),
+    run (the fields of Run known so far), settings, environment, skipped (list of {where, reason}), and what
+    `finish` was given.
+    """
+
+    def __init__(self, path: Path, manifest: dict[str, Any]) -> None:
+        self.path = path
+        self.manifest = manifest
+
+    @property
+    def id(self) -> str:
+        """The run's id, also the folder's name."""
+        return str(self.manifest["id"])
+
+    @classmethod
+    def create(
+        cls,
+        root: str | Path,
+        settings: Settings,
+        *,
+        fields: Mapping[str, Any],
+        environment: Mapping[str, Any],
+        shards: int,
+        skipped: Iterable[Mapping[str, str]] | None = None,
+    ) -> "RunDirectory":
+        """Make the run directory of these settings under `root`, or reopen the one that is there.
+
+        `fields` are those of Run that are known before the first shard: all but id, created, settings,
+        environment and the ones that are counted at the end. `shards` is how many there will be. A directory
+        that is reopened has the `skipped` rows of this request; until it is finished they are not on record.
+        """
+        path = Path(root) / run_id(settings)
+        if (path / MANIFEST).exists():
+            run = cls.open(path)
+            if skipped is not None:
+                run.manifest["skipped"] = [dict(row) for row in skipped]
+            return run
+        if due := _GIVEN ^ set(fields):
+            raise IpgraphError(f"fields of a run missing or not known: {', '.join(sorted(due))}")
+        manifest = {
+            "schema_version": SCHEMA_VERSION,
+            "id": run_id(settings),
+            "state": "running",
+            "created": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "shards": shards,
+            "run": dict(fields),
+            "settings": dict(settings),
+            "environment": dict(environment),
+            "skipped": [dict(row) for row in skipped or ()],
+        }
+        _write_manifest(path, manifest)
+        return cls.open(path)
+
+    @classmethod
+    def open(cls, path: str | Path) -> "RunDirectory":
+        """Open a run directory; raises UsageError if it is none or of another schema version."""
+        path = Path(path)
+        file = path / MANIFEST
+        try:
+            manifest = json.loads(file.read_text(encoding="utf-8"))
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise UsageError(f"{path} is not a run directory: it has no {MANIFEST}") from error
+        except ValueError as error:
+            raise UsageError(f"{file} is not JSON: {error}") from error
+        if not isinstance(manifest, dict) or "schema_version" not in manifest:
+            raise UsageError(f"{file} is not a run's: it states no schema_version")
+        require_version(manifest["schema_version"], str(file))
+        return cls(path, manifest)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every shard was written and the run finished."""
+        return bool(self.manifest["state"] == "complete")
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The fields of Run that `create` was given."""
+        return {name: value for name, value in self.manifest["run"].items() if name in _GIVEN}
+
+    @property
+    def run(self) -> Run:
+        """The run's record, as a store holds it once loaded; raises UsageError if the run is not complete."""
+        self._require_finished()
+        return Run(**self.manifest["run"])
+
+    def missing(self) -> list[int]:
+        """Return which shards are still to be computed; corrupt ones, logged by name, are among them."""
+        faults = self.faults()
+        for index, what in faults.items():
+            if what != "missing":
+                log.warning("shard %d of run %s is %s; it is computed again", index, self.id, what)
+        return list(faults)
+
+    def faults(self) -> dict[int, str]:
+        """Return what is wrong with each shard that is missing or corrupt, by index."""
+        found = ((index, shards.fault(self._shard(index))) for index in range(self.manifest["shards"]))
+        return {index: what for index, what in found if what is not None}
+
+    def write_shard(self, index: int, shard: Shard) -> None:
+        """Write a shard, atomically: at most SHARD_INSTANCES instances, with the run's own id."""
+        if not 0 <= index < self.manifest["shards"]:
+            raise IpgraphError(
+                f"run {self.id} has {self.manifest['shards']} shards; there is no shard {index}"
+            )
+        if ({row.run for row in shard.evaluations} | {row.run for row in shard.patterns}) - {self.id}:
+            raise IpgraphError(f"shard {index} has rows of another run than {self.id}")
+        shards.write(shard, self._shard(index))
+        log.info("run %s: shard %d of %d written", self.id, index + 1, self.manifest["shards"])
+
+    def tables(self, name: str) -> Iterator[pa.Table]:
+        """Yield a table ("instances", "evaluations", "patterns" or "steps") shard by shard, in order."""
+        for folder in self._finished():
+            yield shards.read(folder, name)
+
+    def files(self, name: str) -> list[Path]:
+        """Return the Parquet files of a table, one a finished shard, in order."""
+        return [folder / f"{name}.parquet" for folder in self._finished()]
+
+    def records(self, name: str) -> Iterator[Any]:
+        """Yield a table's rows as records of the schema."""
+        for table in self.tables(name):
+            yield from to_records(SHARD_TABLES[name], table)
+
+    def finish(self, **summary: Any) -> None:
+        """Declare the run complete: count its rows, and keep `summary` (JSON values) in run.json.
+
+        Raises IpgraphError if a shard is missing or an instance appears twice.
+        """
+        self.require_sound()
+        manifest = self.manifest | summary | {"state": "complete"}
+        manifest["run"] = self._record(manifest)
+        _write_manifest(self.path, manifest)
+        self.manifest = manifest
+        shards.remove_leftovers(self.path / "shards")
+
+    def require_complete(self) -> None:
+        """Raise UsageError if the run is not complete, IpgraphError that names a missing or corrupt shard."""
+        self._require_finished()
+        self.require_sound()
+
+    def require_sound(self) -> None:
+        """Raise IpgraphError that names the first missing or corrupt shard, if there is one."""
+        for index, what in self.faults().items():
+            raise IpgraphError(
+                f"shard {index} of run {self.id} ({self._shard(index)}) is {what}: "
+                "repeat the extraction to compute it"
+            )
+
+    def measures(self) -> list[Measure]:
+        """Return the measures kept with the run."""
+        path = self.path / MEASURES
+        return to_records(Measure, read_table(Measure, path)) if path.exists() else []
+
+    def write_measures(self, measures: Iterable[Measure]) -> None:
+        """Keep measures with the run, replacing those of the same id."""
+        kept = {measure.id: measure for measure in (*self.measures(), *measures)}
+        temporary = self.path / f".{MEASURES}.tmp"
+        pq.write_table(to_table(Measure, [kept[key] for key in sorted(kept)]), temporary)
+        shards.sync(temporary)
+        temporary.replace(self.path / MEASURES)
+
+    def delete(self) -> None:
+        """Remove the directory; run.json goes first, so that a half-removed one is no run any more."""
+        (self.path / MANIFEST).unlink(missing_ok=True)
+        shutil.rmtree(self.path)
+
+    def _require_finished(self) -> None:
+        if not self.is_complete:
+            where = f"run {self.id} in {self.path}"
+            raise UsageError(f"{where} is not complete: repeat the extraction to resume it")
+
+    def _finished(self) -> list[Path]:
+        folders = map(self._shard, range(self.manifest["shards"]))
+        return [folder for folder in folders if folder.is_dir()]
+
+    def _shard(self, index: int) -> Path:
+        return self.path / "shards" / f"{index:05d}"
+
+    def _record(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
+        ids: set[str] = set()
+        positions = labelled = correct = patterns = steps = 0
+        for index, table in enumerate(self.tables("evaluations")):
+            again = ids & set(found := table["instance"].to_pylist())
+            if again:
+                raise IpgraphError(f"an instance appears in two shards of run {self.id}: {min(again)}")
+            ids.update(found)
+            positions = max(positions, pc.max(pc.list_value_length(table["tokens"])).as_py() or 0)
+            judged = table.filter(pc.invert(table["label_is_predicted"]))["is_correct"]
+            labelled, correct = labelled + len(judged), correct + judged.to_pylist().count(True)
+            rows = shards.rows(self._shard(index))
+            patterns, steps = patterns + rows["patterns"], steps + rows["steps"]
+        known = manifest["run"] | {
+            "id": self.id,
+            "created": manifest["created"],
+            "settings": _canonical(manifest["settings"]),
+            "environment": json.dumps(manifest["environment"], sort_keys=True, ensure_ascii=False),
+            "instances": len(ids),
+            "patterns": patterns,
+            "steps": steps,
+            "positions": positions,
+            "accuracy": correct / labelled if labelled else None,
+            "skipped": len(manifest["skipped"]),
+            "state": "complete",
+            "loaded": patterns,
+        }
+        return asdict(Run(**known))
+
+
+def _write_manifest(path: Path, manifest: Mapping[str, Any]) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        shards.write_json(manifest, path / MANIFEST)
+    except OSError as error:
+        raise IpgraphError(f"{path / MANIFEST} could not be written: {error}") from error
+
+
+def list_runs(root: str | Path) -> list[RunDirectory]:
+    """Return the run directories under `root`, newest first; those that cannot be read are logged."""
+    found = []
+    for file in sorted(Path(root).glob(f"*/{MANIFEST}")):
+        try:
+            found.append(RunDirectory.open(file.parent))
+        except UsageError as error:
+            log.warning("left out: %s", error)
+    return sorted(found, key=lambda run: (run.manifest["created"], run.id), reverse=True)
+
+
+def find_run(root: str | Path, name: str) -> RunDirectory:
+    """Return the run directory under `root` whose id is `name` or begins with it, or the one at path `name`.
+
+    Raises UsageError, listing the ids, if none or several match.
+    """
+    if (Path(name) / MANIFEST).exists():
+        return RunDirectory.open(name)
+    found = {run.id: run for run in list_runs(root)}
+    return found[match_id(name, list(found), str(root))]
+
+
+def match_id(name: str, ids: Sequence[str], where: str) -> str:
+    """Return the id among `ids` that is `name` or the only one to begin with it, else raise UsageError."""
+    if name in ids:
+        return name
+    matches = [key for key in ids if name and key.startswith(name)]
+    if len(matches) > 1:
+        raise UsageError(f"several runs in {where} begin with {name!r}: {', '.join(sorted(matches))}")
+    if not matches and not ids:
+        raise UsageError(f"there is no run {name!r} in {where}: it holds none")
+    if not matches:
+        raise unknown("run", name, ids)
+    return matches[0]

@@ -1,0 +1,171 @@
+"""One shard of a run directory: a fixed number of instances with all that was found out about them.
+
+A shard is a folder of four Parquet tables and a `manifest.json` with each file's row count and digest. It is
+written beside its place under a temporary name, synced, and renamed: it is there whole or not at all.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from hashlib import file_digest
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ipgraph.graphstore.common.errors import IpgraphError, UsageError
+from ipgraph.graphstore.schema.arrow import read_table, require_version, to_table
+from ipgraph.graphstore.schema.records import (
+    SCHEMA_VERSION,
+    SHARD_TABLES,
+    Evaluation,
+    Instance,
+    Pattern,
+    Step,
+)
+
+SHARD_INSTANCES = 100
+"""Instances in a shard, whatever the batch size."""
+MANIFEST = "manifest.json"
+_ABANDONED = 600.0
+"""Seconds after which a temporary folder is nobody's any more; a shard is written in a few."""
+
+
+@dataclass
+class Shard:
+    """Some instances, their evaluations in the same order, their patterns, and the patterns' steps."""
+
+    instances: list[Instance] = field(default_factory=list)
+    evaluations: list[Evaluation] = field(default_factory=list)
+    patterns: list[Pattern] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+
+
+def write(shard: Shard, folder: Path) -> None:
+    """Write a shard as `folder`; raises IpgraphError for rows that do not fit together."""
+    _require_coherent(shard)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
+    try:
+        tables = {name: to_table(record, getattr(shard, name)) for name, record in SHARD_TABLES.items()}
+        files = {f"{name}.parquet": _write_table(table, temporary, name) for name, table in tables.items()}
+        write_json({"schema_version": SCHEMA_VERSION, "files": files}, temporary / MANIFEST)
+        _move_into_place(temporary, folder)
+    except OSError as error:
+        raise IpgraphError(
+            f"{folder} could not be written ({error}); the finished shards are intact"
+        ) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def remove_leftovers(parent: Path) -> None:
+    """Remove what interrupted writing left beside shards, but not what another process may be writing now."""
+    for left in parent.glob(".*.tmp"):
+        with suppress(FileNotFoundError):
+            if time.time() - left.stat().st_mtime > _ABANDONED:
+                shutil.rmtree(left, ignore_errors=True)
+
+
+def read(folder: Path, name: str) -> pa.Table:
+    """Read one of a shard's tables: "instances", "evaluations", "patterns" or "steps"."""
+    return read_table(SHARD_TABLES[name], folder / f"{name}.parquet")
+
+
+def fault(folder: Path) -> str | None:
+    """Return what is wrong with a shard (missing, or not what was written), or None.
+
+    Raises UsageError for another schema version.
+    """
+    if not folder.is_dir():
+        return "missing"
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text())
+        require_version(manifest.get("schema_version"), str(folder))
+        digests = {name: facts["sha256"] for name, facts in manifest["files"].items()}
+        wrong = [name for name in sorted(digests) if _digest(folder / name) != digests[name]]
+    except UsageError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return f"corrupt: {error}"
+    missing = sorted({f"{name}.parquet" for name in SHARD_TABLES} - set(digests))
+    wrong += missing
+    return f"corrupt: {', '.join(wrong)} is not what was written" if wrong else None
+
+
+def rows(folder: Path) -> dict[str, int]:
+    """Return how many rows each of a shard's tables has."""
+    files = json.loads((folder / MANIFEST).read_text())["files"]
+    return {name: int(files[f"{name}.parquet"]["rows"]) for name in SHARD_TABLES}
+
+
+def write_json(content: Mapping[str, Any], path: Path) -> None:
+    """Write a JSON file atomically and durably."""
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(content, file, indent=1, ensure_ascii=False, allow_nan=False)
+            file.write("\n")
+        sync(Path(temporary))
+        Path(temporary).replace(path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """Bring a file's or folder's content to the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _write_table(table: pa.Table, folder: Path, name: str) -> dict[str, Any]:
+    path = folder / f"{name}.parquet"
+    pq.write_table(table, path, compression="zstd")
+    sync(path)
+    return {"rows": table.num_rows, "sha256": _digest(path)}
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
+
+
+def _move_into_place(temporary: Path, folder: Path) -> None:
+    """Rename a finished folder, in place of a corrupt one; a good one that another process made stays."""
+    sync(temporary)
+    if folder.exists() and fault(folder) is not None:
+        grave = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
+        folder.replace(grave)
+        shutil.rmtree(grave)
+    if not folder.exists():
+        temporary.replace(folder)
+        sync(folder.parent)
+
+
+def _require_coherent(shard: Shard) -> None:
+    ids = [instance.id for instance in shard.instances]
+    if len(set(ids)) < len(ids):
+        raise IpgraphError(f"an instance appears twice in a shard: {_twice(ids)}")
+    if [evaluation.instance for evaluation in shard.evaluations] != ids:
+        raise IpgraphError("a shard needs one evaluation for each instance, in the same order")
+    if strangers := {pattern.instance for pattern in shard.patterns} - set(ids):
+        raise IpgraphError(f"patterns of instances that are not in the shard: {', '.join(sorted(strangers))}")
+    due = chain.from_iterable(
+        ((p.id, step, node) for step, node in enumerate(p.path)) for p in shard.patterns
+    )
+    if list(due) != [(step.pattern, step.step, step.node) for step in shard.steps]:
+        raise IpgraphError("a shard's steps must follow its patterns' paths, in the patterns' order")
+
+
+def _twice(ids: list[str]) -> str:
+    return ", ".join(sorted({name for name in ids if ids.count(name) > 1}))

@@ -1,0 +1,1 @@
+"""The graph's schema: records, labels, tables and the computation graph."""

@@ -1,0 +1,222 @@
+"""The graph's schema: the one place that names labels, relationships, properties and keys.
+
+    (Run)-[:EVALUATED]->(Instance)-[:HAS_PATTERN]->(Pattern)-[:THROUGH]->(Node)-[:FLOWS_TO]->(Node)
+    (Run)-[:PRODUCED]->(Pattern)
+    (Run)-[:MEASURED]->(Measure)
+
+Each record below is a frozen dataclass: its fields are the columns of the run directory's Parquet tables and
+the properties in either graph store, in this order. Layers of nodes are 1-based as in the paper (layer 0 is
+the input); heads and positions count from 0; `head` is -1 where there is none.
+"""
+
+import types
+import typing
+from dataclasses import dataclass, fields
+from functools import cache
+from typing import Literal
+
+SCHEMA_VERSION = 1
+
+Kind = Literal["input", "embedding", "head", "skip", "output"]
+Level = Literal["embedding", "attention"]
+LEVELS: tuple[Level, ...] = ("embedding", "attention")
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One sentence of a dataset and what a model should say of it; nothing that a run or tokenizer adds."""
+
+    id: str  # dataset and content digest: see instance_id
+    dataset: str
+    name: str  # the row's own id in its file, or the id again
+    subtask: str
+    condition: str
+    text: str
+    correct: str  # word forms (masked language model); "" for a classifier
+    wrong: str
+    label: int  # class index (classifier); -1 where there is none
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What a run found out about an instance (EVALUATED); lists run over the model's positions."""
+
+    run: str
+    instance: str
+    qoi: float
+    qoi_baseline: float
+    is_correct: bool  # the label is what the model prefers; with a predicted label always so
+    completeness_error: float  # sum of total influences - (qoi - qoi_baseline)
+    target: int  # position whose logits (or pooled vector) the QoI reads
+    label_is_predicted: bool  # the dataset gave no label: the predicted class stands for it
+    tokens: list[str]
+    words: list[str]  # the whitespace word each piece belongs to; the token itself for special tokens
+    word_indices: list[int]  # which whitespace word of the text; -1 for special tokens
+    roles: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """An influence pattern: the path that carries one word's influence on the QoI."""
+
+    id: str  # see pattern_id
+    run: str
+    instance: str
+    level: Level
+    sign: int  # 1 where total influence >= 0, else -1
+    total_influence: float  # g(x_i)
+    influence: float  # I(x, pi)
+    word: str
+    word_index: int
+    token: str
+    position: int
+    role: str
+    path: list[str]  # node ids in step order
+    route: str  # the nodes' labels
+    role_route: str  # the same with each position's role
+    target_route: str  # the same with positions relative to the target
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One node of a pattern's path (THROUGH)."""
+
+    pattern: str
+    step: int
+    node: str
+    influence: float  # of the pattern chosen so far
+    margin: float | None  # sign x (best - runner-up); None where there was one candidate
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node of a model's computation graph, shared by all instances."""
+
+    id: str  # see node_id
+    label: str
+    model: str
+    kind: Kind
+    layer: int
+    position: int
+    head: int
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """An edge of the computation graph (FLOWS_TO)."""
+
+    source: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One extraction: a model, a dataset and the settings that determine the numbers."""
+
+    id: str
+    model: str  # as in node ids: name and digest of weights, config and tokenizer
+    model_name: str  # as the user gave it
+    task: str  # "masked-lm" or "classifier"
+    dataset: str
+    method: str
+    level: str  # "embedding", "attention" or "both"
+    qoi: str
+    baseline: str
+    n_steps: int
+    quadrature: str
+    dtype: str
+    layers: int
+    heads: int
+    positions: int  # longest sentence
+    instances: int
+    patterns: int
+    steps: int
+    skipped: int  # rows of the dataset that could not be used
+    accuracy: float | None  # share right of the instances with a label; None where none has one
+    created: str  # ISO 8601, UTC
+    settings: str  # JSON: what the id hashes
+    environment: str  # JSON: what is recorded but not hashed
+    state: str  # "loading" until every row is in the store, then "complete"
+    loaded: int  # patterns in the store
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A figure computed over a run (accuracy after ablation, concentration, ...), with its 95% interval."""
+
+    id: str
+    run: str
+    metric: str
+    method: str
+    level: str
+    grouping: str  # subtask, or "" for the whole run (of structures: the most frequent one, see note)
+    variant: str  # such as "target=dropped"
+    value: float
+    low: float
+    high: float
+    count: int  # instances behind the value
+    seed: int
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Relationship:
+    """A relationship type: its ends, and the record whose columns it carries (first the ends' keys)."""
+
+    name: str
+    source: type
+    target: type
+    record: type | None = None
+    keys: tuple[str, ...] = ()  # columns of the record that name the ends, not stored as properties
+
+
+NODES: tuple[type, ...] = (Run, Instance, Pattern, Node, Measure)
+RELATIONSHIPS: tuple[Relationship, ...] = (
+    Relationship("EVALUATED", Run, Instance, Evaluation, ("run", "instance")),
+    Relationship("PRODUCED", Run, Pattern),
+    Relationship("HAS_PATTERN", Instance, Pattern),
+    Relationship("THROUGH", Pattern, Node, Step, ("pattern", "node")),
+    Relationship("FLOWS_TO", Node, Node, Flow, ("source", "target")),
+    Relationship("MEASURED", Run, Measure),
+)
+
+SHARD_TABLES: dict[str, type] = {
+    "instances": Instance,
+    "evaluations": Evaluation,
+    "patterns": Pattern,
+    "steps": Step,
+}
+"""The Parquet tables of one shard of a run directory, by file name."""
+
+ColumnType = Literal["string", "int", "float", "bool", "string[]", "int[]", "float[]"]
+_SCALARS: dict[object, ColumnType] = {str: "string", int: "int", float: "float", bool: "bool"}
+_LISTS: dict[object, ColumnType] = {str: "string[]", int: "int[]", float: "float[]"}
+
+
+@cache
+def columns(record: type) -> dict[str, ColumnType]:
+    """Return a record's columns in order, name to type."""
+    hints = typing.get_type_hints(record)
+    return {field.name: _column_type(hints[field.name]) for field in fields(record)}
+
+
+def _column_type(hint: object) -> ColumnType:
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Literal:
+        return "string"
+    if origin is types.UnionType:
+        return _column_type(next(arg for arg in args if arg is not type(None)))
+    return _LISTS[args[0]] if origin is list else _SCALARS[hint]
+
+
+def properties(relationship: Relationship) -> dict[str, ColumnType]:
+    """Return the properties a relationship carries in the graph, name to type."""
+    if relationship.record is None:
+        return {}
+    return {n: t for n, t in columns(relationship.record).items() if n not in relationship.keys}
+
+
+def graph_size(layers: int, heads: int, positions: int, level: Level) -> int:
+    """Return |G|: how many nodes the computation graph of one sentence has, the output included."""
+    hops = layers * (heads + 1) if level == "attention" else 0
+    return positions * (1 + layers + hops) + 1

@@ -1,0 +1,93 @@
+"""The shape that both graph stores share, and how one is opened."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Literal, Protocol, Self
+
+from ipgraph.graphstore.runs.directory import RunDirectory
+from ipgraph.graphstore.schema.records import Measure, Run
+
+Scalar = str | int | float | bool | None
+Value = Scalar | list[Scalar] | list[str] | list[int] | list[float]
+Progress = Callable[[int, int], None]
+"""Called with (done, total) as long work goes on; the unit is the caller's to name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The rows of a query, in order."""
+
+    columns: list[str]
+    rows: list[list[object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something `check` found: where, and what differs."""
+
+    where: str
+    what: str
+
+
+class Store(Protocol):
+    """A graph store: read by Cypher, written a whole run at a time."""
+
+    location: str
+    """Path or URI, without a password."""
+    first: int
+    """Index of a list's or string's first element in the store's Cypher, bound as `$first`."""
+
+    @property
+    def dialect(self) -> Literal["ladybug", "neo4j"]:
+        """Name of the store's kind, as in `<template>.<dialect>.cypher`."""
+
+    def read(self, cypher: str, parameters: Mapping[str, Value] | None = None) -> Result:
+        """Run a read-only query; raises UsageError for a write or a statement that does not parse."""
+
+    def explain(self, cypher: str, parameters: Mapping[str, Value] | None = None) -> str:
+        """Return the query's plan as text."""
+
+    def runs(self) -> list[Run]:
+        """Return the runs in the store, newest first, half-loaded ones (`state`) included."""
+
+    def add(self, runs: Iterable[RunDirectory], progress: Progress | None = None) -> int:
+        """Add finished run directories; return how many runs were new (patterns are the unit of progress).
+
+        A run that is there gets its directory's measures, where they differ. Raises IpgraphError, before
+        anything is written, for a directory with a missing or corrupt shard.
+        """
+
+    def remove(self, run: str, progress: Progress | None = None) -> None:
+        """Delete a run and what only it used."""
+
+    def rebuild(
+        self, runs: Iterable[RunDirectory], progress: Progress | None = None, *, full_graph: bool = False
+    ) -> list[Run]:
+        """Make the store anew from run directories; return the runs that it kept, having none among these."""
+
+    def add_measures(self, run: str, measures: Iterable[Measure]) -> None:
+        """Attach measures to a run, replacing those of the same id."""
+
+    def info(self) -> dict[str, Scalar]:
+        """Return what `store info` shows: counts of each label and relationship, version, notes."""
+
+    def check(self, runs: Iterable[RunDirectory] = (), progress: Progress | None = None) -> list[Problem]:
+        """Return what is wrong with the store, and what differs from the given run directories."""
+
+    def close(self) -> None:
+        """Let go of the store."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+def verified(runs: Iterable[RunDirectory]) -> dict[str, RunDirectory]:
+    """Return run directories by id, each found whole by its digests (see `RunDirectory.require_complete`)."""
+    directories = {run.id: run for run in runs}
+    for run in directories.values():
+        run.require_complete()
+    return directories

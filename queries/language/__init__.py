@@ -1,0 +1,1 @@
+"""Cypher templates: parsed, checked, bound and run."""

@@ -1,0 +1,224 @@
+"""Binding: from what a user gives to the parameters a store gets, checked by what the template declares.
+
+Some types are looked up in the store: a `run` by a unique prefix of its id (`newest`: the newest complete
+one), a `level` (`finest`: attention where every run named has it), an `instance` by its id, the name of its
+row, or a unique prefix; a `subtask`, a `condition` or a `role` must be one that the first run has, or
+empty; a `layer` or a `head` one that its model has.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ipgraph.graphstore.common.errors import UsageError, nearest_first, unknown
+from ipgraph.graphstore.schema.records import LEVELS, Run
+from ipgraph.queries.language.template import BOUND_BY_STORE, Parameter, Template, used_parameters
+from ipgraph.queries.language.values import Plain, ValueMismatchError, plain
+
+if TYPE_CHECKING:
+    from ipgraph.graphstore.store.protocol import Store, Value
+
+NEWEST, FINEST = "newest", "finest"
+
+_MOST = 1000
+_INSTANCES = """
+MATCH (r:Run)-[:EVALUATED]->(i:Instance)
+WHERE r.id IN $runs
+  AND (i.id = $text OR i.name = $text OR i.id STARTS WITH $text OR i.id CONTAINS $digest)
+RETURN DISTINCT i.id AS id, i.name AS name,
+       CASE WHEN i.id = $text THEN 0 WHEN i.name = $text THEN 1 ELSE 2 END AS place
+ORDER BY place, id LIMIT $most
+"""
+_NAMES = {
+    "subtask": "WITH DISTINCT i.subtask AS name",
+    "condition": "WITH DISTINCT i.condition AS name",
+    "role": "WITH DISTINCT e.roles AS roles UNWIND roles AS name",
+}
+"""By type of parameter, what makes the names that a run has of its instances."""
+
+
+def bind(template: Template, given: Mapping[str, object], store: "Store") -> "dict[str, Value]":
+    """Return a template's parameters for a store; raises UsageError naming the file and the parameter."""
+    values = declared_values(template, given)
+    by_type = {
+        kind: [p.name for p in template.parameters if p.type == kind] for kind in ("run", "level", "instance")
+    }
+    runs = [resolve_run(store, str(values[name])) for name in by_type["run"]]
+    is_newest = any(values[name] == NEWEST for name in by_type["run"][:1])
+    values |= {name: run.id for name, run in zip(by_type["run"], runs, strict=True)}
+    with _saying_which_run(store, is_newest):
+        values |= {name: resolve_level(runs, str(values[name])) for name in by_type["level"]}
+        for name in by_type["instance"]:
+            values[name] = resolve_instance(store, [runs[0].id], str(values[name]))
+        for kind in _NAMES:
+            asked = [str(values[p.name]) for p in template.parameters if p.type == kind and values[p.name]]
+            if asked:
+                _require_held(store, runs[0].id, kind, asked)
+        for parameter in template.parameters:
+            if parameter.type in ("layer", "head") and isinstance(number := values[parameter.name], int):
+                _require_in_model(runs[0], parameter.type, number)
+    return _with_first(template.text(store.dialect), values, store)
+
+
+@contextmanager
+def _saying_which_run(store: "Store", is_newest: bool) -> Iterator[None]:
+    """Add to what is wrong that the newest run was meant for want of another, where there are others."""
+    try:
+        yield
+    except UsageError as error:
+        runs = [run for run in store.runs() if run.state == "complete"]
+        if not is_newest or len(runs) < 2:
+            raise
+        another = f"(that is the newest run; others are named by --run, such as {runs[1].id})"
+        raise UsageError(f"{error} {another}") from error
+
+
+def bind_text(cypher: str, given: Mapping[str, object], store: "Store") -> "dict[str, Value]":
+    """Return the parameters of a user's own text: those given, and `$run`, `$level`, `$first` if used."""
+    used, values = used_parameters(cypher), dict(given)
+    if {"run", "level"} & used:
+        run = resolve_run(store, str(values.get("run", NEWEST)))
+        values["run"] = run.id
+        values["level"] = resolve_level([run], str(values.get("level", FINEST)))
+    missing = sorted(used - set(values) - {BOUND_BY_STORE})
+    if missing:
+        raise UsageError(f"the query uses ${missing[0]}, which was not given; add --param {missing[0]}=...")
+    return _with_first(cypher, {name: _plain(name, value) for name, value in values.items()}, store)
+
+
+def _with_first(cypher: str, values: "Mapping[str, object]", store: "Store") -> "dict[str, Value]":
+    """Return just the parameters that a text uses, `$first` included: a store may refuse any other."""
+    every = {**values, BOUND_BY_STORE: store.first}
+    return {name: every[name] for name in sorted(used_parameters(cypher)) if name in every}  # type: ignore[misc]
+
+
+def declared_values(template: Template, given: Mapping[str, object]) -> dict[str, Plain | list[Plain]]:
+    """Return every declared parameter's value, given or default, converted and checked."""
+    check_names(template, given)
+    return {p.name: declared_value(template, p, given) for p in template.parameters}
+
+
+def check_names(template: Template, given: Mapping[str, object]) -> None:
+    """Raise UsageError for a parameter that a template does not have."""
+    names = [p.name for p in template.parameters]
+    for name in given:
+        if name not in names:
+            valid = ", ".join(nearest_first(name, names)) or "none"
+            raise UsageError(f"{template.path}: unknown parameter {name!r}; valid, nearest first: {valid}")
+
+
+def declared_value(
+    template: Template, parameter: Parameter, given: Mapping[str, object]
+) -> Plain | list[Plain]:
+    """Return a parameter's value, given or default; raises UsageError where it is missing or does not fit."""
+    value = given.get(parameter.name)
+    if value == "" and parameter.type in ("run", "level"):
+        value = None
+    if value is None and parameter.default is not None:
+        return parameter.default
+    if value is None:
+        what = f"{parameter.name} ({parameter.type}: {parameter.description})"
+        raise UsageError(
+            f"{template.path}: the parameter {what} has no default; add --param {parameter.name}=..."
+        )
+    try:
+        return parameter.convert(value)
+    except ValueMismatchError as problem:
+        raise UsageError(f"{template.path}: the parameter {parameter.name} {problem}") from None
+
+
+def _plain(name: str, value: object) -> "Plain | list[Plain] | None":
+    try:
+        return plain(value)
+    except ValueMismatchError as problem:
+        raise UsageError(f"the parameter {name} {problem}") from None
+
+
+def resolve_run(store: "Store", text: str = NEWEST) -> Run:
+    """Return the complete run that a unique prefix of an id names; by default the store's newest."""
+    runs = store.runs()
+    complete = [run for run in runs if run.state == "complete"]
+    if not complete:
+        from ipgraph.graphstore.opening import is_server
+
+        place, there = Path(store.location), f"--store {store.location}"
+        is_absent = not is_server(store.location) and not place.exists()
+        what = f"{store.location} holds no complete run"
+        if is_absent:
+            what = f"there is no store {place.absolute()}"
+        raise UsageError(
+            f"{what}; make one by `ipgraph ingest dataset sva-obj {there}`, or load one that is on disk by "
+            f"`ipgraph store push RUN {there}`"
+        )
+    if text in ("", NEWEST):
+        return complete[0]
+    matches = [run for run in complete if run.id.startswith(text)]
+    exact = [run for run in matches if run.id == text]
+    if len(matches) == 1 or exact:
+        return (exact or matches)[0]
+    if matches:
+        raise UsageError(f"run {text!r} is the beginning of {len(matches)} runs: {_listed(matches)}")
+    if half := [run for run in runs if run.id.startswith(text)]:
+        what = "partly removed from" if half[0].state == "removing" else "only partly loaded into"
+        raise UsageError(f"run {text!r} is {what} {store.location}; load it again, or delete it")
+    raise unknown("run", text, [run.id for run in complete])
+
+
+def _listed(runs: Sequence[Run]) -> str:
+    return ", ".join(run.id for run in runs)
+
+
+def resolve_level(runs: Sequence[Run], text: str = FINEST) -> str:
+    """Return a level that every one of the runs has; by default attention before embedding."""
+    had = [level for level in LEVELS if all(run.level in (level, "both") for run in runs)]
+    if text not in LEVELS and text not in ("", FINEST):
+        raise unknown("level", text, LEVELS)
+    if text in had or (text in ("", FINEST) and had):
+        return text if text in had else had[-1]
+    advice = "extract with `--level both`, or name another run"
+    if text in ("", FINEST):
+        raise UsageError(f"the runs {_listed(runs)} have patterns at no level in common; {advice}")
+    raise UsageError(f"no patterns at {text} level in {_listed(runs)}; {advice}")
+
+
+def resolve_instance(store: "Store", runs: Sequence[str], text: str) -> str:
+    """Return the id of the instance of the runs that an id, a row's name or a unique prefix names."""
+    asked: dict[str, Value] = {"runs": list(runs), "text": text, "digest": f":{text}", "most": _MOST}
+    found = store.read(_INSTANCES, asked).rows
+    for matches in (
+        [row for row in found if row[0] == text],
+        [row for row in found if row[1] == text],
+        found if text else [],
+    ):
+        if len(matches) == 1:
+            return str(matches[0][0])
+        if matches:
+            some = ", ".join(str(row[0]) for row in matches[:5])
+            many = f"{len(matches)}{' or more' * (len(found) == _MOST)}"
+            raise UsageError(f"instance {text!r} names {many} instances of {_named(runs)}: {some}, ...")
+    raise UsageError(f"{_named(runs)} has no instance {text!r}; `ipgraph query run instances` lists them")
+
+
+def _require_held(store: "Store", run: str, kind: str, asked: Sequence[str]) -> None:
+    """Raise UsageError for a subtask, condition or role that a run does not have, listing those it has."""
+    text = f"MATCH (:Run {{id: $run}})-[e:EVALUATED]->(i:Instance) {_NAMES[kind]} RETURN DISTINCT name"
+    held = [str(row[0]) for row in store.read(text, {"run": run}).rows if row[0]]
+    if not held:
+        raise UsageError(f"the instances of run {run} have no {kind}s; leave {kind} {asked[0]!r} away")
+    for name in asked:
+        if name not in held:
+            raise unknown(kind, name, held, f"in run {run}")
+
+
+def _require_in_model(run: Run, kind: str, number: int) -> None:
+    """Raise UsageError for a layer (from 1; 0: all) or a head (from 0) that a run's model does not have."""
+    if kind == "layer" and number > run.layers:
+        raise UsageError(f"there is no layer {number}: the model of run {run.id} has {run.layers}")
+    if kind == "head" and number >= run.heads:
+        asked = f"{number} from 0, which is {number + 1} from 1"
+        raise UsageError(f"there is no head {asked}: the model of run {run.id} has {run.heads} in each layer")
+
+
+def _named(runs: Sequence[str]) -> str:
+    return f"run {runs[0]}" if len(runs) == 1 else "the store"

@@ -1,0 +1,122 @@
+"""Running a template, or a user's own Cypher, against a store."""
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from ipgraph.graphstore.common.errors import UsageError, lacking
+from ipgraph.queries.language.binding import bind, bind_text, declared_values
+from ipgraph.queries.language.registry import template as find
+from ipgraph.queries.language.template import BOUND_BY_STORE, Template
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ipgraph.graphstore.store.protocol import Store, Value
+
+log = logging.getLogger(__name__)
+
+Record = dict[str, Any]
+"""A row by column name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What a query returned, and the text and parameters that were run; iterating gives rows by name."""
+
+    columns: list[str]
+    rows: list[list[object]]
+    cypher: str
+    parameters: "dict[str, Value]"
+
+    def __iter__(self) -> Iterator[Record]:
+        return (dict(zip(self.columns, row, strict=True)) for row in self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def records(self) -> list[Record]:
+        """Return the rows by column name."""
+        return list(self)
+
+    def to_pandas(self) -> "pd.DataFrame":
+        """Return the rows as a data frame; raises IpgraphError where pandas is not installed."""
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise lacking("data frames need pandas", "pandas") from error
+        return pd.DataFrame(self.rows, columns=self.columns)
+
+
+@contextmanager
+def opened(store: "Store | str | Path | None") -> "Iterator[Store]":
+    """Give a store, opened and closed here unless it is one already (None: IPGRAPH_STORE or the default)."""
+    if store is not None and not isinstance(store, str | Path):
+        yield store
+        return
+    from ipgraph.graphstore.opening import open_store
+
+    with open_store(store) as mine:
+        yield mine
+
+
+def ask(
+    name: str,
+    /,
+    store: "Store | str | Path | None" = None,
+    *,
+    queries_dir: Path | str | None = None,
+    **parameters: object,
+) -> Rows:
+    """Run a template by name; parameters not given take their defaults.
+
+    Raises UsageError, naming the template's file, for an unknown name, a parameter that is unknown, missing
+    or of the wrong type, and for Cypher that the store refuses.
+    """
+    return run_template(find(name, queries_dir), store, **parameters)
+
+
+def run_template(
+    template: Template, /, store: "Store | str | Path | None" = None, **parameters: object
+) -> Rows:
+    """Run a template; see `ask`."""
+    if template.browser_only:
+        hint = f"paste what `ipgraph query show {template.name}` prints"
+        raise UsageError(f"{template.path}: returns paths for Neo4j Browser to draw; {hint} there")
+    declared_values(template, parameters)  # what needs no store is said before one is opened
+    with opened(store) as graph:
+        if template.dialect not in (None, graph.dialect):
+            raise UsageError(
+                f"{template.path}: runs on {template.dialect} only, and this store is {graph.dialect}"
+            )
+        bound = bind(template, parameters, graph)
+        rows = _read(graph, template.text(graph.dialect), bound, template.path)
+    expected = [column.name for column in template.columns]
+    if rows.columns != expected:
+        raise UsageError(
+            f"{template.path}: the head says the columns {expected}, the text returns {rows.columns}"
+        )
+    return rows
+
+
+def run_cypher(cypher: str, /, store: "Store | str | Path | None" = None, **parameters: object) -> Rows:
+    """Run a read-only query of the user's own; `$run`, `$level` and `$first` are bound where it uses them."""
+    with opened(store) as graph:
+        return _read(graph, cypher, bind_text(cypher, parameters, graph))
+
+
+def _read(store: "Store", cypher: str, parameters: "Mapping[str, Value]", path: Path | None = None) -> Rows:
+    started = perf_counter()
+    try:
+        result = store.read(cypher, parameters)
+    except UsageError as error:
+        if path is None:
+            raise
+        raise UsageError(f"{path}: {str(error).partition(chr(10))[0]}") from error
+    log.info("%d rows from %s in %.3f s", len(result.rows), store.location, perf_counter() - started)
+    shown = {name: value for name, value in parameters.items() if name != BOUND_BY_STORE}
+    return Rows(result.columns, result.rows, cypher, shown)

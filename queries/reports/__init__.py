@@ -1,0 +1,1 @@
+"""Reports: tables computed from templates' rows."""

@@ -1,0 +1,79 @@
+"""What reports are built from: tables made of rows, in print."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import groupby, islice
+
+from ipgraph.graphstore.common.errors import UsageError
+from ipgraph.queries.language.running import Record, Rows
+from ipgraph.queries.reports.tables import Table, TableColumn
+from ipgraph.queries.views.labels import printed_head, printed_label, printed_step, printed_subpath
+
+EVERY = 1_000_000
+"""A limit that leaves nothing out."""
+ACCURACY = "accuracy: share of the labelled instances on which the model is right"
+
+_PRINTED: dict[str, Callable[[str], str]] = {
+    "label": printed_label,
+    "node": printed_label,
+    "subpath": printed_subpath,
+    "step": printed_step,
+    "other_step": printed_step,
+}
+_NAMED = ("run", "other", "level", "subtask", "condition", "other_condition", "role", "other_role", "sign")
+_SCOPE = {
+    **{name: f"{name.replace('_', ' ')} {{}}" for name in _NAMED},
+    "level": "{} level",
+    "layer": "layer {}",
+    "k": "{} nodes",
+    "at_least": "at least {} instances",
+}
+"""What a note says of a parameter that is given, in this order."""
+_FILTERS_NOTHING = {"at_least": 1}
+
+
+def as_table(
+    title: str,
+    rows: Rows,
+    columns: Mapping[str, TableColumn],
+    note: str = "",
+    *,
+    records: Iterable[Record] | None = None,
+    limit: int = EVERY,
+) -> Table:
+    """Return rows as a table of the named columns: heads counted from 1, labels as people read them.
+
+    The note says first what the rows were taken from, then how many they are if more than `limit`, of which
+    the first are shown; `records`: the rows to show, if not these. Raises UsageError for a limit below 1.
+    """
+    if limit < 1:
+        raise UsageError(f"the limit is {limit}; a table shows at least 1 row")
+    shown = islice(rows, limit) if records is None else records
+    cells = [[_printed(name, record[name]) for name in columns] for record in shown]
+    cut = f"{limit:,} of {len(rows):,}" if len(rows) > limit else ""
+    notes = [scope(rows.parameters), cut, note if cells else "nothing found"]
+    return Table(title, tuple(columns.values()), cells, "; ".join(filter(None, notes)), rows.cypher)
+
+
+def _printed(name: str, value: object) -> object:
+    if name == "head" and isinstance(value, int):
+        return printed_head(value) if value >= 0 else None
+    return _PRINTED[name](value) if name in _PRINTED and isinstance(value, str) and value else value
+
+
+def scope(parameters: Mapping[str, object]) -> str:
+    """Return what rows were taken from, such as `run r1, attention level, subtask sva-obj`."""
+    given = {name: parameters[name] for name in _SCOPE if parameters.get(name)}
+    return ", ".join(
+        _SCOPE[name].format(value) for name, value in given.items() if value != _FILTERS_NOTHING.get(name)
+    )
+
+
+def ratio(part: int, whole: int) -> float | None:
+    """Return a part's share of the whole; of nothing there is none."""
+    return part / whole if whole else None
+
+
+def first_of_each(rows: Rows, key: str, limit: int) -> Iterator[Record]:
+    """Yield the first rows of each value of a column; rows with the same value follow one another."""
+    for _, group in groupby(rows, key=lambda record: record[key]):
+        yield from islice(group, limit)

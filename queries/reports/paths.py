@@ -1,0 +1,156 @@
+"""Reports on what patterns pass through: skips and heads, shared subpaths, one head."""
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from ipgraph.graphstore.common.errors import UsageError, unknown
+from ipgraph.queries.language.running import ask
+from ipgraph.queries.reports.parts import EVERY, as_table, first_of_each
+from ipgraph.queries.reports.tables import Table, count, share, signed, text
+from ipgraph.queries.views.labels import KEY
+
+if TYPE_CHECKING:
+    from ipgraph.graphstore.store.protocol import Store
+
+SUBPATHS = {
+    "position": ("shared-subpaths", "by absolute position"),
+    "role": ("shared-subpaths-by-role", "by role"),
+    "target": ("shared-subpaths-by-target", "relative to the target"),
+}
+_SKIPS = {
+    "skips": count("skips"),
+    "heads": count("heads"),
+    "skip_share": share("skip share"),
+    "skip_share_staying": share("of staying steps"),
+}
+_SKIP_NOTE = (
+    "skip share: skips / (skips + heads); of staying steps: skips / steps that stay at their position"
+)
+
+
+def skip_share(
+    store: "Store", *, run: str = "", subtask: str = "", condition: str = "", role: str = "", sign: int = 0
+) -> list[Table]:
+    """Skip versus head share: overall, per layer, per role of the word, per condition."""
+    scope = _scope(run, subtask, condition, role, sign)
+    parts = [
+        ("skip-share", "Skip versus head share", {}),
+        ("skip-share-by-layer", "Per layer", {"layer": count("layer")}),
+        ("skip-share-by-role", "Per role of the word", {"role": text("role")}),
+        (
+            "skip-share-by-condition",
+            "Per condition",
+            {"subtask": text("subtask"), "condition": text("condition")},
+        ),
+    ]
+    return [
+        as_table(title, ask(name, store, **scope), first | _SKIPS, _SKIP_NOTE if not first else "")
+        for name, title, first in parts
+    ]
+
+
+def heads(
+    store: "Store",
+    *,
+    run: str = "",
+    subtask: str = "",
+    condition: str = "",
+    role: str = "",
+    sign: int = 0,
+    layer: int = 0,
+    limit: int = 10,
+) -> list[Table]:
+    """Heads ranked by traversal: over all layers, and the first of each layer, role and destination."""
+    scope = {**_scope(run, subtask, condition, role, sign), "layer": layer}
+    head = {"layer": count("layer"), "head": count("head"), "patterns": count("patterns")}
+    top = ask("heads-by-traversal", store, **scope, limit=limit)
+    layers = ask("heads-by-layer", store, **scope)
+    roles, places = (ask(f"heads-by-{by}", store, **scope, limit=EVERY) for by in ("role", "destination"))
+    few = max(1, limit // 3)
+    return [
+        as_table(
+            "Heads ranked by traversal",
+            top,
+            {**head, "pattern_share": share("of patterns"), "instance_share": share("of instances")},
+            "heads count from 1 in each layer",
+        ),
+        as_table(
+            f"First {few} of each layer",
+            layers,
+            {**head, "layer_share": share("of the layer's head steps")},
+            records=first_of_each(layers, "layer", few),
+        ),
+        as_table(
+            f"First {few} of each role",
+            roles,
+            {"role": text("role of the word"), **head, "role_share": share("of the role's patterns")},
+            records=first_of_each(roles, "role", few),
+        ),
+        as_table(
+            f"First {few} of each role that heads write to",
+            places,
+            {"destination": text("role written to"), **head, "head_share": share("of the head's patterns")},
+            records=first_of_each(places, "destination", few),
+        ),
+    ]
+
+
+def subpaths(
+    store: "Store",
+    *,
+    run: str = "",
+    level: str = "",
+    k: int = 3,
+    by: Literal["position", "role", "target"] = "position",
+    subtask: str = "",
+    condition: str = "",
+    role: str = "",
+    sign: int = 0,
+    limit: int = 20,
+) -> list[Table]:
+    """Sequences of k nodes that the patterns of most instances share."""
+    if by not in SUBPATHS:
+        raise unknown("kind of subpath", by, SUBPATHS)
+    name, words = SUBPATHS[by]
+    scope = _scope(run, subtask, condition, role, sign)
+    rows = ask(name, store, **scope, level=level, k=k, limit=limit)
+    columns = {
+        "subpath": text("subpath"),
+        "instances": count("instances"),
+        "instance_share": share("of instances"),
+        "patterns": count("patterns"),
+    }
+    return [as_table(f"Shared subpaths of {k} nodes, {words}", rows, columns, KEY)]
+
+
+def through_head(
+    store: "Store",
+    *,
+    role: str,
+    layer: int,
+    head: int,
+    run: str = "",
+    subtask: str = "",
+    condition: str = "",
+    sign: int = 0,
+    limit: int = 50,
+) -> list[Table]:
+    """Instances in which a word of a role passes through a head (counted from 1)."""
+    scope = _scope(run, subtask, condition, role, sign)
+    if head < 1:
+        raise UsageError(f"there is no head {head}: reports count heads from 1")
+    rows = ask("instances-through-head", store, **scope, layer=layer, head=head - 1, limit=EVERY)
+    columns = {
+        "instance": text("instance"),
+        "condition": text("condition"),
+        "text": text("text"),
+        "word": text("word"),
+        "position": count("position"),
+        "destination": count("to position"),
+        "influence": signed("influence"),
+    }
+    return [as_table(f"{role} through head {head} of layer {layer}", rows, columns, limit=limit)]
+
+
+def _scope(run: str, subtask: str, condition: str, role: str, sign: int) -> dict[str, Any]:
+    """Return what these reports share as a query's parameters."""
+    return {"run": run, "subtask": subtask, "condition": condition, "role": role, "sign": sign}

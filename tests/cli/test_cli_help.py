@@ -1,0 +1,81 @@
+"""Every command and option says what it does, and docs/cli.md says the same."""
+
+import inspect
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from ipgraph.cli.app import app
+from ipgraph.cli.options import Extraction, Selection
+from ipgraph.extractor.extraction.extract import extract
+from ipgraph.extractor.extraction.options import BASELINES, QOIS, QUADRATURES
+from ipgraph.extractor.methods.registry import METHODS
+from ipgraph.extractor.models.loading import DEMOS, DEVICES, DTYPES
+from ipgraph.graphstore.schema.records import LEVELS
+
+DOCS = Path(__file__).parents[2] / "docs" / "cli.md"
+COMMAND = [sys.executable, "-m", "typer", "ipgraph.cli.app", "utils", "docs", "--name", "ipgraph"]
+
+
+def commands(command: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """Yield a command and all below it, by full name."""
+    yield name, command
+    if hasattr(command, "list_commands"):
+        for below in command.list_commands(typer.Context(command)):
+            yield from commands(command.get_command(typer.Context(command), below), f"{name} {below}")
+
+
+ALL = dict(commands(typer.main.get_command(app), "ipgraph"))
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_command_and_options_have_help(name: str) -> None:
+    command = ALL[name]
+    assert command.help
+    assert command.help.strip()
+    silent = [p.name for p in command.params if p.name != "help" and not getattr(p, "help", None)]
+    assert silent == []
+
+
+def test_the_commands_are_those_that_are_documented() -> None:
+    titles = [line.split("`")[1] for line in DOCS.read_text().split("\n") if line.startswith("#")]
+    assert titles == list(ALL)
+
+
+def test_docs_are_what_the_commands_say() -> None:
+    made = subprocess.run(COMMAND, capture_output=True, text=True, check=True).stdout
+    assert made.strip() == DOCS.read_text().strip(), f"run: {' '.join(COMMAND[1:])} --output docs/cli.md"
+
+
+@pytest.mark.parametrize(
+    ("option", "valid"),
+    [
+        ("model", DEMOS),
+        ("device", DEVICES),
+        ("dtype", DTYPES),
+        ("method", METHODS),
+        ("level", (*LEVELS, "both")),
+        ("qoi", QOIS),
+        ("baseline", BASELINES),
+        ("quadrature", QUADRATURES),
+    ],
+)
+def test_help_names_every_choice(option: str, valid: Iterable[str]) -> None:
+    (parameter,) = [p for p in ALL["ipgraph extract"].params if p.name == option]
+    named = set(re.findall(r"[\w-]+", parameter.help))
+    assert set(valid) <= named
+
+
+def test_options_of_extraction_are_those_of_extract_with_its_defaults() -> None:
+    ours = {field.name: field.default for options in (Extraction, Selection) for field in fields(options)}
+    theirs = {name: p.default for name, p in inspect.signature(extract).parameters.items()}
+    assert {name: str(value) for name, value in ours.items()} == {
+        name: str(value) for name, value in theirs.items() if name not in ("dataset", "on_progress")
+    }

@@ -1,0 +1,58 @@
+"""The command line on a Neo4j server, named by `--store` or `IPGRAPH_STORE`."""
+
+import json
+
+import pytest
+from support.cli_runs import Folder, call, folder, invoke, shared_folder
+from support.servers import Login
+
+pytestmark = pytest.mark.xdist_group("neo4j")
+__all__ = ["folder", "shared_folder"]
+
+
+def test_every_group_of_commands_works_on_a_server(folder: Folder, neo4j_server: Login) -> None:
+    uri = neo4j_server.uri
+    first, second = folder.runs
+    assert (
+        "2 added, 0 there already"
+        in invoke("ingest", "run", *(str(run.path) for run in folder.runs), "--store", uri).stdout
+    )
+    assert "0 added, 1 there already" in invoke("store", "push", first.id, "--store", uri).stdout
+    assert "is sound: 2 runs, 2 of them compared" in invoke("store", "check", "--store", uri).stdout
+    facts = {
+        r["what"]: r["value"]
+        for r in json.loads(invoke("store", "info", "--store", uri, "--format", "json").stdout)
+    }
+    assert facts["Pattern"] == first.run.patterns + second.run.patterns
+    for command in (
+        ("query", "run", "shared-subpaths", "--param", f"run={first.id}"),
+        ("report", "skip-share", "--run", first.id),
+        ("show", "sva-obj-0", "--run", first.id),
+    ):
+        assert invoke(*command, "--store", uri).stdout == invoke(*command).stdout
+    assert (
+        "Neo4j"
+        not in invoke("query", "cypher", "MATCH (r:Run) DETACH DELETE r", "--store", uri, code=2).stdout
+    )
+    invoke("run", "delete", first.id, "--yes", "--store", uri)
+    left = json.loads(invoke("run", "list", "--store", uri, "--format", "json").stdout)
+    assert {row["run"]: row["where"] for row in left} == {
+        first.id: f"runs/{first.id}",
+        second.id: f"runs/{second.id}, store",
+    }
+
+
+def test_the_environment_names_the_server_and_no_output_the_password(
+    folder: Folder, neo4j_server: Login
+) -> None:
+    environment = {"IPGRAPH_STORE": neo4j_server.uri, **neo4j_server.environment}
+    loaded = call("-vv", "ingest", "run", str(folder.runs[0].path), cwd=folder.path, env=environment)
+    assert loaded.returncode == 0, loaded.stderr
+    assert f"store     {neo4j_server.uri}" in loaded.stdout
+    wrong = call("run", "list", cwd=folder.path, env=environment | {"NEO4J_PASSWORD": "not-the-password"})
+    assert wrong.returncode == 2
+    assert wrong.stderr.startswith("error: ")
+    assert wrong.stderr.count("\n") == 1
+    for text in (loaded.stdout, loaded.stderr, wrong.stderr):
+        assert neo4j_server.password not in text
+        assert "not-the-password" not in text

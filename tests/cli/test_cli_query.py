@@ -1,0 +1,200 @@
+"""`ipgraph query` and `report`: the library's rows and tables in every format, and what is refused."""
+
+import csv
+import json
+import math
+from inspect import signature
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from support.cli_runs import Folder, folder, invoke, shared_folder
+
+from ipgraph.graphstore.common.errors import UsageError
+from ipgraph.graphstore.opening import open_store
+from ipgraph.queries.language.registry import templates
+from ipgraph.queries.language.running import ask
+from ipgraph.queries.reports.registry import REPORTS
+
+__all__ = ["folder", "shared_folder"]
+EVALUATED = ("table1", "figure5", "optimality")
+"""Reports of measures: tried in test_cli_evaluate.py, where there are some."""
+TEMPLATE = """\
+// title: Patterns of a sign
+// description: How many patterns have a sign.
+// parameters:
+//   run: run = newest  The run.
+//   sign: int -1|1 = 1  The sign.
+// columns:
+//   patterns: How many.
+MATCH (p:Pattern {run: $run, sign: $sign})
+RETURN count(p) AS patterns
+"""
+
+
+def equal(one: object, other: object) -> bool:
+    """Tell whether two cells are equal, floats up to their last digits: a store adds in no fixed order."""
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=1e-12)
+    return one == other
+
+
+def test_list_has_every_template(folder: Folder) -> None:
+    rows = json.loads(invoke("query", "list", "--format", "json").stdout)
+    assert [row["name"] for row in rows] == list(templates())
+
+
+def test_json_and_csv_are_exactly_the_rows_of_the_library(folder: Folder) -> None:
+    arguments = ("query", "run", "heads-by-traversal", "--param", "limit=5", "--format")
+    rows = ask("heads-by-traversal", folder.path / "ipgraph.db", limit=5).records()
+    assert len(rows) == 5
+    assert json.loads(invoke(*arguments, "json").stdout) == rows
+    read = list(csv.DictReader(StringIO(invoke(*arguments, "csv").stdout)))
+    assert read == [{name: str(value) for name, value in row.items()} for row in rows]
+
+
+def test_a_run_is_chosen_by_the_beginning_of_its_id(folder: Folder) -> None:
+    counts = {
+        chosen.id: json.loads(
+            invoke("query", "run", "skip-share", "--param", f"run={chosen.id[:6]}", "--format", "json").stdout
+        )
+        for chosen in folder.runs
+    }
+    expected = {
+        chosen.id: ask("skip-share", folder.path / "ipgraph.db", run=chosen.id).records()
+        for chosen in folder.runs
+    }
+    assert counts == expected
+
+
+def test_show_prints_parameters_as_neo4j_browser_takes_them(folder: Folder) -> None:
+    shown = invoke("query", "show", "shared-subpaths", "--param", "k=4").stdout
+    assert ":param k => 4;\n" in shown
+    assert ":param first => 0;\n" in shown
+    assert ':param run => "RUN";\n' in shown
+    assert shown.endswith(templates()["shared-subpaths"].text("neo4j") + "\n")
+    known = invoke("query", "show", "shared-subpaths", "--store", "ipgraph.db").stdout
+    assert any(f':param run => "{one.id}";\n' in known for one in folder.runs)
+
+
+def test_show_cypher_goes_to_stderr(folder: Folder) -> None:
+    plain = invoke("query", "run", "skip-share")
+    shown = invoke("query", "run", "skip-share", "--show-cypher")
+    assert shown.stdout == plain.stdout
+    assert templates()["skip-share"].body in shown.stderr
+    assert ':param level => "attention";\n' in shown.stderr
+
+
+def test_explain_prints_a_plan_instead_of_rows(folder: Folder) -> None:
+    for arguments in (
+        ("run", "skip-share"),
+        ("cypher", "MATCH (p:Pattern {run: $run}) RETURN count(p) AS n"),
+    ):
+        plan = invoke("query", *arguments, "--explain").stdout
+        assert "SCAN" in plan.upper()
+        assert "skip_share" not in plan.split("\n")[0]
+
+
+def test_cypher_of_ones_own_takes_typed_parameters(folder: Folder) -> None:
+    text = "MATCH (p:Pattern {run: $run}) WHERE p.position = $at AND p.role IN $roles RETURN count(p) AS n"
+    given = ("--param", "at=1", "--param", 'roles=["det", "cls"]', "--format", "json")
+    (row,) = json.loads(invoke("query", "cypher", text, *given).stdout)
+    newest = max(folder.runs, key=lambda one: (one.manifest["created"], one.id))
+    expected = sum(p.position == 1 and p.role in ("det", "cls") for p in newest.records("patterns"))
+    assert row["n"] == expected > 0
+
+
+def test_a_run_is_named_as_everywhere_else(folder: Folder) -> None:
+    for one in folder.runs:
+        named = [
+            invoke("query", "run", "accuracy", *given, "--format", "json").stdout
+            for given in (("--run", one.id[:6]), ("--param", f"run={one.id[:6]}"))
+        ]
+        assert named[0] == named[1]
+        text = "MATCH (r:Run {id: $run}) RETURN r.id AS id"
+        (row,) = json.loads(invoke("query", "cypher", text, "--run", one.id[:6], "--format", "json").stdout)
+        assert row["id"] == one.id
+        shown = invoke("query", "show", "accuracy", "--run", one.id, "--store", "ipgraph.db").stdout
+        assert f':param run => "{one.id}";' in shown
+
+
+def test_templates_of_ones_own_are_found(folder: Folder, tmp_path: Path) -> None:
+    (tmp_path / "signs.cypher").write_text(TEMPLATE)
+    given = ("--queries-dir", str(tmp_path), "--format", "json")
+    assert "signs" in invoke("query", "list", *given).stdout
+    (row,) = json.loads(invoke("query", "run", "signs", "--param", "sign=-1", *given).stdout)
+    newest = max(folder.runs, key=lambda one: (one.manifest["created"], one.id))
+    assert row["patterns"] == sum(p.sign == -1 for p in newest.records("patterns")) > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("run", "skip-shar"), "unknown query 'skip-shar'; valid, nearest first: skip-share"),
+        (("run", "skip-share", "--param", "sing=1"), "unknown parameter 'sing'; valid, nearest first: sign"),
+        (("run", "skip-share", "--param", "role=subjekt"), "unknown role 'subjekt' in run "),
+        (("run", "skip-share", "--param", "sign=plus"), "not a whole number"),
+        (("run", "skip-share", "--param", "sign"), "--param 'sign' is not of the form NAME=VALUE"),
+        (("run", "skip-share", "--param", "sign=1", "--param", "sign=1"), "sign is given twice"),
+        (("run", "skip-share", "--store", "nowhere.db"), "nowhere.db"),
+        (("run", "skip-share", "--format", "xml"), "xml"),
+        (("run", "skip-share", "--queries-dir", "nowhere"), "nowhere"),
+        (("cypher", "MATCH (p:Pattern) RETURN p.id AS x, $k AS y"), "--param k="),
+        (("cypher", "MATCH (p:Pattern) DELETE p"), "the statement writes, and only reading is allowed here"),
+        (("show", "skip-share", "--param", "sign=5"), "sign is 5; valid: -1, 0, 1"),
+        (("cypher", "CREATE (:Run {id: 'x'})"), ""),
+        (("cypher", "COPY (MATCH (p:Pattern) RETURN p.id) TO 'out.csv'"), ""),
+        (("cypher", "MATCH (p:Pattern RETURN p"), ""),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line_with_exit_code_2(
+    folder: Folder, arguments: tuple[str, ...], message: str
+) -> None:
+    result = invoke("query", *arguments, code=2)
+    assert message in result.stderr.replace("\n│ ", " ")
+    assert result.stdout == ""
+    assert not Path("out.csv").exists()
+
+
+def test_ipgraph_store_names_the_store(
+    folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = invoke("query", "run", "skip-share").stdout
+    monkeypatch.chdir(tmp_path)
+    invoke("query", "run", "skip-share", code=2)
+    env = {"IPGRAPH_STORE": str(folder.path / "ipgraph.db")}
+    assert invoke("query", "run", "skip-share", env=env).stdout == expected
+
+
+@pytest.mark.parametrize("name", [name for name in REPORTS if name not in EVALUATED])
+def test_reports_are_the_library_s_tables(name: str, folder: Folder) -> None:
+    by_report: dict[str, dict[str, object]] = {
+        "through-head": {"role": "subject", "layer": 1, "head": 1},
+        "merges": {"role": "subject", "other_role": "attractor"},
+        "lexical": {"role": "subject"},
+        "compare": {"other": folder.runs[0].id, "run": folder.runs[1].id},
+        "conditions": {"condition": "singular-plural", "other_condition": "plural-plural"},
+    }
+    given = by_report.get(name, {})
+    function = REPORTS[name].function
+    required = [p.name for p in signature(function).parameters.values() if p.default is p.empty][1:]
+    arguments = [str(given[key]) for key in required]
+    options = [f"--{key.replace('_', '-')}={value}" for key, value in given.items() if key not in required]
+    try:
+        with open_store(folder.path / "ipgraph.db") as store:
+            expected = function(store, **given)
+    except UsageError as error:  # a report on evaluations, which these runs have none of
+        refused = str(error)
+        assert invoke("report", name, *arguments, *options, code=2).stderr == f"error: {refused}\n"
+        return
+    shown = json.loads(invoke("report", name, *arguments, *options, "--format", "json").stdout)
+    tables = [shown] if len(expected) == 1 else [table["rows"] for table in shown]
+    for rows, table in zip(tables, expected, strict=True):
+        assert [list(row) for row in rows] == [list(table.headers)] * len(table.rows)
+        cells = zip((list(row.values()) for row in rows), table.rows, strict=True)
+        assert all(equal(*pair) for row in cells for pair in zip(*row, strict=True))
+    assert all(len(set(table.headers)) == len(table.headers) for table in expected)
+    text = invoke("report", name, *arguments, *options, "--show-cypher")
+    assert all(table.title in text.stdout and table.note in text.stdout for table in expected)
+    assert all(table.cypher in text.stderr for table in expected)
+    assert "MATCH" in text.stderr

@@ -1,0 +1,260 @@
+"""`ipgraph run`, `cite`, `store`, `show` and `dataset`."""
+
+import json
+import shutil
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import networkx as nx
+from support.cli_runs import Folder, folder, invoke, own, shared_folder
+from support.fixtures import make_run
+from support.remade import remade
+
+from ipgraph.cli.commands.run import Found
+from ipgraph.graphstore.opening import open_store
+
+__all__ = ["folder", "own", "shared_folder"]
+
+
+def listed() -> dict[str, dict[str, object]]:
+    return {row["run"]: row for row in json.loads(invoke("run", "list", "--format", "json").stdout)}
+
+
+def test_run_list_says_where_each_run_is(own: Folder) -> None:
+    first, second = own.runs
+    unfinished = make_run(Path("runs"), seed=2, finish=False)
+    shutil.rmtree(second.path)
+    with open_store("ipgraph.db") as store:
+        store.remove(first.id)
+    rows = listed()
+    assert {key: row["where"] for key, row in rows.items()} == {
+        first.id: f"runs/{first.id}",
+        second.id: "store",
+        unfinished.id: f"runs/{unfinished.id}",
+    }
+    assert rows[unfinished.id]["state"] == "2 of 3 shards"
+    assert rows[first.id]["patterns"] == first.run.patterns == 456
+
+
+def test_a_run_that_is_partly_in_the_store_is_listed_as_such(folder: Folder) -> None:
+    record = folder.runs[0].run
+    for state, loaded, shown in (
+        ("complete", record.patterns, "store"),
+        ("loading", 200, f"store (loading, 200 of {record.patterns} patterns)"),
+        ("removing", -1, "store (removing)"),
+    ):
+        assert Found(record.id, replace(record, state=state, loaded=loaded), None).where == shown
+
+
+def test_run_show_has_every_field_and_the_skipped_rows(folder: Folder) -> None:
+    one = folder.runs[0]
+    facts, skipped = json.loads(invoke("run", "show", one.id[:8], "--format", "json").stdout)
+    shown = {row["what"]: row["value"] for row in facts["rows"]}
+    assert shown["layers"] == one.run.layers
+    assert shown["settings.seed"] == 0
+    assert shown["environment.device"] == "cpu"
+    assert skipped["rows"] == [{"where": "toy.jsonl:7", "reason": "no [MASK]"}]
+
+
+def test_run_diff_shows_just_what_differs(folder: Folder) -> None:
+    first, second = folder.runs
+    rows = json.loads(invoke("run", "diff", first.id, second.id, "--format", "json").stdout)
+    seeds = next(row for row in rows if row["what"] == "settings.seed")
+    assert (seeds[first.id], seeds[second.id]) == (0, 1)
+    assert not {"model", "layers", "id", "environment.device"} & {row["what"] for row in rows}
+    assert json.loads(invoke("run", "diff", first.id, first.id, "--format", "json").stdout) == []
+
+
+def test_run_delete_keeps_the_directory_unless_told(own: Folder) -> None:
+    first, second = own.runs
+    assert "--yes" in invoke("run", "delete", first.id, code=2).stderr
+    assert listed()[first.id]["where"] == f"runs/{first.id}, store"
+    invoke("run", "delete", first.id, "--yes")
+    assert listed()[first.id]["where"] == f"runs/{first.id}"
+    assert "--files" in invoke("run", "delete", first.id, "--yes", code=2).stderr
+    invoke("run", "delete", second.id, "--yes", "--files")
+    assert list(listed()) == [first.id]
+    assert not second.path.exists()
+
+
+def test_an_unknown_run_is_named_with_the_known_ones(folder: Folder) -> None:
+    for command in (("run", "show"), ("cite",), ("store", "push")):
+        stderr = invoke(*command, "rnothing", code=2).stderr
+        assert all(one.id in stderr for one in folder.runs)
+
+
+def test_cite_says_what_a_methods_section_needs(folder: Folder) -> None:
+    one = folder.runs[0]
+    text = invoke("cite", one.id).stdout
+    for part in (
+        one.id,
+        "masked language model toy (3 layers, 4 heads; toy-0123456789ab)",
+        "on 24 sentences of sva-obj (1 more could not be used)",
+        "guided pattern refinement at the embedding and the attention level",
+        "with 50 points between it and the input",
+        "What determines the numbers",
+        "  seed: 0\n",
+        "@inproceedings{lu2021influence",
+        "arXiv:2011.00740",
+        "@software{ipgraph",
+    ):
+        assert part in text
+
+
+def test_loading_again_adds_nothing(own: Folder) -> None:
+    info = invoke("store", "info", "--format", "json").stdout
+    paths = [str(one.path) for one in own.runs]
+    assert "0 added, 2 there already" in invoke("ingest", "run", *paths).stdout
+    assert "0 added, 2 there already" in invoke("store", "push", *(one.id[:7] for one in own.runs)).stdout
+    assert invoke("store", "info", "--format", "json").stdout == info
+    pushed = invoke("store", "push", own.runs[0].id, "--store", "other.db").stdout
+    assert "1 added, 0 there already" in pushed
+    assert json.loads(invoke("store", "info", "--store", "other.db", "--format", "json").stdout) != []
+
+
+def test_store_info_counts_what_the_runs_hold(folder: Folder) -> None:
+    rows = json.loads(invoke("store", "info", "--format", "json").stdout)
+    shown = {row["what"]: row["value"] for row in rows}
+    assert shown["Run"] == 2
+    assert shown["Instance"] == 24
+    assert shown["Pattern"] == sum(one.run.patterns for one in folder.runs)
+    assert shown["THROUGH"] == sum(one.run.steps for one in folder.runs)
+
+
+def test_store_check_passes_then_names_what_differs(own: Folder) -> None:
+    assert "is sound: 2 runs, 2 of them compared" in invoke("store", "check").stdout
+    assert json.loads(invoke("store", "check", "--format", "json").stdout) == []
+    changed = make_run(own.path / "elsewhere", scale=2)
+    own.runs[0].delete()
+    manifest = json.loads((changed.path / "run.json").read_text())
+    for place in (manifest, manifest["run"]):
+        place["id"] = own.runs[0].id
+    (changed.path / "run.json").write_text(json.dumps(manifest))
+    shutil.copytree(changed.path, own.runs[0].path)
+    result = invoke("store", "check", code=1)
+    assert own.runs[0].id in result.stdout
+    assert "error: " in result.stderr
+
+
+def test_store_rebuild_keeps_runs_without_a_directory(own: Folder) -> None:
+    first, second = own.runs
+    before = json.loads(
+        invoke("query", "run", "skip-share", "-p", f"run={second.id}", "--format", "json").stdout
+    )
+    second.delete()
+    assert "1 runs from runs, 1 kept from the old store" in invoke("store", "rebuild").stdout
+    assert {key: row["where"] for key, row in listed().items()} == {
+        first.id: f"runs/{first.id}, store",
+        second.id: "store",
+    }
+    after = json.loads(
+        invoke("query", "run", "skip-share", "-p", f"run={second.id}", "--format", "json").stdout
+    )
+    assert after == before
+
+
+def test_show_draws_an_instance_by_id_name_or_beginning(folder: Folder) -> None:
+    (instance, *_) = folder.runs[0].records("instances")
+    texts = [
+        invoke("show", name, "--run", folder.runs[0].id).stdout
+        for name in (instance.id, instance.name, instance.id[:14])
+    ]
+    assert texts[0] == texts[1] == texts[2]
+    lines = texts[0].split("\n")
+    assert lines[0] == instance.text
+    assert instance.id in lines[1]
+    assert lines[1].endswith(f"; run {folder.runs[0].id}")
+    assert [line[:2] for line in lines if line[:2].strip().isdecimal() and "·" in line] == [
+        " 3",
+        " 2",
+        " 1",
+        " 0",
+    ][-4:]
+
+
+def test_show_judges_no_instance_without_a_label(own: Folder) -> None:
+    unlabelled = remade(
+        own.runs[0], own.path / "runs", evaluations=lambda row: replace(row, label_is_predicted=True)
+    )
+    invoke("store", "push", unlabelled.id)
+    instance = next(iter(unlabelled.records("instances"))).id
+    judged, not_judged = (
+        invoke("show", instance, "--run", run.id).stdout for run in (own.runs[0], unlabelled)
+    )
+    assert ": right, QoI" in judged or ": wrong, QoI" in judged
+    assert "; no label, QoI" in not_judged
+
+
+def test_show_lists_each_path_as_the_run_has_it(folder: Folder) -> None:
+    one = folder.runs[0]
+    (instance, *_) = one.records("instances")
+    text = invoke("show", instance.id, "--run", one.id, "--level", "attention").stdout
+    patterns = [p for p in one.records("patterns") if p.instance == instance.id and p.level == "attention"]
+    assert len(patterns) > 3
+    for pattern in patterns:
+        line = next(x for x in text.split("\n") if x.split()[:2] == [str(pattern.position), pattern.token])
+        assert f"{pattern.total_influence:+.3f}" in line
+        assert f"{pattern.influence:+.3f}" in line
+        heads = [part for part in pattern.route.split() if part[0] == "h"]
+        path = line.split()[5:]
+        assert len(path) == one.run.layers
+        assert [int(hop.split(">")[0]) for hop in path if hop != "skip"] == [int(h[4:6]) + 1 for h in heads]
+
+
+def test_show_as_json_gives_the_steps(folder: Folder) -> None:
+    one = folder.runs[0]
+    (instance, *_) = one.records("instances")
+    rows = json.loads(invoke("show", instance.id, "--run", one.id, "--format", "json").stdout)
+    routes: dict[int, list[str]] = {}
+    for row in rows:
+        routes.setdefault(row["position"], []).append(row["label"])
+    expected = {
+        p.position: p.route.split()
+        for p in one.records("patterns")
+        if p.instance == instance.id and p.level == "attention"
+    }
+    assert routes == expected
+
+
+def test_dataset_list_and_show(tmp_path: Path) -> None:
+    names = [row["name"] for row in json.loads(invoke("dataset", "list", "--format", "json").stdout)]
+    assert {
+        "sva-obj",
+        "sva-subj",
+        "sva-wsc",
+        "sva-app",
+        "ra-na",
+        "ra-ga",
+        "sva",
+        "ra",
+        "all",
+        "sentiment",
+    } <= set(names)
+    sizes, examples = json.loads(invoke("dataset", "show", "ra-ga", "--format", "json").stdout)
+    assert sum(row["sentences"] for row in sizes["rows"]) == 1000
+    assert len(examples["rows"]) == 4
+    assert all(len(row["text"].split()) == len(row["roles"]) for row in examples["rows"])
+
+
+def test_dataset_show_reports_the_bad_rows_of_a_file(tmp_path: Path) -> None:
+    good = '{"text": "the boy [MASK] old", "correct": "is", "wrong": "are"}'
+    (tmp_path / "mine.jsonl").write_text(f'{good}\n{{"text": "no mask", "correct": "is", "wrong": "are"}}\n')
+    *_, skipped = json.loads(
+        invoke("dataset", "show", str(tmp_path / "mine.jsonl"), "--format", "json").stdout
+    )
+    (row,) = skipped["rows"]
+    assert row["where"] == "mine.jsonl:2"
+    assert "[MASK]" in row["reason"]
+
+
+def test_export_is_what_networkx_reads(folder: Folder, tmp_path: Path) -> None:
+    one = folder.runs[0]
+    path = tmp_path / "graph.graphml"
+    invoke("store", "export", str(path), "--run", one.id[:8])
+    graph = nx.read_graphml(path)
+    types = Counter(facts["type"] for _, facts in graph.nodes(data=True))
+    assert (types["Run"], types["Instance"], types["Pattern"]) == (1, 24, one.run.patterns)
+    assert "exists" in invoke("store", "export", str(path), code=2).stderr
+    other = str(tmp_path / "other.graphml")
+    assert "has no instance 'zzz'" in invoke("store", "export", other, "--instance", "zzz", code=2).stderr

@@ -1,0 +1,275 @@
+"""Figures: what of a diagram or a plot is in the file that is drawn, counted by hand."""
+
+import re
+import sys
+from collections import Counter
+from math import hypot
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from support.diagrams import SKIP, TWO_WORDS, attention, sentence
+
+from ipgraph.cli.figures import flow, plots, style
+from ipgraph.cli.figures.diagram import of_sentence
+from ipgraph.cli.figures.plots import HeadMap, Point, Series
+from ipgraph.cli.figures.scatter import Scatter, scatter
+from ipgraph.graphstore.common.errors import IpgraphError, UsageError
+
+SVG = "{http://www.w3.org/2000/svg}"
+BLUE, ORANGE = "#0072b2", "#d55e00"
+
+
+# ---- diagrams
+
+
+def svg(figure: object) -> ElementTree.Element:
+    return ElementTree.fromstring(style.svg(figure))  # type: ignore[arg-type]  # noqa: S314
+
+
+def parts(root: ElementTree.Element, prefix: str) -> dict[str, ElementTree.Element]:
+    """Return the groups whose id, such as `a-edge-1-0-0-skip-positive`, holds this, with their first path."""
+    found = {g.get("id", ""): g.find(f"{SVG}path") for g in root.iter(f"{SVG}g")}
+    return {name: path for name, path in found.items() if prefix in name and path is not None}
+
+
+def looks(path: ElementTree.Element) -> dict[str, str]:
+    return dict(re.findall(r"([\w-]+): ([^;]+)", path.get("style", "")))
+
+
+def texts(root: ElementTree.Element) -> list[str]:
+    return ["".join(element.itertext()) for element in root.iter(f"{SVG}text")]
+
+
+def test_every_edge_is_drawn_skips_dashed_in_the_colour_of_their_sign() -> None:
+    root = svg(flow.draw([of_sentence(TWO_WORDS)]))
+    edges = {name: looks(path) for name, path in parts(root, "edge-").items()}
+    assert set(edges) == {
+        "a-edge-1-0-0-skip-positive",
+        "a-edge-1-1-3-1-negative",
+        "a-edge-2-0-3-5-positive",
+        "a-edge-2-3-3-skip-negative",
+    }
+    for name, look in edges.items():
+        assert ("stroke-dasharray" in look) == ("skip" in name)
+        assert look["stroke"] == (BLUE if name.endswith("positive") else ORANGE)
+
+
+def test_the_wider_the_more_influence_and_bars_are_to_scale() -> None:
+    root = svg(flow.draw([of_sentence(TWO_WORDS)]))
+    widths = {name: float(looks(p).get("stroke-width", 1)) for name, p in parts(root, "edge-").items()}
+    weights = {f"a-edge-{e.layer}-{e.source}": e.weight for e in of_sentence(TWO_WORDS).edges}
+    ranked = sorted(widths, key=lambda name: widths[name])
+    assert ranked == sorted(widths, key=lambda name: weights["-".join(name.split("-")[:4])])
+    assert max(widths.values()) == pytest.approx(3.2)
+    bars = parts(root, "bar-")
+    assert set(bars) == {f"a-bar-{row}-{n}" for row in (0, 1) for n in range(3)}
+    width = {name: extent(path) for name, path in bars.items()}
+    assert width["a-bar-0-0"] == pytest.approx(2 * width["a-bar-1-0"], rel=1e-3)
+    assert width["a-bar-0-2"] == pytest.approx(width["a-bar-0-0"] * 0.81 / 2, rel=1e-3)
+
+
+def extent(path: ElementTree.Element) -> float:
+    """Return how wide a path is."""
+    xs = [float(x) for x, _ in re.findall(r"([\d.]+) ([\d.]+)", path.get("d", ""))]
+    return max(xs) - min(xs)
+
+
+def test_labels_are_text_words_as_they_are_and_heads_numbered_from_1() -> None:
+    tokens = r"$a$ <b> c\alpha d_1"
+    root = svg(flow.draw([of_sentence(sentence(*TWO_WORDS.patterns, tokens=tokens))]))
+    found = Counter(texts(root))
+    assert all(found[token] == 1 for token in tokens.split())
+    assert found["5"] == 1  # head 4 counted from 0
+    assert found["skip"] == found["head (number)"] == 1
+    assert not list(root.iter(f"{SVG}image"))
+
+
+def test_two_diagrams_stand_side_by_side_on_one_scale_and_fit_a_page() -> None:
+    drawn = of_sentence(TWO_WORDS)
+    one, two = flow.draw([drawn]), flow.draw([drawn, drawn])
+    assert one.get_figwidth() <= style.COLUMN
+    assert one.get_figwidth() < two.get_figwidth() <= style.TEXT
+    root = svg(two)
+    assert Counter(name[0] for name in parts(root, "-edge-")) == {"a": 4, "b": 4}
+    assert {"(a)  plural   are − is = +1.25", "(b)  plural   are − is = +1.25"} <= set(texts(root))
+
+
+def test_a_figure_takes_the_width_asked_for_or_says_what_it_needs() -> None:
+    drawn = of_sentence(TWO_WORDS)
+    assert flow.draw([drawn], 3.0).get_figwidth() == pytest.approx(3.0)
+    with pytest.raises(
+        UsageError, match=r"0\.5 inches are too narrow for this figure: it needs at least 1\."
+    ):
+        flow.draw([drawn], 0.5)
+
+
+def test_a_model_of_many_layers_and_a_long_word_still_fit() -> None:
+    stays = [(SKIP, 0)] * 11
+    word = "Donaudampfschifffahrtsgesellschaft"
+    long = sentence(attention(0, 1.0, *stays, (11, 3)), tokens=f"{word} b c d")
+    figure = flow.draw([of_sentence(long), of_sentence(long)])
+    assert figure.get_figwidth() < 1.2 * style.TEXT
+    shown = [text for text in texts(svg(figure)) if text.startswith("Donau")]
+    assert len(shown) == 2
+    assert all(text.endswith("…") and len(text) > 8 for text in shown)
+
+
+def test_edges_that_join_the_same_nodes_do_not_cover_each_other() -> None:
+    both = sentence(attention(0, 1.0, (SKIP, 0), (SKIP, 3)), attention(0, -1.0, (1, 0), (SKIP, 3)))
+    drawn = [path.get("d") for path in parts(svg(flow.draw([of_sentence(both)])), "edge-").values()]
+    assert len(set(drawn)) == len(drawn) == 4
+
+
+# ---- files
+
+
+@pytest.mark.parametrize("ending", style.FORMATS)
+def test_a_figure_is_the_same_file_every_time_whatever_the_users_settings(
+    ending: str, tmp_path: Path
+) -> None:
+    import matplotlib as mpl
+
+    style.save(flow.draw([of_sentence(TWO_WORDS)]), tmp_path / f"one.{ending}", "run r1")
+    with mpl.rc_context({"font.size": 30, "axes.facecolor": "red", "svg.hashsalt": "x", "savefig.dpi": 30}):
+        style.save(flow.draw([of_sentence(TWO_WORDS)]), tmp_path / f"two.{ending}", "run r1")
+    written = (tmp_path / f"one.{ending}").read_bytes()
+    assert written == (tmp_path / f"two.{ending}").read_bytes()
+    assert b"CreationDate" not in written
+    assert b"<dc:date>" not in written
+
+
+def test_text_stays_text_in_pdf(tmp_path: Path) -> None:
+    style.save(flow.draw([of_sentence(TWO_WORDS)]), tmp_path / "one.pdf", "run r1")
+    written = (tmp_path / "one.pdf").read_bytes()
+    assert b"/FontFile2" in written  # TrueType, embedded
+    assert b"/Type3" not in written
+    assert b"(run r1)" in written
+
+
+def test_another_ending_is_refused_before_anything_is_drawn(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"one\.gif: .*; valid: svg, pdf, png"):
+        style.check_format(tmp_path / "one.gif")
+    with pytest.raises(UsageError, match=r"there is no folder .*absent"):
+        style.check_format(tmp_path / "absent" / "one.svg")
+
+
+def test_without_matplotlib_one_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(IpgraphError) as caught:
+        flow.draw([of_sentence(TWO_WORDS)])
+    assert str(caught.value).startswith("figures need matplotlib: run ")
+    assert str(caught.value).endswith("-m pip install 'ipgraph[plot]'")
+
+
+# ---- plots
+
+
+def test_skip_share_has_a_line_a_group_with_its_intervals() -> None:
+    lines = [
+        Series(name, tuple(Point(n, v, v - 0.1, v + 0.05) for n, v in enumerate((0.5, 0.7), 1)))
+        for name in ("one", "two")
+    ]
+    figure = plots.skip_share(lines)
+    intervals = figure.axes[0].collections
+    assert len(intervals) == 2
+    segments = intervals[0].get_segments()  # type: ignore[attr-defined]
+    assert segments[0][:, 1] == pytest.approx([0.4, 0.55])
+    assert {"one", "two", "layer", "skip share"} <= set(texts(svg(figure)))
+
+
+def test_however_many_lines_each_looks_its_own_way_and_stays_at_its_layer() -> None:
+    lines = [Series(f"c{n}", (Point(1, 0.5), Point(2, 0.7))) for n in range(20)]
+    axes = plots.skip_share(lines).axes[0]
+    drawn = [line for line in axes.lines if line.get_marker() not in ("_", "None")]
+    looks = {(str(line.get_color()), line.get_marker()) for line in drawn}
+    dashes = {(str(line.get_color()), str(line._unscaled_dash_pattern)) for line in drawn}  # type: ignore[attr-defined]
+    assert len(looks) == len(dashes) == len(drawn) == 20
+    aside = np.concatenate([np.asarray(line.get_xdata(), float) for line in drawn])
+    assert np.abs(aside - aside.round()).max() < 0.3
+
+
+def test_letters_that_the_font_lacks_are_refused_in_pictures_and_left_to_the_reader_in_svg(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    figure = plots.skip_share([Series("农民 plural", (Point(1, 0.5), Point(2, 0.7)))])
+    for kind in ("png", "pdf"):
+        with pytest.raises(UsageError, match=r"the font of figures has no 农 民; write \.svg"):
+            style.save(figure, tmp_path / f"a.{kind}")
+    style.save(figure, tmp_path / "a.svg")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.svg"]
+    assert "农民" in (tmp_path / "a.svg").read_text(encoding="utf-8")
+    assert not [str(w.message) for w in recwarn if "Glyph" in str(w.message)]
+
+
+def test_a_legend_says_names_as_they_are() -> None:
+    names = ["costs $5", "costs $\\six$", "_hidden", "$x_1$"]
+    figure = plots.skip_share([Series(name, (Point(1, 0.5), Point(2, 0.7))) for name in names])
+    assert [text for text in texts(svg(figure)) if text in names] == names
+
+
+def test_a_map_of_heads_numbers_its_cells_in_percent_from_head_1() -> None:
+    figure = plots.head_maps([HeadMap("subject", ((0.25, 0.0), (0.0, 0.004)))])
+    root = svg(figure)
+    cells = [g.get("id") for g in root.iter(f"{SVG}g") if "-head-" in g.get("id", "")]
+    assert cells == ["a-head-1-1"]  # what rounds to 0 has no number
+    assert {"25", "subject", "share of patterns"} <= set(texts(root))
+    assert not list(root.iter(f"{SVG}image"))
+
+
+def test_margins_of_a_layer_look_the_same_at_both_levels() -> None:
+    def lines(count: int) -> list[Series]:
+        return [Series(str(n), (Point(0.1, 0.2), Point(1, 1))) for n in range(1, count + 1)]
+
+    figure = plots.margins([("embedding level", lines(2)), ("attention level", lines(3))])
+    left, right = ([line.get_color() for line in axes.lines] for axes in figure.axes)
+    assert left == right[:2]
+    assert len(set(map(str, right))) == 3
+    legends = [axes.get_legend() for axes in figure.axes]
+    assert [legend and [text.get_text() for text in legend.get_texts()] for legend in legends] == [
+        None,
+        ["1", "2", "3"],
+    ]
+
+
+def test_labels_of_points_that_lie_together_stand_apart() -> None:
+    from matplotlib.transforms import Bbox
+
+    points = tuple(
+        Point(1 + dx / 50, 1 + dy / 50, label=f"word{dx}{dy}", is_marked=dx == 0)
+        for dx in (0, 1)
+        for dy in (0, 1)
+    )
+    figure = scatter([[Scatter("x", "H", (Series("gpr", (*points, Point(3, 3, label="far"))),))]])
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in figure.axes[0].texts]
+    shared = [Bbox.intersection(a, b) for i, a in enumerate(boxes) for b in boxes[:i]]
+    assert (
+        sum(box.width * box.height for box in shared if box is not None)
+        < 0.05 * boxes[0].width * boxes[0].height
+    )
+    assert {"attractor", "far"} <= set(texts(svg(figure)))
+
+
+def test_a_label_that_stands_nearer_another_point_is_led_to_its_own() -> None:
+    """Points in a row, so close that no label has room beside its own."""
+    points = tuple(Point(1 + n / 100, 1.0, label=f"a long label {n}") for n in range(6))
+    from matplotlib.text import Text
+
+    figure = scatter([[Scatter("x", "H", (Series("gpr", (*points, Point(3, 3, label="far"))),))]])
+    figure.draw_without_rendering()
+    axes = figure.axes[0]
+    at = {p.label: axes.transData.transform((p.x, p.value)) for p in points}
+    led = {}
+    for text in axes.texts:
+        box = Text.get_window_extent(text)
+        if text.get_text() in at:
+            apart = {
+                name: hypot(max(box.x0 - x, 0, x - box.x1), max(box.y0 - y, 0, y - box.y1))
+                for name, (x, y) in at.items()
+            }
+            if apart[text.get_text()] > min(apart.values()):
+                led[text.get_text()] = text.arrow_patch.get_visible()  # type: ignore[attr-defined]
+    assert led
+    assert all(led.values())

@@ -1,0 +1,291 @@
+"""Rows that cannot be used are reported with line and reason, files that are no dataset in one sentence."""
+
+import csv
+import gzip
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.dataset_files import LABELLED, MASKED, ONE_FILE, PAIR, Record, jsonl, masked_records, write
+from support.requirements import shared
+
+from ipgraph.extractor.datasets import Dataset, load
+from ipgraph.extractor.datasets.example import Skipped
+from ipgraph.extractor.datasets.files import read_file
+from ipgraph.graphstore.common.errors import IpgraphError, UsageError
+
+
+def reasons(dataset: Dataset) -> list[str]:
+    return [skipped.reason for skipped in dataset.skipped]
+
+
+def reason(tmp_path: Path, good: Record, **changes: Any) -> str:
+    """Return why a good record is skipped once these fields are changed (None removes one)."""
+    record = {name: value for name, value in {**good, **changes}.items() if value is not None}
+    dataset = read_file(write(tmp_path, jsonl(good, record)))
+    assert [example.where for example in dataset.examples] == ["set.jsonl:1"]
+    (skipped,) = dataset.skipped
+    assert skipped.where == "set.jsonl:2"
+    return skipped.reason
+
+
+# --- rows that cannot be used ---
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"text": "no target here ."}, "no [MASK] in the text; exactly one is needed"),
+        ({"text": "[MASK] and [MASK] ."}, "2 [MASK] in the text; exactly one is needed"),
+        ({"text": "the cat [MASK]s ."}, "[MASK] is part of the word '[MASK]s'; it must be a word by itself"),
+        ({"text": "  "}, "text is empty"),
+        ({"text": 3}, "text must be text, not 3"),
+        ({"text": None}, "text is missing"),
+        ({"text": "[CLS] a [MASK]"}, "text holds [CLS], which only the tokenizer adds; leave it out"),
+        ({"text": "a \x1b[31m [MASK]"}, "text holds the unprintable character U+001B"),
+        ({"text": "a \ud800 [MASK]"}, "text holds the unprintable character U+D800"),
+        ({"correct": None}, "correct is missing"),
+        ({"wrong": ""}, "wrong is empty"),
+        ({"wrong": "is not"}, "wrong must be one word, not 'is not'"),
+        ({"correct": "is", "wrong": "is"}, "correct and wrong are both 'is'"),
+        ({"roles": ["a"]}, "1 roles for 9 whitespace words; one each is needed"),
+        ({"roles": 3}, "roles must be a list of names, one a whitespace word"),
+        ({"condition": ["x"]}, "condition must be text or a whole number, not ['x']"),
+        ({"subtask": True}, "subtask must be text or a whole number, not True"),
+    ],
+)
+def test_bad_masked_rows(tmp_path: Path, changes: Record, expected: str) -> None:
+    assert reason(tmp_path, MASKED, **changes) == expected
+
+
+@pytest.mark.parametrize("role", ["", "a b", "Δ", "seventeen_letters", "ends.", 3, None])
+def test_bad_roles(tmp_path: Path, role: object) -> None:
+    found = reason(tmp_path, MASKED, roles=[role] * 9)
+    assert found.startswith(f"role {role!r} must be 1 to 16 printable ASCII characters")
+
+
+@pytest.mark.parametrize(
+    ("bad", "expected"),
+    [
+        ("The cats sleep.", "good and bad differ in 0 words (none); exactly one word must differ"),
+        ("The dog sleep.", None),
+        (
+            "The dog sleeps.",
+            "good and bad differ in 2 words (cats/dog, sleep/sleeps); exactly one word must differ",
+        ),
+        ("The cats do sleep.", "good and bad have 4 and 5 words; exactly one word must differ"),
+        ("The [MASK] sleep.", "a good or bad sentence must not hold [MASK]"),
+        (None, "bad sentence is missing"),
+    ],
+)
+def test_bad_pairs(tmp_path: Path, bad: str | None, expected: str | None) -> None:
+    if expected is None:
+        assert not read_file(write(tmp_path, jsonl(PAIR, PAIR | {"sentence_bad": bad}))).skipped
+    else:
+        assert reason(tmp_path, PAIR, sentence_bad=bad) == expected
+
+
+@pytest.mark.parametrize(
+    "label", ["", float("nan"), "positive", 0.5, -2, True, 1e300, float("inf"), [1], 2**40]
+)
+def test_bad_labels(tmp_path: Path, label: object) -> None:
+    found = reason(tmp_path, LABELLED, sentence="another", label=label)
+    missing = label == "" or label != label
+    assert found == (
+        "label is missing; give a class number, or -1 for a sentence without one"
+        if missing
+        else f"label {label!r} is no class number such as 0 or 1"
+    )
+
+
+def test_null_and_nan_labels_of_a_table(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    labels = pa.array([1.0, float("nan"), None, 0.0])
+    pq.write_table(pa.table({"sentence": ["a", "b", "c", "d"], "label": labels}), path)
+    dataset = read_file(path)
+    assert [e.instance.label for e in dataset.examples] == [1, 0]
+    assert [s.where for s in dataset.skipped] == ["t.parquet:2", "t.parquet:3"]
+    assert all(text.startswith("label is missing") for text in reasons(dataset))
+
+
+def test_repeated_rows_are_reported(tmp_path: Path) -> None:
+    other = MASKED | {"id": "another name"}
+    dataset = read_file(write(tmp_path, jsonl(MASKED, MASKED | {"correct": "were"}, other)))
+    assert len(dataset.examples) == 2
+    assert dataset.skipped == [Skipped("set.jsonl:3", "repeats row 1")]
+
+
+def test_lines_that_are_not_json(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        jsonl(MASKED) * 2 + '{"text": \n[1]\n"x"\n' + "[" * 100_000 + '\n{"label": ' + "9" * 5000 + "}\n",
+    )
+    assert reasons(read_file(path)) == [
+        "repeats row 1",
+        "not JSON: Expecting value at column 10; one object a line is needed",
+        "a JSON array where an object is needed",
+        "a JSON string where an object is needed",
+        "not usable JSON: nested too deeply or a number too long",
+        "not usable JSON: nested too deeply or a number too long",
+    ]
+
+
+def test_undecodable_bytes_spoil_their_line_only(tmp_path: Path) -> None:
+    content = (
+        jsonl(MASKED).encode() + b'{"text": "caf\xe9 [MASK]"}\n' + jsonl(MASKED | {"wrong": "was"}).encode()
+    )
+    dataset = read_file(write(tmp_path, content))
+    assert len(dataset.examples) == 2
+    expected = "byte 0xe9 at column 14 is not UTF-8; save the file as UTF-8"
+    assert dataset.skipped == [Skipped("set.jsonl:2", expected)]
+
+
+def test_wrong_number_of_columns(tmp_path: Path) -> None:
+    lines = "a\tb\tit is\tit are\n" * 1 + "a\tb\tit was\n"
+    (found,) = reasons(read_file(write(tmp_path, "task\tcondition\tgood\tbad\n" + lines)))
+    assert found == "3 tab-separated columns where 4 are needed: subtask, condition, good, bad"
+
+
+def test_text_that_is_quoted_as_in_csv_is_reported(tmp_path: Path) -> None:
+    rows = [("a plain film .", "1"), ('a "good" film .', "1"), ('"quoted" whole', "0"), ('"whole"', "0")]
+    path = tmp_path / "set.tsv"
+    with path.open("w", newline="") as file:
+        csv.writer(file, delimiter="\t").writerows([("sentence", "label"), *rows])
+    found = read_file(path)
+    assert [row.where for row in found.skipped] == ["set.tsv:3", "set.tsv:4", "set.tsv:5"]
+    assert "text is quoted as in CSV" in found.skipped[0].reason
+    plain = "\n".join("\t".join(row) for row in (("sentence", "label"), *rows))
+    assert [e.instance.text for e in read_file(write(tmp_path, plain)).examples] == [text for text, _ in rows]
+
+
+def test_strict_stops_at_the_first_bad_row(tmp_path: Path) -> None:
+    path = write(tmp_path, jsonl(MASKED, MASKED | {"text": "none"}, MASKED | {"text": ""}))
+    with pytest.raises(UsageError, match=r"^set\.jsonl:2: no \[MASK\] in the text"):
+        read_file(path, strict=True)
+
+
+def test_limit_counts_usable_rows_evenly(tmp_path: Path) -> None:
+    rows = [
+        MASKED | {"text": f"{word} [MASK] .", "condition": condition}
+        for condition, words in {"few": "ab", "many": "cdefghij"}.items()
+        for word in words
+    ]
+    broken = [MASKED | {"text": f"{n} is bad", "condition": "few"} for n in range(6)]
+    dataset = load(write(tmp_path, jsonl(*broken, *rows)), limit=6)
+    assert Counter(e.instance.condition for e in dataset.examples) == {"few": 2, "many": 4}
+    assert len(dataset.skipped) == 6
+
+
+# --- files that are not what they claim ---
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("", r"is empty; expected text, correct, wrong"),
+        (" \n\r\n\n", r"is empty; expected"),
+        (gzip.compress(b"", mtime=0), r"is empty; expected"),
+        ("dear diary\n", r"line 1: found 'dear diary'; expected"),
+        ("\n[\n" + jsonl(MASKED) + "]\n", r"is a JSON array; write one object a line"),
+        (" [ " + json.dumps(MASKED) + "]", r"is a JSON array; write one object a line"),
+        ("a sentence\t9\t0 1\t5 6 \n" * 3, r"line 1: found 'a sentence\\t9\\t0 1\\t5 6 '; expected"),
+        (jsonl({"foo": 1, "idx": 2}), r"line 1: found id; expected"),
+        (jsonl({"foo": 1}), r"line 1: found none of the known fields; expected"),
+        ("{oops\n{oops\n", r"line 1: not JSON: .*; expected"),
+        ("sentence\tlabel\n", r"is empty; expected"),
+        ("sentence\tlabel\rgood .\t1\rbad .\t0\r", r"has the line ends of old Macs \(CR alone\); save it"),
+        (jsonl(MASKED).encode("utf-16"), r"is UTF-16 text; save it as UTF-8"),
+        (b"PK\x03\x04\x00\x00", r"is a binary file that is not Parquet"),
+        (b"PAR1 and then nothing", r"is a damaged Parquet file \(.*\); fetch or write it again"),
+        (
+            gzip.compress(jsonl(MASKED).encode() * 99, mtime=0)[:-20],
+            r"is a damaged gzip file: it breaks off after line",
+        ),
+        (b"\x1f\x8bnonsense", r"is a damaged gzip file"),
+        (jsonl(MASKED | {"text": "x"}), r"no usable row: 1 skipped, the first set\.jsonl:1: no \[MASK\]"),
+    ],
+)
+def test_a_file_that_is_not_a_dataset(tmp_path: Path, content: str | bytes, expected: str) -> None:
+    path = write(tmp_path, content)
+    with pytest.raises(IpgraphError, match=expected) as caught:
+        read_file(path)
+    assert "\n" not in str(caught.value)
+    assert "set.jsonl" in str(caught.value)
+
+
+def test_files_that_cannot_be_opened(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"cannot read .*none\.jsonl: No such file or directory"):
+        load(tmp_path / "none.jsonl")
+    with pytest.raises(UsageError, match=r"cannot read .*: Is a directory"):
+        load(tmp_path)
+
+
+def test_a_table_without_the_columns(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"premise": ["a"], "label": [1]}), path)
+    with pytest.raises(UsageError, match=r"t\.parquet has the columns 'premise', 'label'; expected"):
+        read_file(path)
+    pq.write_table(pa.table({"sentence": pa.array([], pa.string()), "label": pa.array([], pa.int64())}), path)
+    with pytest.raises(UsageError, match="is empty"):
+        read_file(path)
+
+
+def test_a_model_of_the_other_task_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="made for a classifier model, not for a masked-lm one"):
+        load(write(tmp_path, jsonl(LABELLED)), task="masked-lm")
+
+
+@pytest.mark.parametrize(
+    ("file", "dataset"),
+    [
+        ("sva.tsv.gz", "sva"),
+        ("v1.2.JSONL", "v1.2"),
+        (".jsonl", ".jsonl"),
+        ("plain", "plain"),
+        ("a.gz.b", "a.gz.b"),
+    ],
+)
+def test_the_dataset_is_named_after_the_file(tmp_path: Path, file: str, dataset: str) -> None:
+    (tmp_path / file).write_text(jsonl(MASKED))
+    assert read_file(tmp_path / file).name == dataset
+
+
+LINES = st.one_of(
+    st.binary(max_size=40).map(lambda b: b.replace(b"\n", b"")),
+    masked_records().map(lambda r: json.dumps(r).encode()),
+    st.sampled_from([b"a\tb\tit is\tit are", b"good\t1", b"sentence\tlabel", b"{}", b'{"text": "a [MASK]"}']),
+)
+
+
+@ONE_FILE
+@given(lines=st.lists(LINES, max_size=12), zipped=st.booleans())
+def test_any_bytes_give_rows_or_one_clear_error(tmp_path: Path, lines: list[bytes], zipped: bool) -> None:
+    path = tmp_path / "fuzz"
+    content = b"\n".join(lines)
+    path.write_bytes(gzip.compress(content) if zipped else content)
+    try:
+        dataset = read_file(path)
+    except IpgraphError as caught:
+        error = str(caught)
+    else:
+        error = ""
+    if error:
+        assert str(path) in error
+        return
+    first = [line.removeprefix(b"\xef\xbb\xbf") for line in lines[:1]]  # a byte order mark, there alone
+    rows = sum(bool(line.strip()) for line in first + lines[1:])
+    used = len(dataset.examples) + len(dataset.skipped)
+    assert rows - 1 <= used <= rows  # a header line is no row
+    for example in dataset.examples:
+        assert example.instance.text.split().count("[MASK]") == 1 or dataset.task == "classifier"
+
+
+def test_another_tab_separated_file_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"refl\.3\.gz line 1: found 'some wizard who can dress"):
+        read_file(shared("data", "refl.3.gz"))

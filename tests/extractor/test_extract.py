@@ -1,0 +1,262 @@
+"""extract(): what lands in the run directory, what resumes, and what is refused."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from support.tiny_models import save_classifier, save_masked_lm
+
+from ipgraph.cli.commands.cite import paragraph
+from ipgraph.extractor.datasets import Dataset, Example, make_instance, read_sentence
+from ipgraph.extractor.extraction.extract import extract
+from ipgraph.extractor.models.loading import load_model
+from ipgraph.graphstore.common.errors import IpgraphError, UsageError
+from ipgraph.graphstore.runs.directory import RunDirectory
+
+
+@pytest.fixture(scope="session")
+def masked_lm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_masked_lm(tmp_path_factory.mktemp("masked-lm"))
+
+
+@pytest.fixture(scope="session")
+def classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_classifier(tmp_path_factory.mktemp("classifier"), classes=3)
+
+
+def sentences(*texts: str, correct: str = "is", wrong: str = "are") -> Dataset:
+    examples = [
+        Example(make_instance("mine", text, correct=correct, wrong=wrong), (), f"mine.jsonl:{line}")
+        for line, text in enumerate(texts, 1)
+    ]
+    return Dataset("mine", examples)
+
+
+AGREEMENT = sentences("the farmer that the farmers like [MASK] old .", "a farmer [MASK] tall .")
+REVIEWS = Dataset(
+    "reviews",
+    [
+        Example(make_instance("reviews", "the film is not bad .", label=2), (), "reviews.tsv:1"),
+        Example(make_instance("reviews", "a good film ."), (), "reviews.tsv:2"),
+    ],
+)
+
+
+def run_of(model: Path, dataset: Dataset, folder: Path, **options: Any) -> RunDirectory:
+    return extract(model, dataset, runs_dir=folder, n_steps=5, **options)
+
+
+def test_every_word_but_the_mask_gets_a_pattern_at_both_levels(masked_lm: Path, tmp_path: Path) -> None:
+    run = run_of(masked_lm, AGREEMENT, tmp_path)
+    lengths = {e.instance: len(e.tokens) for e in run.records("evaluations")}
+    targets = {e.instance: e.target for e in run.records("evaluations")}
+    for instance, length in lengths.items():
+        for level, steps in (("embedding", 4), ("attention", 7)):
+            found = [p for p in run.records("patterns") if (p.instance, p.level) == (instance, level)]
+            assert [p.position for p in found] == [i for i in range(length) if i != targets[instance]]
+            assert {len(p.path) for p in found} == {steps}
+            assert {p.route.split()[-1] for p in found} == {f"e03.--@{targets[instance]:03d}"}
+
+
+def test_an_attention_pattern_holds_its_embedding_pattern(masked_lm: Path, tmp_path: Path) -> None:
+    patterns = {p.id: p for p in run_of(masked_lm, AGREEMENT, tmp_path).records("patterns")}
+    attention = [p for p in patterns.values() if p.level == "attention"]
+    assert attention
+    for pattern in attention:
+        twin = patterns[pattern.id.replace("/a", "/e")]
+        assert pattern.path[:1] + pattern.path[2::2] == twin.path
+        assert pattern.total_influence == twin.total_influence
+
+
+def test_pieces_inherit_their_words_role(tmp_path: Path, masked_lm: Path) -> None:
+    roles = ("determiner", "subject", "verb", "adjective", "punct")
+    example = Example(
+        make_instance("mine", "the olds [MASK] tall .", correct="is", wrong="are"), roles, "x:1"
+    )
+    run = run_of(masked_lm, Dataset("mine", [example]), tmp_path)
+    (evaluation,) = run.records("evaluations")
+    assert evaluation.tokens == ["[CLS]", "the", "old", "##s", "[MASK]", "tall", ".", "[SEP]"]
+    assert evaluation.words == ["[CLS]", "the", "olds", "olds", "[MASK]", "tall", ".", "[SEP]"]
+    assert evaluation.word_indices == [-1, 0, 1, 1, 2, 3, 4, -1]
+    assert evaluation.roles == [
+        "cls", "determiner", "subject", "subject", "target", "adjective", "punct", "sep",
+    ]  # fmt: skip
+
+
+def test_evaluations_are_the_hugging_face_models(masked_lm: Path, tmp_path: Path) -> None:
+    run = run_of(masked_lm, AGREEMENT, tmp_path, dtype="float64")
+    loaded = load_model(masked_lm, dtype="float64")
+    for evaluation, example in zip(run.records("evaluations"), AGREEMENT.examples, strict=True):
+        inputs = loaded.tokenizer(example.instance.text, return_tensors="pt")
+        logits = loaded.module(**inputs).logits[0, evaluation.target]
+        right, wrong = loaded.tokenizer.convert_tokens_to_ids(["is", "are"])
+        assert evaluation.qoi == pytest.approx(float(logits[right] - logits[wrong]), abs=1e-10)
+        assert evaluation.is_correct == (evaluation.qoi > 0)
+
+
+def test_a_classifier_reads_the_label_or_the_predicted_class(classifier: Path, tmp_path: Path) -> None:
+    run = run_of(classifier, REVIEWS, tmp_path, dtype="float64")
+    loaded = load_model(classifier, dtype="float64")
+    labelled, predicted = run.records("evaluations")
+    for evaluation, example in zip((labelled, predicted), REVIEWS.examples, strict=True):
+        logits = loaded.module(**loaded.tokenizer(example.instance.text, return_tensors="pt")).logits[0]
+        chosen = example.instance.label if example.instance.label >= 0 else int(logits.argmax())
+        others = max(float(x) for c, x in enumerate(logits) if c != chosen)
+        assert evaluation.qoi == pytest.approx(float(logits[chosen]) - others, abs=1e-10)
+        assert evaluation.target == 0
+    assert (labelled.label_is_predicted, predicted.label_is_predicted) == (False, True)
+    assert predicted.is_correct
+    assert run.run.accuracy == float(labelled.is_correct)  # of the one that has a label
+
+
+def test_the_other_qoi_of_two_classes_keeps_the_label_out(tmp_path: Path) -> None:
+    model = save_classifier(tmp_path / "two", classes=2)
+    good, bad = (
+        Example(make_instance("r", text, label=label), (), f"r:{label}")
+        for text, label in (("a good film .", 1), ("a bad film .", 0))
+    )
+    data = Dataset("r", [good, bad])
+    one, other = (
+        run_of(model, data, tmp_path, dtype="float64", qoi=qoi)
+        for qoi in ("correct-wrong", "positive-negative")
+    )
+    ours, theirs = (list(run.records("evaluations")) for run in (one, other))
+    assert [e.qoi for e in theirs] == pytest.approx([ours[0].qoi, -ours[1].qoi])
+    assert [e.is_correct for e in theirs] == [e.is_correct for e in ours]
+    assert one.run.accuracy == other.run.accuracy == sum(e.is_correct for e in ours) / 2
+
+
+@pytest.mark.parametrize("qoi", ["correct-wrong", "positive-negative"])
+def test_sentences_without_labels_give_no_accuracy(tmp_path: Path, qoi: str) -> None:
+    model = save_classifier(tmp_path / "two", classes=2)
+    texts = ("a good film .", "a bad film .", "the film is not bad .")
+    data = Dataset("r", [Example(make_instance("r", text), (), f"r:{text}") for text in texts])
+    run = run_of(model, data, tmp_path, qoi=qoi)
+    assert run.run.accuracy is None
+    assert {(e.label_is_predicted, e.is_correct) for e in run.records("evaluations")} == {(True, True)}
+    assert "No sentence has a label" in paragraph(run.run, "0")
+
+
+@pytest.mark.parametrize(
+    "changed", [{"n_steps": 6}, {"baseline": "pad"}, {"level": "embedding"}, {"dtype": "float64"}]
+)
+def test_what_determines_the_numbers_changes_the_run_id(
+    masked_lm: Path, tmp_path: Path, changed: dict[str, Any]
+) -> None:
+    base = extract(masked_lm, AGREEMENT, runs_dir=tmp_path, n_steps=5)
+    again = extract(masked_lm, AGREEMENT, runs_dir=tmp_path, n_steps=5, batch_size=1, seed=3)
+    other = extract(masked_lm, AGREEMENT, runs_dir=tmp_path, **({"n_steps": 5} | changed))
+    assert again.id == base.id != other.id
+
+
+def test_a_password_on_the_command_line_is_not_recorded(
+    masked_lm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["/bin/ipgraph", "x", "--store", "bolt://neo4j:geheim@host:7687", "a@b"])
+    run = run_of(masked_lm, AGREEMENT, tmp_path)
+    assert "geheim" not in (run.path / "run.json").read_text()
+    assert run.manifest["environment"]["command"] == "ipgraph x --store bolt://...@host:7687 a@b"
+
+
+def test_rows_a_model_cannot_read_are_named_and_counted(masked_lm: Path, tmp_path: Path) -> None:
+    rows = sentences(
+        "the farmer [MASK] old .",
+        "the zebra [MASK] old .",
+        "the farmer " + "that the farmer likes " * 5 + "[MASK] old .",
+    )
+    rows.examples.append(
+        Example(make_instance("mine", "a [MASK] .", correct="olds", wrong="old"), (), "mine.jsonl:4")
+    )
+    rows.examples.append(
+        Example(make_instance("mine", "a [MASK] .", correct="zebra", wrong="old"), (), "mine.jsonl:5")
+    )
+    run = run_of(masked_lm, rows, tmp_path)
+    reasons = {row["where"]: row["reason"] for row in run.manifest["skipped"]}
+    assert run.run.skipped == len(reasons) == 4
+    assert "'zebra'" in reasons["mine.jsonl:2"]
+    assert "takes 24" in reasons["mine.jsonl:3"]
+    assert "2 pieces" in reasons["mine.jsonl:4"]
+    assert "not in the model's vocabulary" in reasons["mine.jsonl:5"]
+    assert run_of(masked_lm, rows, tmp_path, allow_unk=True).run.instances == 2
+    with pytest.raises(UsageError, match=r"mine\.jsonl:2: .*zebra"):
+        run_of(masked_lm, rows, tmp_path, strict=True)
+
+
+def test_two_forms_that_are_one_piece_to_the_model_are_no_question(masked_lm: Path, tmp_path: Path) -> None:
+    rows = sentences("the farmer [MASK] old .", "a farmer [MASK] old .")
+    for line, (correct, wrong) in enumerate((("Is", "is"), ("ís", "is")), 3):
+        instance = make_instance("mine", "a [MASK] .", correct=correct, wrong=wrong)
+        rows.examples.append(Example(instance, (), f"mine.jsonl:{line}"))
+    run = run_of(masked_lm, rows, tmp_path)
+    assert run.run.instances == 2
+    assert [row["where"] for row in run.manifest["skipped"]] == ["mine.jsonl:3", "mine.jsonl:4"]
+    assert "are the same piece 'is' to the model" in run.manifest["skipped"][0]["reason"]
+
+
+def test_a_word_is_named_once_however_many_of_its_pieces_are_unknown(masked_lm: Path, tmp_path: Path) -> None:
+    rows = sentences("the farmer [MASK] old .", 'the ""zebra"" [MASK] old .')
+    (skipped,) = run_of(masked_lm, rows, tmp_path).manifest["skipped"]
+    assert skipped["reason"].count("zebra") == 1
+
+
+def test_a_mask_in_a_classifiers_sentence_is_a_word_like_others(classifier: Path, tmp_path: Path) -> None:
+    roles = ("det", "noun", "verb", "how", "punct")
+    example = Example(make_instance("mine", "the film is [MASK] .", label=1), roles, "mine.jsonl:1")
+    (evaluation,) = run_of(classifier, Dataset("mine", [example]), tmp_path).records("evaluations")
+    assert evaluation.roles == ["cls", *roles, "sep"]
+    assert evaluation.target == 0
+    assert read_sentence("the film is [MASK] .", label=1).task == "classifier"
+
+
+def test_the_limit_counts_usable_rows(masked_lm: Path, tmp_path: Path) -> None:
+    rows = sentences("the zebra [MASK] old .", "the farmer [MASK] old .", "a farmer [MASK] old .")
+    assert run_of(masked_lm, rows, tmp_path, limit=2).run.instances == 2
+
+
+def test_longer_sentences_than_asked_for_are_left_out(masked_lm: Path, tmp_path: Path) -> None:
+    run = run_of(masked_lm, AGREEMENT, tmp_path, max_tokens=7)
+    assert [row.text for row in run.records("instances")] == ["a farmer [MASK] tall ."]
+    assert "at most 7" in run.manifest["skipped"][0]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        ({"method": "grp"}, "unknown method 'grp'; valid, nearest first: gpr"),
+        ({"level": "heads"}, "unknown level 'heads'"),
+        ({"baseline": "masc"}, "nearest first: mask"),
+        ({"quadrature": "legendre"}, "nearest first: gauss-legendre"),
+        ({"dtype": "float16"}, "unknown dtype 'float16'; valid, nearest first: float"),
+        ({"device": "gpu"}, "unknown device 'gpu'"),
+        ({"n_steps": 1}, "n_steps is 1"),
+        ({"batch_size": "some"}, "batch size 'some'"),
+        ({"limit": 0}, "limit of 0"),
+        ({"qoi": "positive-negative"}, "two classes"),
+    ],
+)
+def test_a_request_that_cannot_be_met_is_one_sentence(
+    masked_lm: Path, tmp_path: Path, request_: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        extract(masked_lm, AGREEMENT, runs_dir=tmp_path, **request_)
+    assert message in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_dataset_for_another_task_is_refused(masked_lm: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="made for a classifier model"):
+        run_of(masked_lm, REVIEWS, tmp_path)
+
+
+def test_no_usable_row_is_an_error_that_says_why(masked_lm: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"no row .* mine\.jsonl:1: .*zebra"):
+        run_of(masked_lm, sentences("the zebra [MASK] ."), tmp_path)
+
+
+def test_nan_from_a_model_stops_and_names_the_instance(masked_lm: Path, tmp_path: Path) -> None:
+    loaded = load_model(masked_lm)
+    with torch.no_grad():
+        loaded.module.bert.encoder.layer[1].output.dense.weight.fill_(float("nan"))
+    with pytest.raises(IpgraphError, match="NaN or infinite values for instance mine:"):
+        extract(loaded, AGREEMENT, runs_dir=tmp_path, n_steps=5)

@@ -1,0 +1,40 @@
+"""The bootstrap, against the normal theory that it must approach, and its seed."""
+
+from math import isnan, sqrt
+from random import Random
+from statistics import mean, stdev
+
+import pytest
+
+from ipgraph.graphstore.common.bootstrap import Interval, ratio_interval
+
+
+def mean_interval(values: list[float], seed: int = 0) -> Interval:
+    return ratio_interval(values, [1.0] * len(values), seed)
+
+
+def test_the_interval_of_a_mean_is_about_two_standard_errors_each_way() -> None:
+    random = Random(1)  # noqa: S311
+    values = [random.gauss(3, 2) for _ in range(400)]
+    found = mean_interval(values)
+    error = 1.96 * stdev(values) / sqrt(len(values))
+    assert found.value == pytest.approx(mean(values))
+    assert found.low == pytest.approx(mean(values) - error, abs=0.15 * error)
+    assert found.high == pytest.approx(mean(values) + error, abs=0.15 * error)
+
+
+def test_a_ratio_of_sums_weighs_instances_by_their_denominators() -> None:
+    found = ratio_interval([1, 8], [2, 8])
+    assert found.value == 0.9
+    assert (found.low, found.high) == (0.5, 1.0)  # both resamples of one instance are among a thousand
+
+
+def test_a_seed_repeats_itself_and_another_differs() -> None:
+    values = [n**0.5 for n in range(40)]
+    assert mean_interval(values, seed=3) == mean_interval(values, seed=3)
+    assert mean_interval(values, seed=3) != mean_interval(values, seed=4)
+
+
+def test_of_nothing_there_is_no_figure() -> None:
+    assert isnan(mean_interval([]).value)
+    assert isnan(ratio_interval([0.0], [0.0]).low)

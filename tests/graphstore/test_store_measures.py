@@ -1,0 +1,60 @@
+"""Measures in a store, of either kind: attached, kept as the run directory has them, gone with their run."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from support.fixtures import make_measures, make_run
+from support.stores import counts, due, rows
+
+from ipgraph.graphstore.common.errors import UsageError
+from ipgraph.graphstore.opening import open_store
+from ipgraph.graphstore.runs.directory import RunDirectory
+
+
+def test_measures_are_attached_and_replaced_by_id(location: str, run: RunDirectory) -> None:
+    first, second, third = make_measures(run)
+    text = (
+        "MATCH (r:Run)-[:MEASURED]->(m:Measure) "
+        "RETURN r.id AS run, m.id AS id, m.value AS value ORDER BY m.id"
+    )
+    with open_store(location) as store:
+        store.add([run])
+        store.add_measures(run.id, [first, second])
+        store.add_measures(run.id, [replace(second, value=9.5), third])
+        found = rows(store, text)
+        with pytest.raises(UsageError, match="r000000000000"):
+            store.add_measures("r000000000000", [first])
+    expected = sorted([first, replace(second, value=9.5), third], key=lambda measure: measure.id)
+    assert found == [{"run": run.id, "id": measure.id, "value": measure.value} for measure in expected]
+
+
+def test_a_directorys_measures_come_with_it_and_go_with_it(location: str, root: Path) -> None:
+    measured = make_run(root, seed=7)
+    measured.write_measures(make_measures(measured))
+    with open_store(location) as store:
+        store.add([measured])
+        assert counts(store)["Measure"] == len(measured.measures()) == 3
+        store.remove(measured.id)
+        assert set(counts(store).values()) == {0}
+
+
+def test_measures_that_changed_are_named_and_brought_up_to_date_by_adding_again(
+    location: str, tmp_path: Path, other: RunDirectory
+) -> None:
+    run = make_run(tmp_path)
+    first, second, third, elsewhere = make_measures(run, 4)
+    run.write_measures([first, second])
+    with open_store(location) as store:
+        store.add([run])
+        store.add_measures(run.id, [elsewhere])
+        run.write_measures([replace(second, value=9.5, note="again"), third])
+        assert [problem.what for problem in store.check([run])] == [
+            f"1 measures of the directory are not in the store, such as {third.id}",
+            f"1 measures differ from the directory's in value, note, such as {second.id}",
+        ]
+        assert store.add([run, other]) == 1
+        for new in (0, 0):
+            assert store.check([run, other]) == []
+            assert counts(store) == due(run, other) | {"Measure": 4, "MEASURED": 4}
+            assert store.add([run]) == new

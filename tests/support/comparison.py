@@ -1,0 +1,148 @@
+"""The library's patterns and the oracle's, asked the same questions and put in the same words."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from ipgraph.extractor.extraction.options import QUADRATURES
+from ipgraph.extractor.methods.patterns.guided import Refinement, refine_attention, refine_embeddings, signs
+from ipgraph.extractor.models.adapter import bert_adapter
+from ipgraph.extractor.tracing.trace import Batch, Line, Trace
+from support import oracle
+from support.oracle import Guided, Question
+
+KINDS = ["masked-lm", "classifier"]
+POINTS = {"uniform": oracle.uniform, "gauss-legendre": oracle.gauss_legendre}
+MASK_ID, PAD_ID = 4, 0
+BASELINES = ["mask", "pad", "zero"]
+
+
+def baseline_of(model: Any, name: str) -> Tensor:
+    words: Tensor = model.get_input_embeddings().weight
+    return {"mask": words[MASK_ID], "pad": words[PAD_ID], "zero": torch.zeros_like(words[0])}[name]
+
+
+def questions(
+    model: Any,
+    kind: str,
+    lengths: Sequence[int],
+    seed: int = 0,
+    *,
+    baseline: str = "mask",
+    quadrature: str = "uniform",
+    n_steps: int = 5,
+) -> list[Question]:
+    """Return random sentences with different targets, as the oracle takes them."""
+    chance = torch.Generator().manual_seed(seed)
+    found = []
+    for length in lengths:
+        ids = torch.randint(5, oracle.VOCABULARY, (length,), generator=chance).tolist()
+        ids[0], ids[-1] = 1, 2
+        target: int | None = None
+        correct, wrong = 1, 0
+        if kind == "masked-lm":
+            target = int(torch.randint(1, length - 1, (1,), generator=chance))
+            ids[target] = MASK_ID
+            correct, wrong = torch.randperm(oracle.VOCABULARY, generator=chance)[:2].tolist()
+        points = POINTS[quadrature](n_steps)
+        found.append(Question(tuple(ids), target, correct, wrong, baseline_of(model, baseline), *points))
+    return found
+
+
+def batch_of(asked: Sequence[Question], *, extra: int = 0, device: str = "cpu") -> Batch:
+    """Return the library's batch of these sentences, padded to the longest and `extra` more."""
+    longest = max(len(one.ids) for one in asked) + extra
+    fill = [longest - len(one.ids) for one in asked]
+    return Batch(
+        ids=torch.tensor(
+            [[*one.ids, *[PAD_ID] * n] for one, n in zip(asked, fill, strict=True)], device=device
+        ),
+        mask=torch.tensor(
+            [[True] * len(one.ids) + [False] * n for one, n in zip(asked, fill, strict=True)], device=device
+        ),
+        target=torch.tensor([one.target or 0 for one in asked], device=device),
+        rows=torch.tensor([(one.correct, one.wrong) for one in asked], device=device),
+    )
+
+
+def line_of(quadrature: str, n_steps: int, like: Tensor) -> Line:
+    points, weights = QUADRATURES[quadrature](n_steps)
+    return Line(torch.tensor(points).to(like), torch.tensor(weights).to(like))
+
+
+def trace_of(
+    model: Any,
+    asked: Sequence[Question],
+    *,
+    quadrature: str = "uniform",
+    n_steps: int = 5,
+    extra: int = 0,
+    keep: bool = True,
+) -> Trace:
+    words = model.get_input_embeddings().weight
+    return Trace(
+        bert_adapter(model),
+        batch_of(asked, extra=extra, device=words.device),
+        line_of(quadrature, n_steps, words),
+        asked[0].baseline.to(words),
+        keep=keep,
+    )
+
+
+def fast(trace: Trace) -> list[list[Guided]]:
+    """Return the library's patterns of each sentence in the oracle's words."""
+    sentences, positions = trace.batch.ids.shape
+    words = torch.arange(positions, device=trace.batch.ids.device).expand(sentences, -1)
+    embedding = refine_embeddings(trace, words)
+    attention = refine_attention(trace, embedding)
+    return [
+        [
+            guided(trace, embedding, attention, row, word)
+            for word in range(positions)
+            if bool(trace.batch.mask[row, word] & trace.moves[row, word])
+        ]
+        for row in range(sentences)
+    ]
+
+
+def guided(trace: Trace, embedding: Refinement, attention: Refinement, row: int, word: int) -> Guided:
+    """Return one word's pattern; asserts that its forced steps repeat the one before."""
+    assert attention.choices is not None
+    assert embedding.positions[row, word].tolist() == attention.positions[row, word].tolist()
+    influences, margins = attention.influence[row, word].tolist(), attention.margin[row, word].tolist()
+    assert influences[1::2] == influences[2::2]
+    assert all(math.isnan(margin) for margin in margins[0::2])
+    assert embedding.influence[row, word, 0] == trace.total_influence[row, word]
+    return Guided(
+        word,
+        int(signs(trace, embedding.positions[..., 0])[row, word]),
+        tuple(embedding.positions[row, word, 1:].tolist()),
+        tuple(embedding.influence[row, word].tolist()),
+        nullable(embedding.margin[row, word].tolist()),
+        tuple(attention.choices[row, word].tolist()),
+        (influences[0], *influences[1::2]),
+        nullable([math.nan, *margins[1::2]]),
+    )
+
+
+def nullable(margins: list[float]) -> tuple[float | None, ...]:
+    return tuple(None if math.isnan(margin) else margin for margin in margins)
+
+
+def numbers(one: Guided) -> list[float]:
+    lists = (one.position_influences, one.position_margins, one.hop_influences, one.hop_margins)
+    return [math.inf if value is None else value for values in lists for value in values]
+
+
+def assert_same(found: Sequence[Guided], expected: Sequence[Guided], tolerance: float) -> None:
+    """Assert equal choices, and numbers equal to `tolerance` of the sentence's largest influence."""
+    assert [(g.word, g.sign, g.positions, g.hops) for g in found] == [
+        (g.word, g.sign, g.positions, g.hops) for g in expected
+    ]
+    scale = max(1.0, *(abs(g.position_influences[0]) for g in expected))
+    for one, other in zip(found, expected, strict=True):
+        assert numbers(one) == pytest.approx(numbers(other), rel=0, abs=tolerance * scale)

@@ -1,0 +1,135 @@
+"""What each shipped template must return, and with which parameters it is tried."""
+
+from typing import Any
+
+from support import expected_paths, expected_runs, expected_words
+from support.expected_data import Data, Rows
+from support.query_runs import DOTTED
+
+
+def expected(name: str, data: Data, **parameters: Any) -> Rows:
+    """Return the rows of the template `name`; its function is called like it."""
+    function = name.replace("-", "_")
+    for module in (expected_paths, expected_runs, expected_words):
+        if hasattr(module, function):
+            rows: Rows = getattr(module, function)(data, **parameters)
+            return rows
+    raise AssertionError(f"no expected rows for the template {name}: add {function}() to tests/expected_*.py")
+
+
+def examples(name: str, data: Data, run: str, other: str) -> list[dict[str, Any]]:
+    """Return parameters for which the template `name` has rows, given two runs over the same instances."""
+    return [_filled(options, data, run, other) for named, options in _EXAMPLES if named == name]
+
+
+def names() -> list[str]:
+    """Return the templates that have examples."""
+    return sorted({name for name, _ in _EXAMPLES})
+
+
+def _filled(options: dict[str, Any], data: Data, run: str, other: str) -> dict[str, Any]:
+    instance = min(found for of_run, found in data.evaluations if of_run == run)
+    known = {RUN: run, OTHER: other, INSTANCE: instance, ROLES: data.evaluations[run, instance]["roles"]}
+    return {key: known[value] if type(value) is object else value for key, value in options.items()}
+
+
+RUN, OTHER, INSTANCE, ROLES = object(), object(), object(), object()
+_OF_RUN: dict[str, Any] = {"run": RUN}
+_ATTENTION: dict[str, Any] = {"run": RUN, "level": "attention"}
+_EMBEDDING: dict[str, Any] = {"run": RUN, "level": "embedding"}
+_SCOPED: dict[str, Any] = {
+    **_ATTENTION,
+    "subtask": "object-relative-across",
+    "condition": "singular-plural",
+    "role": "subject",
+    "sign": 1,
+}
+_PAIR: dict[str, Any] = {"role": "attractor", "other_role": "other"}
+_TWINS: dict[str, Any] = {"role": "other", "other_role": "other"}
+_DOTTED: dict[str, Any] = {"role": DOTTED, "other_role": "other"}
+_CONDITIONS: dict[str, Any] = {"condition": "singular-plural", "other_condition": "plural-singular"}
+_PATHS = ("shared-subpaths", "shared-subpaths-by-role", "shared-subpaths-by-target")
+_SCOPE = ("run", "level", "subtask", "condition")
+
+_EXAMPLES: list[tuple[str, dict[str, Any]]] = [
+    *(
+        (name, {**_ATTENTION, **more})
+        for name in (
+            "skip-share",
+            "skip-share-by-layer",
+            "skip-share-by-role",
+            "skip-share-by-condition",
+            "heads-by-traversal",
+            "heads-by-layer",
+            "heads-by-role",
+            "heads-by-destination",
+        )
+        for more in ({}, _SCOPED, {"sign": -1})
+    ),
+    ("heads-by-traversal", {**_ATTENTION, "layer": 2, "limit": 3}),
+    *((f"heads-by-{by}", {**_ATTENTION, "layer": 2}) for by in ("layer", "role", "destination")),
+    ("heads-by-role", {**_ATTENTION, "limit": 5}),
+    ("skip-share-by-instance", _ATTENTION),
+    ("skip-share-by-instance", {**_ATTENTION, "condition": "plural-plural", "limit": 4}),
+    *(
+        ("instances-through-head", {**_ATTENTION, "role": role, "layer": 2, "head": 1})
+        for role in ("subject", DOTTED)
+    ),
+    ("instances-through-head", {**_SCOPED, "layer": 3, "head": 1}),
+    *((name, {**level, "k": k}) for name in _PATHS for k in (2, 3, 4) for level in (_ATTENTION, _EMBEDDING)),
+    *((name, {**_ATTENTION, "k": k, "limit": 1000}) for name in _PATHS for k in (5, 6)),
+    *((name, {**_SCOPED, "k": 2}) for name in _PATHS),
+    ("node-probability", _ATTENTION),
+    ("node-probability", _EMBEDDING),
+    ("node-probability", _SCOPED),
+    ("node-probability", {**_EMBEDDING, "position": 3, "roles": ROLES}),
+    *(
+        (name, options)
+        for name in ("node-probability-by-position", "influence-by-position")
+        for options in (_ATTENTION, {**_EMBEDDING, "roles": ROLES, "condition": "plural-plural"})
+    ),
+    ("node-probability-difference", {**_ATTENTION, **_CONDITIONS, "limit": 1000}),
+    ("node-probability-difference", {**_EMBEDDING, **_CONDITIONS, "role": "subject", "sign": 1}),
+    ("instance", {**_OF_RUN, "instance": INSTANCE}),
+    ("instances", _OF_RUN),
+    ("instances", {**_OF_RUN, "correct": 1, "condition": "singular-plural"}),
+    ("instances", {**_OF_RUN, "correct": 0, "limit": 2}),
+    ("evaluations", _OF_RUN),
+    ("evaluations", {**_OF_RUN, "subtask": "object-relative-within", "limit": 3}),
+    ("patterns-of-instance", {**_ATTENTION, "instance": INSTANCE}),
+    ("patterns-of-instance", {**_EMBEDDING, "instance": INSTANCE}),
+    ("pattern-steps", {**_ATTENTION, "instances": 3}),
+    ("pattern-steps", {**_EMBEDDING, "condition": "plural-plural"}),
+    ("converging-words", {**_ATTENTION, "instance": INSTANCE}),
+    ("converging-words", {**_EMBEDDING, "instance": INSTANCE}),
+    ("convergence", _ATTENTION),
+    ("convergence", {**_ATTENTION, "limit": 1000}),
+    ("convergence", {**_EMBEDDING, "sign": 1, "subtask": "object-relative-across", "limit": 5}),
+    *(
+        (name, {**level, **pair})
+        for name in ("merges", "merge-points")
+        for level in (_ATTENTION, _EMBEDDING)
+        for pair in (_PAIR, _TWINS, _DOTTED)
+    ),
+    ("influential-words", _ATTENTION),
+    ("influential-words", {**_EMBEDDING, "sign": -1, "at_least": 2, "limit": 7}),
+    ("influential-words", _SCOPED),
+    ("influence-by-role", _ATTENTION),
+    ("influence-by-role", {key: value for key, value in _SCOPED.items() if key in _SCOPE}),
+    ("concentration", _ATTENTION),
+    ("concentration", {**_EMBEDDING, "condition": "singular-plural"}),
+    ("lexical", {**_ATTENTION, "role": "subject"}),
+    ("lexical", {**_EMBEDDING, "role": "attractor", "subtask": "object-relative-across", "limit": 4}),
+    *(("compare-runs", {**level, "other": OTHER}) for level in (_ATTENTION, _EMBEDDING)),
+    ("compare-runs", {**_ATTENTION, "other": OTHER, "condition": "singular-plural"}),
+    *(("compare-instances", {**level, "other": OTHER}) for level in (_ATTENTION, _EMBEDDING)),
+    ("accuracy", _OF_RUN),
+    ("accuracy", {**_OF_RUN, "condition": "singular-plural"}),
+    ("structures", _OF_RUN),
+    ("completeness", {**_OF_RUN, "threshold": 0.001}),
+    ("completeness", {**_OF_RUN, "threshold": 0.0, "subtask": "object-relative-across", "limit": 100}),
+    ("margins", _ATTENTION),
+    ("margins", {**_EMBEDDING, "condition": "singular-plural"}),
+    ("measures", _OF_RUN),
+    ("measures", {**_OF_RUN, "metric": "accuracy"}),
+]

@@ -1,0 +1,92 @@
+"""What the templates of a run and of two runs must return, in plain Python."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+from support.expected_data import Data, Row, Rows, by, mean
+
+
+def _matched(data: Data, run: str, other: str, level: str, **scope: Any) -> Iterator[tuple[Row, Row, bool]]:
+    seconds = {(q["instance"], q["position"]): q for q in data.scope(other, level)}
+    for p in data.scope(run, level, **scope):
+        q = seconds.get((p["instance"], p["position"]))
+        if q is not None:
+            yield p, q, [at.label for at in p["at"]] == [at.label for at in q["at"]]
+
+
+def compare_runs(data: Data, **options: Any) -> Rows:
+    groups = defaultdict(list)
+    for p, q, same in _matched(data, **options):
+        groups[p["i"]["subtask"], p["role"]].append((p, q, same))
+    return [
+        [
+            *(*key, len(found), sum(same for *_, same in found), mean(same for *_, same in found)),
+            mean(p["sign"] == q["sign"] for p, q, _ in found),
+            mean(p["influence"] for p, _, _ in found),
+            mean(q["influence"] for _, q, _ in found),
+        ]
+        for key, found in sorted(groups.items())
+    ]
+
+
+def compare_instances(data: Data, limit: int = 20, **options: Any) -> Rows:
+    groups = defaultdict(list)
+    for p, _, same in _matched(data, **options):
+        groups[p["instance"]].append(same)
+    rows: Rows = []
+    for one, found in groups.items():
+        i = data.instances[one]
+        rows.append([one, i["name"], i["text"], len(found), sum(found), mean(found)])
+    return sorted(rows, key=lambda r: (r[5], r[0]))[:limit]
+
+
+def accuracy(data: Data, run: str, **scope: Any) -> Rows:
+    pairs = [i | {"e": e} for i, e in data.evaluated(run, **scope)]
+    rows: Rows = []
+    for key, group in by(pairs, lambda row: (row["subtask"], row["condition"])).items():
+        right = [row["e"]["is_correct"] for row in group if not row["e"]["label_is_predicted"]]
+        share = mean(right) if right else None
+        rows.append([*key, len(group), len(right), sum(right), share, mean(row["e"]["qoi"] for row in group)])
+    return rows
+
+
+def structures(data: Data, run: str, **scope: Any) -> Rows:
+    pairs = [i | {"e": e} for i, e in data.evaluated(run, **scope)]
+    groups = by(pairs, lambda row: (row["subtask"], row["e"]["target"], tuple(row["e"]["roles"])))
+    rows = [
+        [
+            *(subtask, len(roles), target, roles, len(group)),
+            *(mean(row["e"]["qoi"] for row in group), min(row["id"] for row in group)),
+        ]
+        for (subtask, target, roles), group in (((k[0], k[1], list(k[2])), g) for k, g in groups.items())
+    ]
+    return sorted(rows, key=lambda r: (r[0], -r[4], r[1], r[2], r[6]))
+
+
+def completeness(data: Data, run: str, threshold: float = 0.05, limit: int = 20, **scope: Any) -> Rows:
+    rows: Rows = []
+    for i, e in data.evaluated(run, **scope):
+        change, error = e["qoi"] - e["qoi_baseline"], e["completeness_error"]
+        if abs(error) > threshold * abs(change):
+            rows.append([i["id"], i["name"], i["text"], change, error, abs(error) / abs(change)])
+    return sorted(rows, key=lambda r: (-r[5], r[0]))[:limit]
+
+
+def margins(data: Data, **scope: Any) -> Rows:
+    groups: dict[int, list[float]] = defaultdict(list)
+    for p in data.scope(**scope):
+        for at in p["at"]:
+            if at.margin is not None:
+                groups[at.layer].append(at.margin / abs(p["e"]["qoi"]))
+    bounds = [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0]
+    return [
+        [layer, len(found), *(sum(ratio <= bound for ratio in found) for bound in bounds)]
+        for layer, found in sorted(groups.items())
+    ]
+
+
+def measures(data: Data, run: str, metric: str = "") -> Rows:
+    names = ("metric", "method", "level", "grouping", "variant", "value", "low", "high", "count", "note")
+    found = [m for m in data.measures if m["run"] == run and metric in ("", m["metric"])]
+    return sorted(([m[name] for name in names] for m in found), key=lambda row: row[:5])

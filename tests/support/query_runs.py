@@ -1,0 +1,52 @@
+"""The runs that templates are tried on, on both stores."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from ipgraph.graphstore.runs.directory import RunDirectory
+from ipgraph.graphstore.schema.labels import ROLE_WIDTH
+from ipgraph.graphstore.schema.records import Evaluation, Pattern
+from support.fixtures import make_measures, make_run
+from support.remade import remade
+
+DOTTED = "n.det.all"
+"""A role with dots in it, which the first run has in place of `det`."""
+
+
+def query_runs(root: Path) -> list[RunDirectory]:
+    """Make two runs over the same instances, and two that a template must never mix in.
+
+    The first has measures, a role with dots, instances whose label is predicted (some, and all of one
+    condition), and is_correct against the sign of the QoI in others, as positive-negative has it. The second
+    lacks the word at position 2 in every other instance or so.
+    """
+    first = _unusual(make_run(root / "plain"), root)
+    first.write_measures(make_measures(first))
+    second = remade(make_run(root / "whole", seed=1), root, patterns=_unless_at_2)
+    return [first, second, make_run(root, seed=2), make_run(root, dataset="ra-na", model="toy2-0", layers=2)]
+
+
+def _unusual(run: RunDirectory, root: Path) -> RunDirectory:
+    unlabelled = {
+        i.id
+        for i in run.records("instances")
+        if i.id[-1] in "012345" or (i.subtask.endswith("within") and i.condition == "plural-plural")
+    }
+
+    def evaluation(row: Evaluation) -> Evaluation:
+        roles = [DOTTED if role == "det" else role for role in row.roles]
+        is_predicted = row.instance in unlabelled
+        is_correct = is_predicted or (row.qoi > 0) == (row.instance[-2] in "0123456789ab")
+        return replace(row, roles=roles, label_is_predicted=is_predicted, is_correct=is_correct)
+
+    return remade(run, root, evaluations=evaluation, patterns=_with_dotted_role)
+
+
+def _with_dotted_role(pattern: Pattern) -> Pattern:
+    role = DOTTED if pattern.role == "det" else pattern.role
+    route = pattern.role_route.replace(f":{'det':.<{ROLE_WIDTH}}", f":{DOTTED:.<{ROLE_WIDTH}}")
+    return replace(pattern, role=role, role_route=route)
+
+
+def _unless_at_2(pattern: Pattern) -> Pattern | None:
+    return None if pattern.position == 2 and pattern.instance[-1] in "02468ace" else pattern

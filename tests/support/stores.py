@@ -1,0 +1,85 @@
+"""What a store holds, counted in it and from run directories, and run directories that differ from it."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ipgraph.graphstore.runs.directory import RunDirectory, Shard
+from ipgraph.graphstore.schema import graph
+from ipgraph.graphstore.store.protocol import Store
+
+
+def rows(store: Store, cypher: str, **parameters: Any) -> list[dict[str, Any]]:
+    result = store.read(cypher, parameters)
+    return [dict(zip(result.columns, row, strict=True)) for row in result.rows]
+
+
+def count(store: Store, pattern: str) -> int:
+    return int(rows(store, f"MATCH {pattern} RETURN count(*) AS found")[0]["found"])
+
+
+def counts(store: Store) -> dict[str, int]:
+    patterns = {
+        "Run": "(:Run)",
+        "Instance": "(:Instance)",
+        "Pattern": "(:Pattern)",
+        "Node": "(:Node)",
+        "Measure": "(:Measure)",
+        "EVALUATED": "(:Run)-[:EVALUATED]->(:Instance)",
+        "PRODUCED": "(:Run)-[:PRODUCED]->(:Pattern)",
+        "HAS_PATTERN": "(:Instance)-[:HAS_PATTERN]->(:Pattern)",
+        "THROUGH": "(:Pattern)-[:THROUGH]->(:Node)",
+        "FLOWS_TO": "(:Node)-[:FLOWS_TO]->(:Node)",
+        "MEASURED": "(:Run)-[:MEASURED]->(:Measure)",
+    }
+    return {name: count(store, pattern) for name, pattern in patterns.items()}
+
+
+def due(*runs: RunDirectory) -> dict[str, int]:
+    """Count from the run directories what a store that holds exactly these must hold."""
+    patterns = [pattern for run in runs for pattern in run.records("patterns")]
+    steps = sum(len(list(run.records("steps"))) for run in runs)
+    evaluations = sum(len(list(run.records("evaluations"))) for run in runs)
+    sizes: dict[str, tuple[int, int, int]] = {}
+    for record in (run.run for run in runs):
+        reach = max(record.positions, sizes.get(record.model, (0, 0, 0))[2])
+        sizes[record.model] = (record.layers, record.heads, reach)
+    graphs = [graph.digraph(model, *size) for model, size in sizes.items()]
+    measures = sum(len(run.measures()) for run in runs)
+    return {
+        "Run": len(runs),
+        "Instance": len({instance.id for run in runs for instance in run.records("instances")}),
+        "Pattern": len({pattern.id for pattern in patterns}),
+        "Node": sum(one.number_of_nodes() for one in graphs),
+        "Measure": measures,
+        "EVALUATED": evaluations,
+        "PRODUCED": len(patterns),
+        "HAS_PATTERN": len(patterns),
+        "THROUGH": steps,
+        "FLOWS_TO": sum(one.number_of_edges() for one in graphs),
+        "MEASURED": measures,
+    }
+
+
+def changed_copy(run: RunDirectory, folder: Path, table: str, change: Callable[[Any], Any]) -> RunDirectory:
+    """Copy a run directory and change the first record of a table, leaving the run's id as it is."""
+    path = folder / run.id
+    shutil.copytree(run.path, path)
+    copy = RunDirectory.open(path)
+    width = len(next(copy.tables("instances")))
+    instances = list(copy.records("instances"))[:width]
+    ids = {instance.id for instance in instances}
+    patterns = [pattern for pattern in copy.records("patterns") if pattern.instance in ids]
+    own = {pattern.id for pattern in patterns}
+    shard = Shard(
+        instances=instances,
+        evaluations=list(copy.records("evaluations"))[:width],
+        patterns=patterns,
+        steps=[step for step in copy.records("steps") if step.pattern in own],
+    )
+    records = getattr(shard, table)
+    records[0] = change(records[0])
+    shutil.rmtree(path / "shards" / "00000")
+    copy.write_shard(0, shard)
+    return copy
