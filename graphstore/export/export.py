@@ -133,9 +133,9 @@ def _add_instances(graph: "nx.DiGraph[str]", store: Store, run: str, wanted: set
         if wanted is None or row["id"] in wanted:
             graph.add_node(row["id"], type="Instance", **_without(row, "id"))
             ids.append(row["id"])
-    for row in reading.evaluations(store, run):
+    for row in reading.predictions(store, run):
         if row["instance"] in graph:
-            graph.add_edge(run, row["instance"], type="EVALUATED", **_without(row, "run", "instance"))
+            graph.add_edge(run, row["instance"], type="PREDICTED", **_without(row, "run", "instance"))
     return ids
 
 

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from ipgraph.graphstore.common.errors import IpgraphError
 from ipgraph.graphstore.runs.directory import RunDirectory
-from ipgraph.graphstore.schema.records import Evaluation, Instance, Pattern, columns
+from ipgraph.graphstore.schema.records import Instance, Pattern, Prediction, columns
 
 Row = dict[str, Any]
 
@@ -23,7 +23,7 @@ STEP_LISTS = ("nodes", "influences", "margins")
 """What `pattern_batches` adds to a pattern: its steps' node ids, influences and margins, in order."""
 TABLES: dict[str, tuple[str, ...]] = {
     "instances": tuple(columns(Instance)),
-    "evaluations": tuple(columns(Evaluation)),
+    "predictions": tuple(columns(Prediction)),
     "patterns": (*columns(Pattern), *STEP_LISTS),
 }
 """The columns that a run's content digest covers, by table, in order."""
@@ -80,7 +80,7 @@ class Content:
 def content(run: RunDirectory) -> Content:
     """Return what a run directory holds; reads it shard by shard."""
     found = Content()
-    for name in ("instances", "evaluations"):
+    for name in ("instances", "predictions"):
         for table in run.tables(name):
             found.add(name, table.to_pylist())
     for batch in pattern_batches(run, 1000):

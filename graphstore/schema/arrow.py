@@ -23,7 +23,7 @@ _TYPES: dict[ColumnType, pa.DataType] = {
     "int[]": pa.list_(pa.int64()),
     "float[]": pa.list_(pa.float64()),
 }
-NULLABLE = ("margin", "accuracy")
+NULLABLE = ("margin", "runner_up", "accuracy")
 """Columns that may be null; in all others a null or a number that is not finite is refused."""
 
 

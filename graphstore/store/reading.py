@@ -9,10 +9,10 @@ from ipgraph.graphstore.schema import graph
 from ipgraph.graphstore.schema.records import (
     NODES,
     RELATIONSHIPS,
-    Evaluation,
     Instance,
     Measure,
     Pattern,
+    Prediction,
     Run,
     columns,
 )
@@ -57,16 +57,16 @@ def runs(store: Reader) -> list[Run]:
 
 def instances(store: Reader, run: str) -> list[Row]:
     """Return the instances of a run, in the columns of Instance, by id."""
-    text = f"MATCH (:Run {{id: $run}})-[:EVALUATED]->(i:Instance) RETURN {returned('i', Instance)}"
+    text = f"MATCH (:Run {{id: $run}})-[:PREDICTED]->(i:Instance) RETURN {returned('i', Instance)}"
     return sorted(rows(store, text, run=run), key=lambda row: str(row["id"]))
 
 
-def evaluations(store: Reader, run: str) -> list[Row]:
-    """Return the evaluations of a run, in the columns of Evaluation, by instance."""
+def predictions(store: Reader, run: str) -> list[Row]:
+    """Return the predictions of a run, in the columns of Prediction, by instance."""
     ends = ("run", "instance")
     text = (
-        "MATCH (r:Run {id: $run})-[e:EVALUATED]->(i:Instance) "
-        f"RETURN r.id AS run, i.id AS instance, {returned('e', Evaluation, ends)}"
+        "MATCH (r:Run {id: $run})-[e:PREDICTED]->(i:Instance) "
+        f"RETURN r.id AS run, i.id AS instance, {returned('e', Prediction, ends)}"
     )
     return sorted(rows(store, text, run=run), key=lambda row: str(row["instance"]))
 
@@ -114,7 +114,7 @@ def stored_content(store: Reader, run: str) -> Content:
     found = Content()
     held = instances(store, run)
     found.add("instances", held)
-    found.add("evaluations", evaluations(store, run))
+    found.add("predictions", predictions(store, run))
     for block in patterns(store, run, [row["id"] for row in held]):
         found.add("patterns", block)
     return found
@@ -140,7 +140,7 @@ def graph_notes(store: Reader) -> dict[str, Scalar]:
     """Return, for each model, how far its computation graph reaches in the store."""
     found: dict[str, Scalar] = {}
     text = (
-        "MATCH (n:Node) RETURN n.model AS model, max(n.position) + 1 AS positions, max(n.head) + 1 AS heads, "
+        "MATCH (n:Node) RETURN n.model AS model, max(n.position) + 1 AS positions, max(n.head) AS heads, "
         "max(n.layer) - 1 AS layers ORDER BY model"
     )
     for row in rows(store, text):
