@@ -28,7 +28,7 @@ def template_seconds(store: Store, run: Run, other: Run) -> dict[str, float]:
     The templates are called in turn. `other` is what templates of two runs compare it with.
     """
     instance = store.read(
-        "MATCH (:Run {id: $run})-[:EVALUATED]->(i:Instance) RETURN min(i.id) AS id", {"run": run.id}
+        "MATCH (:Run {id: $run})-[:PREDICTED]->(i:Instance) RETURN min(i.id) AS id", {"run": run.id}
     ).rows[0][0]
     known = _ASKED | {"instance": instance, "other": other.id}
     calls = {}

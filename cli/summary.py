@@ -64,7 +64,7 @@ def _print_lines(lines: dict[str, str]) -> None:
 def _findings(run: "RunDirectory") -> dict[str, float]:
     errors: list[float] = []
     differences: list[float] = []
-    for table in run.tables("evaluations"):
+    for table in run.tables("predictions"):
         errors += [abs(error) for error in table["completeness_error"].to_pylist()]
         qois, baselines = table["qoi"].to_pylist(), table["qoi_baseline"].to_pylist()
         differences += [abs(qoi - baseline) for qoi, baseline in zip(qois, baselines, strict=True)]

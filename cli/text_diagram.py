@@ -103,7 +103,7 @@ def draw(tokens: Sequence[str], paths: Sequence[Path], width: int | None = None)
 def _passing(paths: Sequence[Path], layer: int) -> dict[int, Signs]:
     signs: dict[int, set[int]] = defaultdict(set)
     for path in paths:
-        for kind, at, position, _ in map(parse_label, path.labels):
+        for kind, at, position, *_ in map(parse_label, path.labels):
             if at == layer and kind in ("input", "embedding"):
                 signs[position].add(path.sign)
     return {position: frozenset(found) for position, found in signs.items()}

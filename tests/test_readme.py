@@ -137,7 +137,7 @@ def test_links_lead_somewhere() -> None:
         ("patterns 1,000", "patterns 1,100", False),
         ("run rfa68d76dd27e", "run rfa68d76dd27f", False),
         ("sva-obj:0497fae866fa", "sva-obj:0517c4c2e1e7", False),
-        ("e01.--@002 s02.--@002", "e01.--@002 s02.--@003", False),
+        ("e01.--@0002 s02.--@0002", "e01.--@0002 s02.--@0003", False),
         ("2 rows", "2 rows more", False),
         ("1 2", "1", False),
     ],

@@ -32,7 +32,7 @@ TargetArgument = Annotated[
 
 
 def _option(help_: str, *names: str, **more: Any) -> Any:
-    return typer.Option(*names, help=help_, rich_help_panel="Evaluation", **more)
+    return typer.Option(*names, help=help_, rich_help_panel="Prediction", **more)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -63,7 +63,7 @@ def load_sentences(
         steps: Iterable[Record] = ask("pattern-steps", store, level=level, instances=limit, **scope)
         for instance, rows in groupby(steps, key=lambda row: str(row["instance"])):
             patterns[instance] += _patterns(rows)
-    about = ask("evaluations", store, limit=limit, **scope)
+    about = ask("predictions", store, limit=limit, **scope)
     return [_sentence(row, patterns[str(row["instance"])]) for row in about]
 
 

@@ -161,7 +161,7 @@ def _pattern(pattern: Traced) -> dict[str, object]:
     return {
         "i": _digits(pattern.influence),
         "at": [position for kind, _, position, *_ in steps if kind in ("input", "embedding")],
-        "heads": [head + 1 for kind, _, _, head, *_ in hops if kind != "embedding"],
+        "heads": [head for kind, _, _, head, *_ in hops if kind != "embedding"],
         "influences": [_digits(influence) for *_, influence, _ in hops],
         "margins": [None if margin is None else _digits(margin) for *_, margin in hops],
     }

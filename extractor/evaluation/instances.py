@@ -19,7 +19,7 @@ from ipgraph.extractor.tracing.trace import Trace
 from ipgraph.graphstore.common.errors import IpgraphError, UsageError
 from ipgraph.graphstore.runs.directory import RunDirectory
 from ipgraph.graphstore.schema.labels import LABEL_WIDTH
-from ipgraph.graphstore.schema.records import Evaluation, Level
+from ipgraph.graphstore.schema.records import Level, Prediction
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -91,15 +91,15 @@ def read(run: RunDirectory, model: LoadedModel) -> list[Guided]:
         raise IpgraphError(f"run {run.id} has an instance that its model cannot read: {skipped[0].reason}")
     depth = len(model.adapter.layers)
     found = [
-        _empty(replace(one, roles=evaluation.roles), evaluation, depth, run.run.level)
-        for one, evaluation in zip(encoded, run.records("evaluations"), strict=True)
+        _empty(replace(one, roles=prediction.roles), prediction, depth, run.run.level)
+        for one, prediction in zip(encoded, run.records("predictions"), strict=True)
     ]
     _fill({guided.one.instance.id: guided for guided in found}, run)
     return found
 
 
-def _empty(one: Encoded, evaluation: Evaluation, depth: int, level: str) -> Guided:
-    if one.tokens != evaluation.tokens:
+def _empty(one: Encoded, prediction: Prediction, depth: int, level: str) -> Guided:
+    if one.tokens != prediction.tokens:
         raise IpgraphError(f"the tokenizer no longer reads instance {one.instance.id} as its run did")
     n = len(one.ids)
     positions = np.full((n, depth + 1), one.target)
@@ -107,8 +107,8 @@ def _empty(one: Encoded, evaluation: Evaluation, depth: int, level: str) -> Guid
     levels: tuple[Level, ...] = ("embedding", "attention")
     return Guided(
         one=one,
-        qoi=evaluation.qoi,
-        wanted=1 if evaluation.is_correct == (evaluation.qoi > 0) else -1,
+        qoi=prediction.qoi,
+        wanted=1 if prediction.is_correct == (prediction.qoi > 0) else -1,
         total=np.full(n, np.nan),
         positions=positions,
         choices=None if level == "embedding" else np.zeros((n, depth), int),
@@ -129,7 +129,7 @@ def _fill(by_instance: dict[str, Guided], run: RunDirectory) -> None:
             guided.positions[word] = [int(label[7:]) for label in labels[::stride]]
             if level == "attention" and guided.choices is not None:
                 guided.choices[word] = [
-                    SKIP if label[0] == "s" else int(label[4:6]) for label in labels[1::2]
+                    SKIP if label[0] == "s" else int(label[4:6]) - 1 for label in labels[1::2]
                 ]
 
 

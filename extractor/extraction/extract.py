@@ -10,7 +10,7 @@ import torch
 from ipgraph.extractor.datasets import Dataset, Skipped, load, subset
 from ipgraph.extractor.extraction.identity import environment, fields, settings
 from ipgraph.extractor.extraction.options import Options
-from ipgraph.extractor.extraction.records import add_patterns, evaluations, require_finite
+from ipgraph.extractor.extraction.records import add_patterns, predictions, require_finite
 from ipgraph.extractor.methods.registry import METHODS
 from ipgraph.extractor.models.encoding import Encoded, encode
 from ipgraph.extractor.models.loading import LoadedModel, load_model
@@ -173,7 +173,7 @@ class _Work:
         trace = Trace(self.model.adapter, padded, self.line, self.baseline, keep=how.keep)
         require_finite(batch, trace)
         shard.instances += [one.instance for one in batch]
-        shard.evaluations += evaluations(self.run.id, batch, trace, self.options.qoi)
+        shard.predictions += predictions(self.run.id, batch, trace, self.options.qoi)
         keys = [one.instance.id for one in batch]
         words = torch.arange(padded.ids.shape[1], device=self.model.device)
         for some in torch.split(words, how.words):
@@ -202,7 +202,7 @@ def _restore_order(shard: Shard, instances: list[Encoded]) -> None:
     """Put a shard's rows in the order of its instances, levels and positions, whatever the batches were."""
     place = {one.instance.id: index for index, one in enumerate(instances)}
     shard.instances.sort(key=lambda row: place[row.id])
-    shard.evaluations.sort(key=lambda row: place[row.instance])
+    shard.predictions.sort(key=lambda row: place[row.instance])
     order = {"embedding": 0, "attention": 1}
     shard.patterns.sort(key=lambda row: (place[row.instance], order[row.level], row.position))
     rank = {row.id: index for index, row in enumerate(shard.patterns)}

@@ -18,6 +18,7 @@ import torch
 from ipgraph.extractor.extraction.options import ALGORITHM_VERSION, Options
 from ipgraph.extractor.models.encoding import Encoded
 from ipgraph.extractor.models.loading import LoadedModel
+from ipgraph.graphstore.schema.graph import GraphShape
 
 _CREDENTIALS = re.compile(r"://[^/\s]*@")
 
@@ -46,6 +47,7 @@ def fields(model: LoadedModel, options: Options, dataset: str) -> dict[str, Any]
         "dtype": str(model.dtype).removeprefix("torch."),
         "layers": len(model.adapter.layers),
         "heads": model.adapter.heads,
+        "graph": GraphShape.uniform(len(model.adapter.layers), model.adapter.heads).to_json(),
         **asdict(options),
     }
 

@@ -14,11 +14,11 @@ from ipgraph.extractor.tracing.memory import plan
 from ipgraph.extractor.tracing.sets import Sets, influence
 from ipgraph.extractor.tracing.trace import Trace
 from ipgraph.graphstore.common.errors import UsageError
-from ipgraph.graphstore.schema.labels import LABEL_WIDTH, parse_label
+from ipgraph.graphstore.schema.labels import LABEL_WIDTH, NodeKey, parse_label
 from ipgraph.graphstore.schema.records import Level
 
 Names = Sequence[str]
-"""A pattern as its nodes' labels (or ids), such as `x00.--@004`, `h01.03@004`, `e01.--@004`."""
+"""A pattern as its nodes' labels (or ids), such as `x00.--@0004`, `h01.03@0004`, `e01.--@0004`."""
 
 
 def influence_of(
@@ -59,7 +59,7 @@ def influence_of(
 
 @dataclass(frozen=True)
 class _Pattern:
-    """A pattern's positions by layer 0..L; its hops (position, head or -1) by layer 1..L, None where free."""
+    """A pattern's positions by layer 0..L; its hops (position, head or 0) by layer 1..L, None where free."""
 
     positions: list[list[int]]
     hops: list[set[tuple[int, int]] | None]
@@ -75,8 +75,8 @@ class _Pattern:
         positions: list[list[int]] = [[] for _ in range(depth + 1)]
         hops: list[set[tuple[int, int]]] = [set() for _ in range(depth + 1)]
         for name in names:
-            kind, layer, position, head = _place(name)
-            _require(name, level, kind, layer <= depth and position < length and head < model.adapter.heads)
+            kind, layer, position, head, _ = _node_key(name)
+            _require(name, level, kind, layer <= depth and position < length and head <= model.adapter.heads)
             if kind in ("head", "skip"):
                 hops[layer].add((position, head))
             elif position not in positions[layer]:
@@ -90,11 +90,11 @@ class _Pattern:
         return cls([positions[0], *inner, [one.target]], [chosen or None for chosen in hops[1:]])
 
 
-def _place(name: str) -> tuple[str, int, int, int]:
+def _node_key(name: str) -> NodeKey:
     try:
         return parse_label(name[-LABEL_WIDTH:])
     except (IndexError, KeyError, ValueError) as error:
-        raise UsageError(f"{name!r} is no node's id or label, such as 'h03.07@012'") from error
+        raise UsageError(f"{name!r} is not a node's id or label, such as 'h03.07@0012'") from error
 
 
 def _require(name: str, level: Level, kind: str, is_there: bool) -> None:
@@ -124,6 +124,6 @@ def _kept(pattern: _Pattern, width: int, heads: int) -> list[list[list[bool]]]:
     """Return whether the skip (first) and each head into each place is in the pattern, by layer 1..L."""
     found = []
     for places, chosen in zip(pattern.positions[1:], pattern.hops, strict=True):
-        rows = [[chosen is None or (place, head) in chosen for head in range(-1, heads)] for place in places]
+        rows = [[chosen is None or (place, head) in chosen for head in range(heads + 1)] for place in places]
         found.append(rows + [[False] * (heads + 1)] * (width - len(rows)))
     return found

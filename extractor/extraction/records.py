@@ -11,22 +11,26 @@ from ipgraph.extractor.models.loading import LoadedModel
 from ipgraph.extractor.tracing.trace import Trace
 from ipgraph.graphstore.common.errors import IpgraphError
 from ipgraph.graphstore.runs.directory import Shard
-from ipgraph.graphstore.schema.labels import node_id, node_label, pattern_id, role_label, target_label
-from ipgraph.graphstore.schema.records import Evaluation, Kind, Level, Pattern, Step
-
-Place = tuple[Kind, int, int, int]
-"""A node's kind, layer, position and head."""
+from ipgraph.graphstore.schema.labels import (
+    NodeKey,
+    node_id,
+    node_label,
+    pattern_id,
+    role_label,
+    target_label,
+)
+from ipgraph.graphstore.schema.records import Level, Pattern, Prediction, Step
 
 _label = cache(node_label)
 
 
-def evaluations(run: str, batch: list[Encoded], trace: Trace, qoi: str) -> list[Evaluation]:
+def predictions(run: str, batch: list[Encoded], trace: Trace, qoi: str) -> list[Prediction]:
     """Return what the trace found out about each sentence of a batch."""
     ends = trace.qoi[:, [0, -1]].tolist()
     totals = trace.total_influence.sum(1).tolist()
     rows = trace.rows.tolist()
     return [
-        Evaluation(
+        Prediction(
             run=run,
             instance=one.instance.id,
             qoi=end,
@@ -86,7 +90,7 @@ def add_patterns(
             shard.patterns.append(pattern)
             steps = zip(pattern.path, influence[row][word], margin[row][word], strict=True)
             shard.steps += [
-                Step(pattern.id, step, node, value, None if over != over else over)
+                Step(pattern.id, step, node, value, None if over != over else over, None)
                 for step, (node, value, over) in enumerate(steps)
             ]
 
@@ -95,22 +99,23 @@ def _listed(choices: Tensor | None, positions: Tensor) -> list[list[list[int]]] 
     return None if choices is None else torch.as_tensor(choices).expand(*positions.shape[:2], -1).tolist()
 
 
-def _places(path: list[int], choices: list[int] | None) -> list[Place]:
+def _places(path: list[int], choices: list[int] | None) -> list[NodeKey]:
     """Return a path's nodes in order."""
-    places: list[Place] = [("input", 0, path[0], -1)]
+    places = [NodeKey("input", 0, path[0])]
     for layer, position in enumerate(path[1:], 1):
         if choices is not None:
             head = choices[layer - 1]
-            places.append(("skip" if head == SKIP else "head", layer, position, head))
-        places.append(("embedding", layer, position, -1))
+            is_skip = head == SKIP
+            places.append(NodeKey("skip" if is_skip else "head", layer, position, 0 if is_skip else head + 1))
+        places.append(NodeKey("embedding", layer, position))
     return places
 
 
 def _pattern(
-    run: str, model: str, one: Encoded, level: Level, total: float, influence: float, places: list[Place]
+    run: str, model: str, one: Encoded, level: Level, total: float, influence: float, places: list[NodeKey]
 ) -> Pattern:
     labels = [_label(*place) for place in places]
-    position = places[0][2]
+    position = places[0].position
     return Pattern(
         id=pattern_id(run, one.instance.id, level, position),
         run=run,
@@ -127,7 +132,7 @@ def _pattern(
         path=[node_id(model, label) for label in labels],
         route=" ".join(labels),
         role_route=" ".join(
-            role_label(label, one.roles[place[2]]) for label, place in zip(labels, places, strict=True)
+            role_label(label, one.roles[place.position]) for label, place in zip(labels, places, strict=True)
         ),
         target_route=" ".join(target_label(label, one.target) for label in labels),
     )

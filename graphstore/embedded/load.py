@@ -36,7 +36,7 @@ from ipgraph.graphstore.store.reading import counts, rows
 _KEYED = {kind.name: (*kind.keys, *properties(kind)) for kind in RELATIONSHIPS}
 OWN: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("Pattern", "patterns", tuple(columns(Pattern))),
-    ("EVALUATED", "evaluations", _KEYED["EVALUATED"]),
+    ("PREDICTED", "predictions", _KEYED["PREDICTED"]),
     ("PRODUCED", "patterns", ("run", "id")),
     ("HAS_PATTERN", "patterns", ("instance", "id")),
     ("THROUGH", "steps", _KEYED["THROUGH"]),
@@ -71,7 +71,7 @@ def load(
         added["FLOWS_TO"] += flows
     loading.copy_own(source, progress)
     added |= dict.fromkeys(("Pattern", "PRODUCED", "HAS_PATTERN"), sum(run.patterns for run in source.runs))
-    added["EVALUATED"] = sum(run.instances for run in source.runs)
+    added["PREDICTED"] = sum(run.instances for run in source.runs)
     added["THROUGH"] = sum(run.steps for run in source.runs)
     for name, count in counts(database).items():
         if count != before[name] + added[name]:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from ipgraph.graphstore.embedded.file import Database
 from ipgraph.graphstore.runs.directory import RunDirectory
 from ipgraph.graphstore.schema import graph
-from ipgraph.graphstore.schema.records import SHARD_TABLES, Evaluation, Instance, Measure, Pattern, Run, Step
+from ipgraph.graphstore.schema.records import SHARD_TABLES, Instance, Measure, Pattern, Prediction, Run, Step
 from ipgraph.graphstore.store import reading
 from ipgraph.graphstore.store.protocol import Value
 from ipgraph.graphstore.store.reading import returned
@@ -19,11 +19,11 @@ from ipgraph.graphstore.store.reading import returned
 ROWS_A_COPY = 2_500_000
 """Steps that one COPY reads: its memory grows with them, and more COPYs cost more time."""
 _EXPORTS = {
-    "instances": "MATCH (:Run {id: $run})-[:EVALUATED]->(i:Instance) WHERE i.id >= $first AND i.id <= $last "
+    "instances": "MATCH (:Run {id: $run})-[:PREDICTED]->(i:Instance) WHERE i.id >= $first AND i.id <= $last "
     f"RETURN {returned('i', Instance)}",
-    "evaluations": "MATCH (r:Run {id: $run})-[e:EVALUATED]->(i:Instance) "
+    "predictions": "MATCH (r:Run {id: $run})-[e:PREDICTED]->(i:Instance) "
     "WHERE i.id >= $first AND i.id <= $last "
-    f"RETURN r.id AS run, i.id AS instance, {returned('e', Evaluation, ('run', 'instance'))}",
+    f"RETURN r.id AS run, i.id AS instance, {returned('e', Prediction, ('run', 'instance'))}",
     "patterns": "MATCH (p:Pattern {run: $run}) WHERE p.instance >= $first AND p.instance <= $last "
     f"RETURN {returned('p', Pattern)}",
     "steps": "MATCH (p:Pattern {run: $run})-[t:THROUGH]->(n:Node) "

@@ -133,9 +133,9 @@ def _add_instances(graph: "nx.DiGraph[str]", store: Store, run: str, wanted: set
         if wanted is None or row["id"] in wanted:
             graph.add_node(row["id"], type="Instance", **_without(row, "id"))
             ids.append(row["id"])
-    for row in reading.evaluations(store, run):
+    for row in reading.predictions(store, run):
         if row["instance"] in graph:
-            graph.add_edge(run, row["instance"], type="EVALUATED", **_without(row, "run", "instance"))
+            graph.add_edge(run, row["instance"], type="PREDICTED", **_without(row, "run", "instance"))
     return ids
 
 
@@ -146,9 +146,17 @@ def _add_patterns(graph: "nx.DiGraph[str]", block: list[Row]) -> None:
         )
         graph.add_edge(row["run"], row["id"], type="PRODUCED")
         graph.add_edge(row["instance"], row["id"], type="HAS_PATTERN")
-        steps = zip(row["nodes"], row["influences"], row["margins"], strict=True)
-        for step, (node, influence, margin) in enumerate(steps):
-            graph.add_edge(row["id"], node, type="THROUGH", step=step, influence=influence, margin=margin)
+        steps = zip(row["nodes"], row["influences"], row["margins"], row["runner_ups"], strict=True)
+        for step, (node, influence, margin, runner_up) in enumerate(steps):
+            graph.add_edge(
+                row["id"],
+                node,
+                type="THROUGH",
+                step=step,
+                influence=influence,
+                margin=margin,
+                runner_up=runner_up,
+            )
 
 
 def _without(row: dict[str, Any], *names: str) -> dict[str, Any]:

@@ -37,11 +37,11 @@ _AT_ONCE = 2
 _TYPES: dict[str, str] = {"string": "string", "int": "long", "float": "double", "bool": "boolean"}
 _OF_RUNS = {
     "Run": "n.id IN $runs",
-    "Instance": "EXISTS { MATCH (r:Run)-[:EVALUATED]->(n) WHERE r.id IN $runs }",
+    "Instance": "EXISTS { MATCH (r:Run)-[:PREDICTED]->(n) WHERE r.id IN $runs }",
     "Pattern": "n.run IN $runs",
     "Node": "n.model IN $models",
     "Measure": "n.run IN $runs",
-    "EVALUATED": "a.id IN $runs",
+    "PREDICTED": "a.id IN $runs",
     "PRODUCED": "a.id IN $runs",
     "HAS_PATTERN": "b.run IN $runs",
     "THROUGH": "a.run IN $runs",

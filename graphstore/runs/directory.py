@@ -159,13 +159,13 @@ class RunDirectory:
             raise IpgraphError(
                 f"run {self.id} has {self.manifest['shards']} shards; there is no shard {index}"
             )
-        if ({row.run for row in shard.evaluations} | {row.run for row in shard.patterns}) - {self.id}:
+        if ({row.run for row in shard.predictions} | {row.run for row in shard.patterns}) - {self.id}:
             raise IpgraphError(f"shard {index} has rows of another run than {self.id}")
         shards.write(shard, self._shard(index))
         log.info("run %s: shard %d of %d written", self.id, index + 1, self.manifest["shards"])
 
     def tables(self, name: str) -> Iterator[pa.Table]:
-        """Yield a table ("instances", "evaluations", "patterns" or "steps") shard by shard, in order."""
+        """Yield a table ("instances", "predictions", "patterns" or "steps") shard by shard, in order."""
         for folder in self._finished():
             yield shards.read(folder, name)
 
@@ -236,7 +236,7 @@ class RunDirectory:
     def _record(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
         ids: set[str] = set()
         positions = labelled = correct = patterns = steps = 0
-        for index, table in enumerate(self.tables("evaluations")):
+        for index, table in enumerate(self.tables("predictions")):
             again = ids & set(found := table["instance"].to_pylist())
             if again:
                 raise IpgraphError(f"an instance appears in two shards of run {self.id}: {min(again)}")

@@ -25,9 +25,9 @@ from ipgraph.graphstore.schema.arrow import read_table, require_version, to_tabl
 from ipgraph.graphstore.schema.records import (
     SCHEMA_VERSION,
     SHARD_TABLES,
-    Evaluation,
     Instance,
     Pattern,
+    Prediction,
     Step,
 )
 
@@ -40,10 +40,10 @@ _ABANDONED = 600.0
 
 @dataclass
 class Shard:
-    """Some instances, their evaluations in the same order, their patterns, and the patterns' steps."""
+    """Some instances, their predictions in the same order, their patterns, and the patterns' steps."""
 
     instances: list[Instance] = field(default_factory=list)
-    evaluations: list[Evaluation] = field(default_factory=list)
+    predictions: list[Prediction] = field(default_factory=list)
     patterns: list[Pattern] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
 
@@ -75,7 +75,7 @@ def remove_leftovers(parent: Path) -> None:
 
 
 def read(folder: Path, name: str) -> pa.Table:
-    """Read one of a shard's tables: "instances", "evaluations", "patterns" or "steps"."""
+    """Read one of a shard's tables: "instances", "predictions", "patterns" or "steps"."""
     return read_table(SHARD_TABLES[name], folder / f"{name}.parquet")
 
 
@@ -156,8 +156,8 @@ def _require_coherent(shard: Shard) -> None:
     ids = [instance.id for instance in shard.instances]
     if len(set(ids)) < len(ids):
         raise IpgraphError(f"an instance appears twice in a shard: {_twice(ids)}")
-    if [evaluation.instance for evaluation in shard.evaluations] != ids:
-        raise IpgraphError("a shard needs one evaluation for each instance, in the same order")
+    if [prediction.instance for prediction in shard.predictions] != ids:
+        raise IpgraphError("a shard needs one prediction for each instance, in the same order")
     if strangers := {pattern.instance for pattern in shard.patterns} - set(ids):
         raise IpgraphError(f"patterns of instances that are not in the shard: {', '.join(sorted(strangers))}")
     due = chain.from_iterable(

@@ -6,7 +6,9 @@ heads and one skip; one output. Edges: input or embedding -> head of the next la
 At the embedding level heads and skips are left out: every embedding flows to every one of the next layer.
 """
 
+import json
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +19,45 @@ import pyarrow.compute as pc
 
 from ipgraph.graphstore.schema.arrow import arrow_schema
 from ipgraph.graphstore.schema.labels import LABEL_WIDTH, node_id, node_label, parse_label
-from ipgraph.graphstore.schema.records import Flow, Kind, Level, Node, graph_size
+from ipgraph.graphstore.schema.records import Flow, Kind, Level, Node, columns, graph_size
 
 if TYPE_CHECKING:
     import networkx as nx
 
 Indices = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class GraphLayer:
+    """A layer of the computation graph: one mixing step, and how far its destinations see."""
+
+    heads: int
+    behind: int | None = None  # positions before its own that a destination sees; None: all
+    ahead: int | None = None
+    stack: int = 1  # whose embeddings it makes
+    reads: int = 1  # whose embeddings its heads see: 1 in a cross-attention of stack 2
+
+
+@dataclass(frozen=True, slots=True)
+class GraphShape:
+    """What a model's computation graph follows from, beside the number of positions."""
+
+    layers: tuple[GraphLayer, ...]
+
+    @classmethod
+    def uniform(cls, layers: int, heads: int) -> "GraphShape":
+        """Return the shape of an encoder whose positions all see one another."""
+        return cls((GraphLayer(heads),) * layers)
+
+    def to_json(self) -> str:
+        """Return the text that a Run keeps: a list of the layers' fields."""
+        return json.dumps([asdict(layer) for layer in self.layers], separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> "GraphShape":
+        """Return the shape that `to_json` wrote."""
+        return cls(tuple(GraphLayer(**layer) for layer in json.loads(text)))
+
 
 FULL_POSITIONS = 128
 """Stores hold every edge up to this many positions; past it only those that a pattern takes."""
@@ -38,7 +73,7 @@ def nodes(model: str, layers: int, heads: int, positions: int) -> list[Node]:
     found += [
         _node(model, "head", layer, position, head)
         for layer in range(1, layers + 1)
-        for head in range(heads)
+        for head in range(1, heads + 1)
         for position in range(positions)
     ]
     found += [
@@ -49,9 +84,9 @@ def nodes(model: str, layers: int, heads: int, positions: int) -> list[Node]:
     return [*found, _node(model, "output", layers + 1, -1)]
 
 
-def _node(model: str, kind: Kind, layer: int, position: int, head: int = -1) -> Node:
+def _node(model: str, kind: Kind, layer: int, position: int, head: int = 0) -> Node:
     label = node_label(kind, layer, position, head)
-    return Node(node_id(model, label), label, model, kind, layer, position, head)
+    return Node(node_id(model, label), label, model, kind, layer, position, head, stack=1)
 
 
 def flow_tables(
@@ -106,7 +141,7 @@ def digraph(
 
 
 def _properties(node: Node) -> dict[str, Any]:
-    return {name: getattr(node, name) for name in ("label", "model", "kind", "layer", "position", "head")}
+    return {name: getattr(node, name) for name in columns(Node) if name != "id"}
 
 
 def path_count(

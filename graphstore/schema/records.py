@@ -1,12 +1,12 @@
 """The graph's schema: the one place that names labels, relationships, properties and keys.
 
-    (Run)-[:EVALUATED]->(Instance)-[:HAS_PATTERN]->(Pattern)-[:THROUGH]->(Node)-[:FLOWS_TO]->(Node)
+    (Run)-[:PREDICTED]->(Instance)-[:HAS_PATTERN]->(Pattern)-[:THROUGH]->(Node)-[:FLOWS_TO]->(Node)
     (Run)-[:PRODUCED]->(Pattern)
     (Run)-[:MEASURED]->(Measure)
 
 Each record below is a frozen dataclass: its fields are the columns of the run directory's Parquet tables and
-the properties in either graph store, in this order. Layers of nodes are 1-based as in the paper (layer 0 is
-the input); heads and positions count from 0; `head` is -1 where there is none.
+the properties in either graph store, in this order. Layers and heads count from 1 as in the paper (layer 0
+is the input; `head` is 0 where there is none), positions from 0.
 """
 
 import types
@@ -15,7 +15,7 @@ from dataclasses import dataclass, fields
 from functools import cache
 from typing import Literal
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 Kind = Literal["input", "embedding", "head", "skip", "output"]
 Level = Literal["embedding", "attention"]
@@ -38,8 +38,8 @@ class Instance:
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluation:
-    """What a run found out about an instance (EVALUATED); lists run over the model's positions."""
+class Prediction:
+    """What a run found out about an instance (PREDICTED); lists run over the model's positions."""
 
     run: str
     instance: str
@@ -86,6 +86,7 @@ class Step:
     node: str
     influence: float  # of the pattern chosen so far
     margin: float | None  # sign x (best - runner-up); None where there was one candidate
+    runner_up: int | None  # the position, or the head (0: the skip), that came second; None as above
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +97,10 @@ class Node:
     label: str
     model: str
     kind: Kind
-    layer: int
-    position: int
+    layer: int  # one per mixing step: a decoder layer with cross-attention is two
+    position: int  # -1 for the output
     head: int
+    stack: int  # 2 in the decoder of an encoder-decoder, else 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +127,9 @@ class Run:
     n_steps: int
     quadrature: str
     dtype: str
-    layers: int
+    layers: int  # mixing steps
     heads: int
+    graph: str  # JSON: the model's layers as the computation graph has them, see graph.GraphShape
     positions: int  # longest sentence
     instances: int
     patterns: int
@@ -172,7 +175,7 @@ class Relationship:
 
 NODES: tuple[type, ...] = (Run, Instance, Pattern, Node, Measure)
 RELATIONSHIPS: tuple[Relationship, ...] = (
-    Relationship("EVALUATED", Run, Instance, Evaluation, ("run", "instance")),
+    Relationship("PREDICTED", Run, Instance, Prediction, ("run", "instance")),
     Relationship("PRODUCED", Run, Pattern),
     Relationship("HAS_PATTERN", Instance, Pattern),
     Relationship("THROUGH", Pattern, Node, Step, ("pattern", "node")),
@@ -182,7 +185,7 @@ RELATIONSHIPS: tuple[Relationship, ...] = (
 
 SHARD_TABLES: dict[str, type] = {
     "instances": Instance,
-    "evaluations": Evaluation,
+    "predictions": Prediction,
     "patterns": Pattern,
     "steps": Step,
 }

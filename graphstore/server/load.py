@@ -4,7 +4,7 @@
 2. The Run, in state "loading" with `loaded` 0.
 3. The computation graph, position by position: a position's nodes and edges share one transaction, so that
    the inputs that are there say how far the graph reaches.
-4. Instances, evaluations and measures, merged by their keys.
+4. Instances, predictions and measures, merged by their keys.
 5. Patterns with their steps, batch by batch (see neo4j_patterns).
 6. State "complete", if everything is there.
 """
@@ -42,7 +42,7 @@ _EVALUATIONS = """
 MATCH (r:Run {id: $run})
 UNWIND $rows AS row
 MATCH (i:Instance {id: row.instance})
-MERGE (r)-[e:EVALUATED]->(i) SET e = row.properties
+MERGE (r)-[e:PREDICTED]->(i) SET e = row.properties
 """
 _MEASURES = """
 MATCH (r:Run {id: $run})
@@ -53,7 +53,7 @@ MERGE (r)-[:MEASURED]->(m)
 _COMPLETE = """
 MATCH (r:Run {id: $run})
 WHERE r.state = 'loading' AND r.loaded = r.patterns
-  AND COUNT { (r)-[:PRODUCED]->() } = r.patterns AND COUNT { (r)-[:EVALUATED]->() } = r.instances
+  AND COUNT { (r)-[:PRODUCED]->() } = r.patterns AND COUNT { (r)-[:PREDICTED]->() } = r.instances
 SET r.state = 'complete'
 """
 
@@ -99,7 +99,7 @@ def load(connection: Connection, run: RunDirectory, report: Report) -> bool:
     _load_edges_taken(connection, run)
     for rows in _blocks(row for table in run.tables("instances") for row in table.to_pylist()):
         connection.write(_INSTANCES, rows=rows)
-    for rows in _blocks(_evaluation(row) for table in run.tables("evaluations") for row in table.to_pylist()):
+    for rows in _blocks(_prediction(row) for table in run.tables("predictions") for row in table.to_pylist()):
         connection.write(_EVALUATIONS, run=run.id, rows=rows)
     load_measures(connection, run.id, run.measures())
     load_patterns(connection, run, report)
@@ -160,7 +160,7 @@ def _by_source(pairs: Iterable[tuple[str, str]]) -> list[Row]:
     return [{"source": source, "targets": ends} for source, ends in targets.items()]
 
 
-def _evaluation(row: Row) -> Row:
+def _prediction(row: Row) -> Row:
     kept = {name: value for name, value in row.items() if name not in ("run", "instance")}
     return {"instance": row["instance"], "properties": kept}
 

@@ -14,10 +14,10 @@ _MARK = "MATCH (r:Run {id: $run}) SET r.state = 'removing', r.loaded = -1"
 _PATTERNS = "MATCH (:Run {id: $run})-[:PRODUCED]->(p:Pattern) WITH p LIMIT $size DETACH DELETE p"
 _MEASURES = "MATCH (:Run {id: $run})-[:MEASURED]->(m:Measure) DETACH DELETE m"
 _INSTANCES = """
-MATCH (:Run {id: $run})-[e:EVALUATED]->(i:Instance)
+MATCH (:Run {id: $run})-[e:PREDICTED]->(i:Instance)
 WITH e, i LIMIT $size
 DELETE e
-WITH i WHERE NOT EXISTS { (:Run)-[:EVALUATED]->(i) }
+WITH i WHERE NOT EXISTS { (:Run)-[:PREDICTED]->(i) }
 DETACH DELETE i
 """
 _REACH = """

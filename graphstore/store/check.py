@@ -42,7 +42,7 @@ def _incomplete(store: Store, run: Run) -> Iterator[Problem]:
         return
     own = "MATCH (r:Run {id: $run})"
     found = {
-        "instances": count(store, f"{own}-[:EVALUATED]->(:Instance) RETURN count(*) AS n", run=run.id),
+        "instances": count(store, f"{own}-[:PREDICTED]->(:Instance) RETURN count(*) AS n", run=run.id),
         "patterns": count(store, "MATCH (p:Pattern {run: $run}) RETURN count(*) AS n", run=run.id),
         "patterns by PRODUCED": count(
             store, f"{own}-[:PRODUCED]->(:Pattern) RETURN count(*) AS n", run=run.id
@@ -65,7 +65,7 @@ def _incomplete(store: Store, run: Run) -> Iterator[Problem]:
 def _strangers(store: Store) -> list[Problem]:
     """Find instances, patterns and measures that no run owns."""
     found = []
-    for record, relationship in ((Instance, "EVALUATED"), (Pattern, "PRODUCED"), (Measure, "MEASURED")):
+    for record, relationship in ((Instance, "PREDICTED"), (Pattern, "PRODUCED"), (Measure, "MEASURED")):
         label = record.__name__
         owned = f"EXISTS {{ MATCH (:Run)-[:{relationship}]->(n) }}"
         text = f"MATCH (n:{label}) WHERE NOT {owned} RETURN count(*) AS n"

@@ -9,10 +9,10 @@ from ipgraph.graphstore.schema import graph
 from ipgraph.graphstore.schema.records import (
     NODES,
     RELATIONSHIPS,
-    Evaluation,
     Instance,
     Measure,
     Pattern,
+    Prediction,
     Run,
     columns,
 )
@@ -26,7 +26,8 @@ _NO_MARGIN = -1.7e308
 _PATTERNS = "MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {run: $run}) WHERE i.id IN $instances "
 _STEPS = (
     "MATCH (p)-[t:THROUGH]->(n:Node) RETURN p.id AS id, collect(t.step) AS steps, collect(n.id) AS nodes, "
-    "collect(t.influence) AS influences, collect(coalesce(t.margin, $absent)) AS margins"
+    "collect(t.influence) AS influences, collect(coalesce(t.margin, $absent)) AS margins, "
+    "collect(coalesce(t.runner_up, -1)) AS runner_ups"
 )
 
 
@@ -57,16 +58,16 @@ def runs(store: Reader) -> list[Run]:
 
 def instances(store: Reader, run: str) -> list[Row]:
     """Return the instances of a run, in the columns of Instance, by id."""
-    text = f"MATCH (:Run {{id: $run}})-[:EVALUATED]->(i:Instance) RETURN {returned('i', Instance)}"
+    text = f"MATCH (:Run {{id: $run}})-[:PREDICTED]->(i:Instance) RETURN {returned('i', Instance)}"
     return sorted(rows(store, text, run=run), key=lambda row: str(row["id"]))
 
 
-def evaluations(store: Reader, run: str) -> list[Row]:
-    """Return the evaluations of a run, in the columns of Evaluation, by instance."""
+def predictions(store: Reader, run: str) -> list[Row]:
+    """Return the predictions of a run, in the columns of Prediction, by instance."""
     ends = ("run", "instance")
     text = (
-        "MATCH (r:Run {id: $run})-[e:EVALUATED]->(i:Instance) "
-        f"RETURN r.id AS run, i.id AS instance, {returned('e', Evaluation, ends)}"
+        "MATCH (r:Run {id: $run})-[e:PREDICTED]->(i:Instance) "
+        f"RETURN r.id AS run, i.id AS instance, {returned('e', Prediction, ends)}"
     )
     return sorted(rows(store, text, run=run), key=lambda row: str(row["instance"]))
 
@@ -87,13 +88,15 @@ def patterns(store: Reader, run: str, ids: Iterable[str]) -> Iterator[list[Row]]
 
 def _with_steps(pattern: Row, steps: Row | None) -> Row:
     if steps is None:
-        return pattern | {"nodes": [], "influences": [], "margins": []}
+        return pattern | {"nodes": [], "influences": [], "margins": [], "runner_ups": []}
     order = sorted(range(len(steps["steps"])), key=steps["steps"].__getitem__)
     margins = [steps["margins"][k] for k in order]
+    runner_ups = [steps["runner_ups"][k] for k in order]
     return pattern | {
         "nodes": [steps["nodes"][k] for k in order],
         "influences": [steps["influences"][k] for k in order],
         "margins": [None if margin == _NO_MARGIN else margin for margin in margins],
+        "runner_ups": [None if number < 0 else number for number in runner_ups],
     }
 
 
@@ -114,7 +117,7 @@ def stored_content(store: Reader, run: str) -> Content:
     found = Content()
     held = instances(store, run)
     found.add("instances", held)
-    found.add("evaluations", evaluations(store, run))
+    found.add("predictions", predictions(store, run))
     for block in patterns(store, run, [row["id"] for row in held]):
         found.add("patterns", block)
     return found
@@ -140,7 +143,7 @@ def graph_notes(store: Reader) -> dict[str, Scalar]:
     """Return, for each model, how far its computation graph reaches in the store."""
     found: dict[str, Scalar] = {}
     text = (
-        "MATCH (n:Node) RETURN n.model AS model, max(n.position) + 1 AS positions, max(n.head) + 1 AS heads, "
+        "MATCH (n:Node) RETURN n.model AS model, max(n.position) + 1 AS positions, max(n.head) AS heads, "
         "max(n.layer) - 1 AS layers ORDER BY model"
     )
     for row in rows(store, text):

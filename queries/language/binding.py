@@ -23,7 +23,7 @@ NEWEST, FINEST = "newest", "finest"
 
 _MOST = 1000
 _INSTANCES = """
-MATCH (r:Run)-[:EVALUATED]->(i:Instance)
+MATCH (r:Run)-[:PREDICTED]->(i:Instance)
 WHERE r.id IN $runs
   AND (i.id = $text OR i.name = $text OR i.id STARTS WITH $text OR i.id CONTAINS $digest)
 RETURN DISTINCT i.id AS id, i.name AS name,
@@ -202,7 +202,7 @@ def resolve_instance(store: "Store", runs: Sequence[str], text: str) -> str:
 
 def _require_held(store: "Store", run: str, kind: str, asked: Sequence[str]) -> None:
     """Raise UsageError for a subtask, condition or role that a run does not have, listing those it has."""
-    text = f"MATCH (:Run {{id: $run}})-[e:EVALUATED]->(i:Instance) {_NAMES[kind]} RETURN DISTINCT name"
+    text = f"MATCH (:Run {{id: $run}})-[e:PREDICTED]->(i:Instance) {_NAMES[kind]} RETURN DISTINCT name"
     held = [str(row[0]) for row in store.read(text, {"run": run}).rows if row[0]]
     if not held:
         raise UsageError(f"the instances of run {run} have no {kind}s; leave {kind} {asked[0]!r} away")
@@ -212,12 +212,13 @@ def _require_held(store: "Store", run: str, kind: str, asked: Sequence[str]) -> 
 
 
 def _require_in_model(run: Run, kind: str, number: int) -> None:
-    """Raise UsageError for a layer (from 1; 0: all) or a head (from 0) that a run's model does not have."""
+    """Raise UsageError for a layer (from 1; 0: all) or a head (from 1) that a run's model does not have."""
     if kind == "layer" and number > run.layers:
         raise UsageError(f"there is no layer {number}: the model of run {run.id} has {run.layers}")
-    if kind == "head" and number >= run.heads:
-        asked = f"{number} from 0, which is {number + 1} from 1"
-        raise UsageError(f"there is no head {asked}: the model of run {run.id} has {run.heads} in each layer")
+    if kind == "head" and number > run.heads:
+        raise UsageError(
+            f"there is no head {number}: each layer of the model of run {run.id} has heads 1 to {run.heads}"
+        )
 
 
 def _named(runs: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ from itertools import groupby, islice
 from ipgraph.graphstore.common.errors import UsageError
 from ipgraph.queries.language.running import Record, Rows
 from ipgraph.queries.reports.tables import Table, TableColumn
-from ipgraph.queries.views.labels import printed_head, printed_label, printed_step, printed_subpath
+from ipgraph.queries.views.labels import printed_label, printed_step, printed_subpath
 
 EVERY = 1_000_000
 """A limit that leaves nothing out."""
@@ -56,7 +56,7 @@ def as_table(
 
 def _printed(name: str, value: object) -> object:
     if name == "head" and isinstance(value, int):
-        return printed_head(value) if value >= 0 else None
+        return value or None
     return _PRINTED[name](value) if name in _PRINTED and isinstance(value, str) and value else value
 
 

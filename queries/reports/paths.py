@@ -138,7 +138,7 @@ def through_head(
     scope = _scope(run, subtask, condition, role, sign)
     if head < 1:
         raise UsageError(f"there is no head {head}: reports count heads from 1")
-    rows = ask("instances-through-head", store, **scope, layer=layer, head=head - 1, limit=EVERY)
+    rows = ask("instances-through-head", store, **scope, layer=layer, head=head, limit=EVERY)
     columns = {
         "instance": text("instance"),
         "condition": text("condition"),

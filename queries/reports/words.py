@@ -128,7 +128,7 @@ def merges(
                 "pairs": count("pairs"),
                 "pair_share": share("of pairs"),
             },
-            "h3.8: through head 8 (from 1) of layer 3; s3: through its skip; empty at embedding level",
+            "h3.7: through head 7 of layer 3; s3: through its skip; empty at embedding level",
         ),
     ]
 

@@ -12,7 +12,7 @@
 //   correct: Labelled instances on which the model is right.
 //   accuracy: correct / labelled; nothing where none is labelled.
 //   mean_qoi: Mean quantity of interest.
-MATCH (r:Run {id: $run})-[e:EVALUATED]->(i:Instance)
+MATCH (r:Run {id: $run})-[e:PREDICTED]->(i:Instance)
 WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
 WITH i.subtask AS subtask, i.condition AS condition, count(*) AS instances,
      count(CASE WHEN NOT e.label_is_predicted THEN 1 END) AS labelled,

@@ -14,7 +14,7 @@
 //   change: qoi - qoi at the baseline.
 //   completeness_error: Sum of the words' total influences - change.
 //   relative_error: |completeness_error| / |change|; nothing where change is 0.
-MATCH (r:Run {id: $run})-[e:EVALUATED]->(i:Instance)
+MATCH (r:Run {id: $run})-[e:PREDICTED]->(i:Instance)
 WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
 WITH i, e.completeness_error AS completeness_error, e.qoi - e.qoi_baseline AS change
 WHERE abs(completeness_error) > $threshold * abs(change)

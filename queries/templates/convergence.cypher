@@ -26,9 +26,9 @@ UNWIND range(0, size(routes) - 1) AS k
 WITH all_instances, number, routes[k + $first] AS route, role_routes[k + $first] AS role_route
 WITH route, role_route, max(all_instances) AS all_instances, collect(number) AS numbers,
      max(CASE WHEN $level = 'attention' THEN 2 ELSE 1 END) AS stride
-UNWIND range(1, ((size(route) + 1) / 11 - 1) / stride) AS layer
-WITH all_instances, numbers, layer, substring(route, layer * stride * 11 + 6 + $first, 4) AS offset,
-     substring(route, (layer - 1) * stride * 11 + 6 + $first, 4) AS source,
+UNWIND range(1, ((size(route) + 1) / 12 - 1) / stride) AS layer
+WITH all_instances, numbers, layer, substring(route, layer * stride * 12 + 6 + $first, 5) AS offset,
+     substring(route, (layer - 1) * stride * 12 + 6 + $first, 5) AS source,
      substring(role_route, layer * stride * 24 + 7 + $first, 16) AS label
 WHERE offset <> '+000'
 UNWIND numbers AS number

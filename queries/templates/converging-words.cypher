@@ -6,7 +6,7 @@
 //   level: level = finest  `attention` or `embedding`; `finest` is attention where the run has it.
 //   instance: instance  The instance: its id, the row's own name, or a unique prefix of the id.
 // columns:
-//   node: Label of the embedding in which they meet, such as `e03.--@012`.
+//   node: Label of the embedding in which they meet, such as `e03.--@0012`.
 //   layer: Its layer, from 1.
 //   node_position: Its position.
 //   node_token: The token at that position.
@@ -14,7 +14,7 @@
 //   token: Its token.
 //   role: Its role.
 //   sign: 1 where the word's total influence >= 0, else -1.
-MATCH (r:Run {id: $run})-[e:EVALUATED]->(i:Instance {id: $instance})
+MATCH (r:Run {id: $run})-[e:PREDICTED]->(i:Instance {id: $instance})
 MATCH (i)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
 WITH e.target AS target, e.tokens AS tokens, p, CASE WHEN $level = 'attention' THEN 2 ELSE 1 END AS stride
 UNWIND range(1, (size(p.path) - 1) / stride) AS layer

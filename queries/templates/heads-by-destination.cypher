@@ -14,7 +14,7 @@
 // columns:
 //   destination: Role of the position that the head writes to.
 //   layer: Layer of the head, from 1.
-//   head: Number of the head in its layer, from 0 (reports print 1..A).
+//   head: Number of the head in its layer, from 1.
 //   patterns: Patterns that pass through the head to such a position.
 //   head_share: Of the patterns that pass through the head.
 MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
@@ -32,6 +32,6 @@ UNWIND range(1, 16) AS place  // the last that holds no dot ends the role: dots 
 WITH step, label, patterns, head_share,
      max(CASE WHEN substring(label, place - 1 + $first, 1) <> '.' THEN place ELSE 0 END) AS length
 MATCH (r:Run {id: $run})
-MATCH (n:Node {id: r.model + '/' + step + '@000'})  // the head at position 0 stands for the head
+MATCH (n:Node {id: r.model + '/' + step + '@0000'})  // the head at position 0 stands for the head
 RETURN left(label, length) AS destination, n.layer AS layer, n.head AS head, patterns, head_share
 ORDER BY destination, patterns DESC, layer, head LIMIT $limit

@@ -13,7 +13,7 @@
 //   limit: int 1.. = 20  Rows at most.
 // columns:
 //   layer: Layer of the head, from 1.
-//   head: Number of the head in its layer, from 0 (reports print 1..A).
+//   head: Number of the head in its layer, from 1.
 //   patterns: Patterns that pass through the head.
 //   pattern_share: Of all patterns in scope (a pattern takes one head or skip in each layer).
 //   instances: Instances with such a pattern.
@@ -28,13 +28,13 @@ WITH size(found) AS all_instances, all_patterns, number, found[number + $first] 
 UNWIND routes AS route
 WITH route, max(all_instances) AS all_instances, max(all_patterns) AS all_patterns, collect(number) AS numbers
 UNWIND range(1, (size(route) + 1) / 22) AS at
-WITH all_instances, all_patterns, numbers, at, substring(route, at * 22 - 11 + $first, 6) AS step
+WITH all_instances, all_patterns, numbers, at, substring(route, at * 24 - 12 + $first, 6) AS step
 WHERE step STARTS WITH 'h' AND $layer IN [0, at]
 UNWIND numbers AS number
 WITH step, max(all_instances) AS all_instances, max(all_patterns) AS all_patterns,
      count(*) AS patterns, count(DISTINCT number) AS instances
 MATCH (r:Run {id: $run})
-MATCH (n:Node {id: r.model + '/' + step + '@000'})  // the head at position 0 stands for the head
+MATCH (n:Node {id: r.model + '/' + step + '@0000'})  // the head at position 0 stands for the head
 RETURN n.layer AS layer, n.head AS head, patterns, 1.0 * patterns / all_patterns AS pattern_share,
        instances, 1.0 * instances / all_instances AS instance_share
 ORDER BY patterns DESC, layer, head LIMIT $limit

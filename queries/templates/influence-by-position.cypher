@@ -14,7 +14,7 @@
 //   mean_absolute_total: Mean |g| of these words.
 //   mean_total_influence: Mean g of these words.
 //   mean_absolute_influence: Mean |influence| of their patterns.
-MATCH (r:Run {id: $run})-[e:EVALUATED]->(i:Instance)
+MATCH (r:Run {id: $run})-[e:PREDICTED]->(i:Instance)
 WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
   AND (size($roles) = 0 OR e.roles = $roles)
 MATCH (i)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})

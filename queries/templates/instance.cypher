@@ -25,7 +25,7 @@
 //   tokens: Tokens by position.
 //   words: The word that each token belongs to.
 //   roles: Roles by position.
-MATCH (r:Run {id: $run})-[e:EVALUATED]->(i:Instance {id: $instance})
+MATCH (r:Run {id: $run})-[e:PREDICTED]->(i:Instance {id: $instance})
 RETURN i.id AS instance, i.dataset AS dataset, i.name AS name, i.subtask AS subtask, i.condition AS condition,
        i.text AS text, i.correct AS correct, i.wrong AS wrong, i.label AS label, e.qoi AS qoi,
        e.qoi_baseline AS qoi_baseline, e.is_correct AS is_correct, e.completeness_error AS completeness_error,

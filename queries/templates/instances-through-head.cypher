@@ -5,7 +5,7 @@
 //   level: level attention = attention  Heads and skips exist at attention level only.
 //   role: role  Role of the word whose pattern it is.
 //   layer: layer 1..  Layer of the head, from 1.
-//   head: head 0..  Number of the head, from 0.
+//   head: head 1..  Number of the head, from 1.
 //   subtask: subtask = ""  Only instances of this subtask; all where empty.
 //   condition: condition = ""  Only instances of this condition; all where empty.
 //   sign: int -1|0|1 = 0  1: patterns of words with total influence >= 0 (Pi_+); -1: the others (Pi_-); 0:

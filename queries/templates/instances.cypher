@@ -17,7 +17,7 @@
 //   wrong: The wrong word.
 //   qoi: The quantity of interest.
 //   completeness_error: Sum of the words' total influences - (qoi - qoi at the baseline).
-MATCH (r:Run {id: $run})-[e:EVALUATED]->(i:Instance)
+MATCH (r:Run {id: $run})-[e:PREDICTED]->(i:Instance)
 WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
   AND ($correct < 0 OR (NOT e.label_is_predicted
                         AND (($correct = 1 AND e.is_correct) OR ($correct = 0 AND NOT e.is_correct))))

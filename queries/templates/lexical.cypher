@@ -20,10 +20,10 @@
 //   errors: labelled - correct.
 //   error_share: errors / the errors of all labelled instances in the run and subtask; nothing where there
 //     is none.
-MATCH (r:Run {id: $run})-[e:EVALUATED]->(i:Instance)
+MATCH (r:Run {id: $run})-[e:PREDICTED]->(i:Instance)
 WHERE $subtask IN ['', i.subtask]
 WITH count(CASE WHEN NOT e.is_correct AND NOT e.label_is_predicted THEN 1 END) AS all_errors
-MATCH (r:Run {id: $run})-[e:EVALUATED]->(i:Instance)
+MATCH (r:Run {id: $run})-[e:PREDICTED]->(i:Instance)
 WHERE $subtask IN ['', i.subtask]
 MATCH (i)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level, role: $role})
 WITH all_errors, i, NOT e.label_is_predicted AS is_labelled, e.is_correct AS is_correct, p.word AS word,

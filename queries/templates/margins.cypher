@@ -16,7 +16,7 @@
 //   within_1e_2: At most 10^-2 |qoi|.
 //   within_1e_1: At most 10^-1 |qoi|.
 //   within_1: At most |qoi|.
-MATCH (r:Run {id: $run})-[e:EVALUATED]->(i:Instance)
+MATCH (r:Run {id: $run})-[e:PREDICTED]->(i:Instance)
 WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
 WITH i, abs(e.qoi) AS scale
 MATCH (i)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})

@@ -13,7 +13,7 @@
 //   layer: Layer of the embedding in which they first meet, from 1.
 //   meeting_role: Role of its position.
 //   step: How the first word's pattern (of one role: the earlier word's) enters it: `h03.07` for layer 3,
-//     head 7 (from 0); `s03.--` for the skip; empty at embedding level.
+//     head 7; `s03.--` for the skip; empty at embedding level.
 //   other_step: How the other word's pattern enters it.
 //   pairs: Pairs of such words that first meet so, each counted once.
 //   pair_share: Of all pairs of such words in an instance (an instance has one where a role has one word).
@@ -28,14 +28,14 @@ WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
 MATCH (i)-[:HAS_PATTERN]->(q:Pattern {run: $run, level: $level, role: $other_role})
 WHERE $role <> $other_role OR p.position < q.position
 WITH all_pairs, i, p, q, CASE WHEN $level = 'attention' THEN 2 ELSE 1 END AS stride
-UNWIND range(1, ((size(p.route) + 1) / 11 - 1) / stride) AS layer
-WITH all_pairs, i, p, q, stride, layer, substring(p.target_route, layer * stride * 11 + 6 + $first, 4) AS offset,
-     substring(q.target_route, layer * stride * 11 + 6 + $first, 4) AS other_offset
+UNWIND range(1, ((size(p.route) + 1) / 12 - 1) / stride) AS layer
+WITH all_pairs, i, p, q, stride, layer, substring(p.target_route, layer * stride * 12 + 6 + $first, 5) AS offset,
+     substring(q.target_route, layer * stride * 12 + 6 + $first, 5) AS other_offset
 WHERE offset = other_offset AND offset <> '+000'
 WITH all_pairs, i, p, q, stride, min(layer) AS layer
 WITH all_pairs, i, layer, substring(p.role_route, layer * stride * 24 + 7 + $first, 16) AS label,
-     CASE WHEN stride = 2 THEN substring(p.route, (layer * 2 - 1) * 11 + $first, 6) ELSE '' END AS step,
-     CASE WHEN stride = 2 THEN substring(q.route, (layer * 2 - 1) * 11 + $first, 6) ELSE '' END AS other_step
+     CASE WHEN stride = 2 THEN substring(p.route, (layer * 2 - 1) * 12 + $first, 6) ELSE '' END AS step,
+     CASE WHEN stride = 2 THEN substring(q.route, (layer * 2 - 1) * 12 + $first, 6) ELSE '' END AS other_step
 WITH all_pairs, layer, label, step, other_step, count(*) AS pairs, count(DISTINCT i) AS instances
 UNWIND range(1, 16) AS place  // the last that holds no dot ends the role: dots fill it up
 WITH all_pairs, layer, label, step, other_step, pairs, instances,

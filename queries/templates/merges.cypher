@@ -20,10 +20,10 @@ WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
 MATCH (i)-[:HAS_PATTERN]->(q:Pattern {run: $run, level: $level, role: $other_role})
 WHERE p.position <> q.position
 WITH i, p.target_route AS route, q.target_route AS other_route,
-     CASE WHEN $level = 'attention' THEN 22 ELSE 11 END AS stride
+     CASE WHEN $level = 'attention' THEN 24 ELSE 12 END AS stride
 UNWIND range(1, (size(route) + 1) / stride - CASE WHEN $level = 'attention' THEN 0 ELSE 1 END) AS layer
-WITH i, layer, substring(route, layer * stride + 6 + $first, 4) AS offset,
-     substring(other_route, layer * stride + 6 + $first, 4) AS other_offset
+WITH i, layer, substring(route, layer * stride + 6 + $first, 5) AS offset,
+     substring(other_route, layer * stride + 6 + $first, 5) AS other_offset
 WITH i, min(CASE WHEN offset = other_offset AND offset <> '+000' THEN layer END) AS first_layer
 RETURN i.subtask AS subtask, i.condition AS condition, count(*) AS instances, count(first_layer) AS meeting,
        1.0 * count(first_layer) / count(*) AS meeting_share, avg(first_layer) AS mean_layer

@@ -12,10 +12,10 @@
 //     both.
 //   limit: int 1.. = 20  Rows at most.
 // columns:
-//   node: Label of the node, such as `h03.07@012` for layer 3, head 7, position 12.
+//   node: Label of the node, such as `h03.07@0012` for layer 3, head 7, position 12.
 //   kind: input, embedding, head or skip.
 //   layer: Layer, from 1; 0 for the input.
-//   head: Number of the head, from 0; -1 where there is none.
+//   head: Number of the head, from 1; 0 where there is none.
 //   position: Position of the node, from 0.
 //   probability: Share of the condition's instances (those with a pattern in scope) with a pattern that
 //     holds the node.
@@ -34,8 +34,8 @@ UNWIND range(0, size(found) - 1) AS number
 WITH condition, size(found) AS total, number, found[number + $first] AS routes
 UNWIND routes AS route
 WITH condition, route, max(total) AS total, collect(number) AS numbers  // many patterns share a route
-UNWIND range(0, (size(route) + 1) / 11 - 1) AS step
-WITH condition, total, numbers, substring(route, step * 11 + $first, 10) AS label
+UNWIND range(0, (size(route) + 1) / 12 - 1) AS step
+WITH condition, total, numbers, substring(route, step * 12 + $first, 11) AS label
 UNWIND numbers AS number
 WITH condition, label, 1.0 * count(DISTINCT number) / max(total) AS share
 WITH label, max(CASE WHEN condition = $condition THEN share ELSE 0.0 END) AS probability,

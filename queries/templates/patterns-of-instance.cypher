@@ -14,10 +14,10 @@
 //   total_influence: g of the word: its integrated gradient.
 //   influence: Influence of the whole pattern.
 //   step: Number of the step, from 0 (the input).
-//   label: Label of the node, such as `h03.07@012` for layer 3, head 7, position 12.
+//   label: Label of the node, such as `h03.07@0012` for layer 3, head 7, position 12.
 //   kind: input, embedding, head or skip.
 //   layer: Layer of the node, from 1; 0 for the input.
-//   head: Number of the head, from 0; -1 where there is none.
+//   head: Number of the head, from 1; 0 where there is none.
 //   node_position: Position of the node.
 //   step_influence: Influence of the pattern chosen so far.
 //   margin: By how much the choice beat the runner-up; nothing where there was one candidate.

@@ -12,7 +12,7 @@
 //     both.
 //   limit: int 1.. = 20  Rows at most.
 // columns:
-//   subpath: The labels of k consecutive nodes, such as `h03.07-002` for layer 3, head 7 (from 0), two
+//   subpath: The labels of k consecutive nodes, such as `h03.07-0002` for layer 3, head 7, two
 //     positions before the target.
 //   instances: Instances with a pattern that holds the subpath.
 //   instance_share: Of the instances that have a pattern in scope.
@@ -26,8 +26,8 @@ UNWIND range(0, size(found) - 1) AS number
 WITH size(found) AS all_instances, number, found[number + $first] AS routes
 UNWIND routes AS route
 WITH route, max(all_instances) AS all_instances, collect(number) AS numbers  // many patterns share a route
-UNWIND range(0, (size(route) + 1) / 11 - $k) AS start
-WITH all_instances, numbers, substring(route, start * 11 + $first, $k * 11 - 1) AS subpath
+UNWIND range(0, (size(route) + 1) / 12 - $k) AS start
+WITH all_instances, numbers, substring(route, start * 12 + $first, $k * 12 - 1) AS subpath
 UNWIND numbers AS number
 WITH subpath, max(all_instances) AS all_instances, count(DISTINCT number) AS instances, count(*) AS patterns
 RETURN subpath, instances, 1.0 * instances / all_instances AS instance_share, patterns

@@ -18,7 +18,7 @@ MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
 WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
 WITH i, p.route AS route
 UNWIND range(1, (size(route) + 1) / 22) AS layer
-WITH i, layer, substring(route, layer * 22 - 11 + $first, 1) AS kind
+WITH i, layer, substring(route, layer * 24 - 12 + $first, 1) AS kind
 WITH i, layer, count(CASE WHEN kind = 's' THEN 1 END) AS skips, count(CASE WHEN kind = 'h' THEN 1 END) AS heads
 RETURN i.id AS instance, i.subtask AS subtask, i.condition AS condition, layer, skips, heads
 ORDER BY instance, layer LIMIT $limit

@@ -22,9 +22,9 @@ WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
   AND $role IN ['', p.role] AND $sign IN [0, p.sign]
 WITH p.role AS role, p.route AS route, count(*) AS patterns
 UNWIND range(1, (size(route) + 1) / 22) AS layer
-WITH role, patterns, substring(route, layer * 22 - 11 + $first, 1) AS kind,
-     substring(route, layer * 22 - 15 + $first, 3) AS source,
-     substring(route, layer * 22 - 4 + $first, 3) AS destination
+WITH role, patterns, substring(route, layer * 24 - 12 + $first, 1) AS kind,
+     substring(route, layer * 24 - 17 + $first, 4) AS source,
+     substring(route, layer * 24 - 5 + $first, 4) AS destination
 WITH role, sum(CASE WHEN kind = 's' THEN patterns ELSE 0 END) AS skips,
      sum(CASE WHEN kind = 'h' THEN patterns ELSE 0 END) AS heads,
      sum(CASE WHEN kind = 'h' AND source = destination THEN patterns ELSE 0 END) AS staying

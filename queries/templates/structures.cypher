@@ -13,7 +13,7 @@
 //   instances: Instances of this structure.
 //   mean_qoi: Mean quantity of interest.
 //   example: Id of its first instance.
-MATCH (r:Run {id: $run})-[e:EVALUATED]->(i:Instance)
+MATCH (r:Run {id: $run})-[e:PREDICTED]->(i:Instance)
 WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
 RETURN i.subtask AS subtask, size(e.tokens) AS length, e.target AS target, e.roles AS roles,
        count(*) AS instances, avg(e.qoi) AS mean_qoi, min(i.id) AS example

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 SETTINGS = ("level", "qoi", "baseline", "n_steps", "quadrature", "dtype")
 """The fields of a run that change its numbers, beside model and dataset."""
 _SHARED = """
-MATCH (:Run {id: $run})-[:EVALUATED]->(i:Instance)
-MATCH (:Run {id: $other})-[:EVALUATED]->(i)
+MATCH (:Run {id: $run})-[:PREDICTED]->(i:Instance)
+MATCH (:Run {id: $other})-[:PREDICTED]->(i)
 RETURN count(*) AS shared
 """
 SHORT = 7

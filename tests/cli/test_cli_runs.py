@@ -175,7 +175,7 @@ def test_show_draws_an_instance_by_id_name_or_beginning(folder: Folder) -> None:
 
 def test_show_judges_no_instance_without_a_label(own: Folder) -> None:
     unlabelled = remade(
-        own.runs[0], own.path / "runs", evaluations=lambda row: replace(row, label_is_predicted=True)
+        own.runs[0], own.path / "runs", predictions=lambda row: replace(row, label_is_predicted=True)
     )
     invoke("store", "push", unlabelled.id)
     instance = next(iter(unlabelled.records("instances"))).id

@@ -116,7 +116,7 @@ def test_a_classifier_and_its_predicted_labels(tmp_path: Path) -> None:
     for qoi in ("correct-wrong", "positive-negative"):
         run = extract(model, dataset, runs_dir=tmp_path / "runs", n_steps=4, qoi=qoi)
         found = by_key(evaluate(run, model=model, draws=3, repeats=20))
-        correct = fmean(e.is_correct for e in run.records("evaluations"))
+        correct = fmean(e.is_correct for e in run.records("predictions"))
         assert found["ablated_accuracy", "original", "", "", ""].value == pytest.approx(correct)
         assert ("alignment", "gpr", "attention", "", "") in found
 

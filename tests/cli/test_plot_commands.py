@@ -58,7 +58,7 @@ def test_a_width_or_a_seed_out_of_range_is_refused(folder: Folder, plot: str) ->
 def test_a_scope_that_holds_nothing_is_an_error(folder: Folder, tmp_path: Path) -> None:
     whole, out, place = folder.runs[0], str(tmp_path / "a.svg"), str(tmp_path / "rest.db")
     gone = {i.id for i in whole.records("instances") if (i.subtask, i.condition) == (SUBTASK, CONDITION)}
-    rest = remade(whole, tmp_path, evaluations=lambda row: None if row.instance in gone else row)
+    rest = remade(whole, tmp_path, predictions=lambda row: None if row.instance in gone else row)
     with open_store(place) as store:
         store.add([rest])
     for command, said in (
@@ -112,7 +112,7 @@ def test_the_map_of_heads_counts_the_patterns_through_each(folder: Folder, store
 
 def test_margins_rise_to_the_share_of_choices_within_the_whole_qoi(folder: Folder, store: Store) -> None:
     run = folder.runs[0]
-    qoi = {e.instance: abs(e.qoi) for e in run.records("evaluations")}
+    qoi = {e.instance: abs(e.qoi) for e in run.records("predictions")}
     patterns = {p.id: p for p in run.records("patterns")}
     within: dict[tuple[str, str], list[bool]] = defaultdict(list)
     for step in run.records("steps"):

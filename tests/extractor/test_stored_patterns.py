@@ -86,18 +86,18 @@ def test_a_stored_run_holds_what_the_definition_says(
     )
     found = stored(run)
     assert len(found) == len(instances)
-    for evaluation, instance in zip(run.records("evaluations"), instances, strict=True):
+    for prediction, instance in zip(run.records("predictions"), instances, strict=True):
         points = POINTS[quadrature](5)
         asked = question_of(model, folder, instance, (baseline_of(model, baseline), *points))
-        assert evaluation.instance == instance.id
+        assert prediction.instance == instance.id
         assert_same(found[instance.id], oracle.gpr(model, asked), 1e-11)
-        assert evaluation.qoi == pytest.approx(oracle.qoi_at(model, asked, 1), abs=1e-12)
-        assert evaluation.qoi_baseline == pytest.approx(oracle.qoi_at(model, asked, 0), abs=1e-12)
+        assert prediction.qoi == pytest.approx(oracle.qoi_at(model, asked, 1), abs=1e-12)
+        assert prediction.qoi_baseline == pytest.approx(oracle.qoi_at(model, asked, 0), abs=1e-12)
         total = sum(oracle.integrated_gradients(model, asked))
-        change = evaluation.qoi - evaluation.qoi_baseline
-        assert evaluation.completeness_error == pytest.approx(total - change, abs=1e-11)
-        assert evaluation.is_correct == (evaluation.qoi > 0)
-        assert evaluation.label_is_predicted == (kind == "classifier" and instance.label < 0)
+        change = prediction.qoi - prediction.qoi_baseline
+        assert prediction.completeness_error == pytest.approx(total - change, abs=1e-11)
+        assert prediction.is_correct == (prediction.qoi > 0)
+        assert prediction.label_is_predicted == (kind == "classifier" and instance.label < 0)
 
 
 def saved_model(kind: str, folder: Path) -> tuple[Any, Path]:

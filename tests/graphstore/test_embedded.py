@@ -115,7 +115,7 @@ def test_far_edges_of_a_second_run_join_those_of_the_first(
         for each in runs
         for pattern in each.records("patterns")
         if pattern.level == "attention"
-        for pair in pairwise([*pattern.path, "toy-0123456789ab/q04.--@---"])
+        for pair in pairwise([*pattern.path, "toy-0123456789ab/q04.--@----"])
         if max(int(node[-3:]) if node[-1] != "-" else -1 for node in pair) >= 5
     }
     with EmbeddedStore(tmp_path / "store.db") as store:
@@ -209,7 +209,7 @@ def test_instances_shared_between_runs_are_stored_once(path: Path, root: Path, r
         }
         assert len(shared) == 24
         assert store.info()["Instance"] == 48
-        assert store.info()["EVALUATED"] == 72
+        assert store.info()["PREDICTED"] == 72
 
 
 def test_words_of_any_kind_come_back(tmp_path: Path, run: RunDirectory) -> None:
@@ -218,9 +218,9 @@ def test_words_of_any_kind_come_back(tmp_path: Path, run: RunDirectory) -> None:
     shard = read_shard(strange, 0)
     words = ['"', "'", "\\", ";", "|", ",", "é", "日本", "😀", "", " ", "NaN", "null", "[x]", "{y}"]
     patterns = [replace(p, word=words[k % len(words)]) for k, p in enumerate(shard.patterns)]
-    tokens = [replace(e, tokens=[*words[: len(e.tokens)]]) for e in shard.evaluations]
+    tokens = [replace(e, tokens=[*words[: len(e.tokens)]]) for e in shard.predictions]
     shutil.rmtree(strange.path / "shards/00000")
-    strange.write_shard(0, replace(shard, patterns=patterns, evaluations=tokens))
+    strange.write_shard(0, replace(shard, patterns=patterns, predictions=tokens))
     strange.finish()
     with EmbeddedStore(tmp_path / "store.db") as store:
         store.add([strange])

@@ -53,11 +53,11 @@ def run(root: Path) -> RunDirectory:
     run = make_run(root)
     shard = read_shard(run, 0)
     patterns = [replace(p, token=STRANGE[k % len(STRANGE)]) for k, p in enumerate(shard.patterns)]
-    evaluations = [replace(e, tokens=[t or "x" for t in STRANGE[: len(e.tokens)]]) for e in shard.evaluations]
+    predictions = [replace(e, tokens=[t or "x" for t in STRANGE[: len(e.tokens)]]) for e in shard.predictions]
     instances = [replace(i, wrong="") for i in shard.instances]
     instances[0] = replace(instances[0], text='two\nlines, and "quotes"')
     shutil.rmtree(run.path / "shards/00000")
-    run.write_shard(0, replace(shard, patterns=patterns, evaluations=evaluations, instances=instances))
+    run.write_shard(0, replace(shard, patterns=patterns, predictions=predictions, instances=instances))
     run.finish()
     run.write_measures(make_measures(run))
     return run
@@ -80,7 +80,7 @@ def expected(*runs: RunDirectory) -> dict[str, dict[Any, Any]]:
     return {
         "patterns": {p.id: asdict(p) for run in runs for p in run.records("patterns")},
         "steps": {(s.pattern, s.node): asdict(s) for run in runs for s in run.records("steps")},
-        "evaluations": {(e.run, e.instance): asdict(e) for run in runs for e in run.records("evaluations")},
+        "predictions": {(e.run, e.instance): asdict(e) for run in runs for e in run.records("predictions")},
         "instances": {i.id: asdict(i) for run in runs for i in run.records("instances")},
     }
 
@@ -95,7 +95,7 @@ def found(graph: "nx.Graph[str]") -> dict[str, dict[Any, Any]]:
             for a, b, facts in edges
             if facts.pop("type") == "THROUGH"
         },
-        "evaluations": {
+        "predictions": {
             (a, b): {"run": a, "instance": b, **facts} for a, b, facts in edges if "qoi" in facts
         },
         "instances": {n: {"id": n, **facts} for n, facts in nodes if "correct" in facts},
@@ -138,7 +138,7 @@ def test_a_part_of_a_store(store: EmbeddedStore, run: RunDirectory) -> None:
     assert held["patterns"] == {key: row for key, row in due["patterns"].items() if row["instance"] == one}
     assert list(held["instances"]) == [one]
     assert {node for node, facts in graph.nodes(data=True) if facts.get("kind") == "output"} == {
-        "toy-0123456789ab/q04.--@---"
+        "toy-0123456789ab/q04.--@----"
     }
 
 

@@ -17,15 +17,15 @@ def expected_edges(layers: int, heads: int, positions: int) -> set[tuple[str, st
     edges = set()
     for layer in range(1, layers + 1):
         for e in range(positions):
-            into = f"e{layer:02d}.--@{e:03d}"
+            into = f"e{layer:02d}.--@{e:04d}"
             for j in range(positions):
-                before = f"{'e' if layer > 1 else 'x'}{layer - 1:02d}.--@{j:03d}"
-                for head in range(heads):
-                    edges.add((before, f"h{layer:02d}.{head:02d}@{e:03d}"))
-                    edges.add((f"h{layer:02d}.{head:02d}@{e:03d}", into))
+                before = f"{'e' if layer > 1 else 'x'}{layer - 1:02d}.--@{j:04d}"
+                for head in range(1, heads + 1):
+                    edges.add((before, f"h{layer:02d}.{head:02d}@{e:04d}"))
+                    edges.add((f"h{layer:02d}.{head:02d}@{e:04d}", into))
                 if j == e:
-                    edges |= {(before, f"s{layer:02d}.--@{e:03d}"), (f"s{layer:02d}.--@{e:03d}", into)}
-    return edges | {(f"e{layers:02d}.--@{e:03d}", f"q{layers + 1:02d}.--@---") for e in range(positions)}
+                    edges |= {(before, f"s{layer:02d}.--@{e:04d}"), (f"s{layer:02d}.--@{e:04d}", into)}
+    return edges | {(f"e{layers:02d}.--@{e:04d}", f"q{layers + 1:02d}.--@----") for e in range(positions)}
 
 
 @given(**small)
@@ -48,9 +48,9 @@ def test_the_graph_is_the_one_defined(layers: int, heads: int, positions: int) -
 def test_sizes_and_paths_equal_enumeration(level: Level, layers: int, heads: int, positions: int) -> None:
     whole = graph.digraph("m", layers, heads, positions, level=level)
     assert graph_size(layers, heads, positions, level) == whole.number_of_nodes()
-    output = f"m/q{layers + 1:02d}.--@---"
-    inputs = [f"m/x00.--@{i:03d}" for i in range(positions)]
-    tails = {t: f"m/e{layers:02d}.--@{t:03d}" for t in range(positions)}
+    output = f"m/q{layers + 1:02d}.--@----"
+    inputs = [f"m/x00.--@{i:04d}" for i in range(positions)]
+    tails = {t: f"m/e{layers:02d}.--@{t:04d}" for t in range(positions)}
     total = 0
     for source, node in enumerate(inputs):
         paths = list(nx.all_simple_paths(whole, node, output))

@@ -87,7 +87,7 @@ def test_graph_values_become_plain_ones(neo4j_server: Login, run: RunDirectory) 
     with Neo4jStore(neo4j_server.uri) as store:
         store.add([run])
         found = store.read(
-            "MATCH path = (r:Run)-[e:EVALUATED]->(i:Instance) "
+            "MATCH path = (r:Run)-[e:PREDICTED]->(i:Instance) "
             "RETURN r, e, path, [i] AS nodes, date('2026-01-02') AS day LIMIT 1"
         ).rows[0]
     json.dumps(found)
@@ -95,7 +95,7 @@ def test_graph_values_become_plain_ones(neo4j_server: Login, run: RunDirectory) 
     assert isinstance(node, dict)
     assert (node["_LABEL"], node["id"]) == ("Run", run.id)
     assert isinstance(relationship, dict)
-    assert relationship["_LABEL"] == "EVALUATED"
+    assert relationship["_LABEL"] == "PREDICTED"
     assert path == {"_NODES": [node, nodes[0]], "_RELS": [relationship]}  # type: ignore[index]
     assert day == "2026-01-02"
 

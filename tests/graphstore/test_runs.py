@@ -39,14 +39,14 @@ def test_the_run_id_is_that_of_the_settings() -> None:
 
 def test_a_finished_run_says_what_it_holds(tmp_path: Path) -> None:
     run = make_run(tmp_path)
-    evaluations = list(run.records("evaluations"))
-    assert run.run.instances == len(list(run.records("instances"))) == len(evaluations) == 24
+    predictions = list(run.records("predictions"))
+    assert run.run.instances == len(list(run.records("instances"))) == len(predictions) == 24
     assert run.run.patterns == run.run.loaded == len(list(run.records("patterns")))
     assert (
         run.run.steps == len(list(run.records("steps"))) == sum(len(p.path) for p in run.records("patterns"))
     )
-    assert run.run.positions == max(len(evaluation.tokens) for evaluation in evaluations)
-    assert run.run.accuracy == sum(evaluation.qoi > 0 for evaluation in evaluations) / 24
+    assert run.run.positions == max(len(prediction.tokens) for prediction in predictions)
+    assert run.run.accuracy == sum(prediction.qoi > 0 for prediction in predictions) / 24
     assert run.run.skipped == len(run.manifest["skipped"]) == 1
     assert run.run.id == run.id == run_id(json.loads(run.run.settings))
     assert run.manifest["schema_version"] == SCHEMA_VERSION
@@ -114,7 +114,7 @@ def test_a_good_shard_that_another_process_finished_first_stays(tmp_path: Path) 
     ("spoil", "message"),
     [
         (lambda s: s.instances.append(s.instances[0]), "twice"),
-        (lambda s: s.evaluations.reverse(), "same order"),
+        (lambda s: s.predictions.reverse(), "same order"),
         (lambda s: s.steps.pop(), "follow its patterns"),
         (lambda s: s.steps.insert(0, s.steps.pop(1)), "follow its patterns"),
         (lambda s: s.patterns.append(replace(s.patterns[0], instance="other")), "not in the shard"),
@@ -129,7 +129,7 @@ def test_a_good_shard_that_another_process_finished_first_stays(tmp_path: Path) 
             "Pattern row 2: role is None",
         ),
         (
-            lambda s: s.evaluations.__setitem__(0, replace(s.evaluations[0], qoi="x")),
+            lambda s: s.predictions.__setitem__(0, replace(s.predictions[0], qoi="x")),
             "does not fit the schema",
         ),
     ],

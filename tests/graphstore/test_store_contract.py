@@ -58,7 +58,7 @@ def test_adding_again_changes_nothing(location: str, run: RunDirectory, other: R
 def test_a_run_whose_instances_have_no_labels_has_no_accuracy(
     location: str, run: RunDirectory, tmp_path: Path
 ) -> None:
-    unlabelled = remade(run, tmp_path, evaluations=lambda row: replace(row, label_is_predicted=True))
+    unlabelled = remade(run, tmp_path, predictions=lambda row: replace(row, label_is_predicted=True))
     assert unlabelled.run.accuracy is None
     with open_store(location) as store:
         store.add([unlabelled])
@@ -82,13 +82,13 @@ def test_what_is_stored_is_what_the_directory_holds(location: str, run: RunDirec
         steps = sorted(run.records("steps"), key=lambda step: (step.pattern, step.step))
         assert found == [asdict(step) for step in steps]
         assert any(row["margin"] is None for row in found)
-        evaluations = rows(
+        predictions = rows(
             store,
-            "MATCH (r:Run)-[e:EVALUATED]->(i:Instance) RETURN i.id AS instance, e.qoi AS qoi, "
+            "MATCH (r:Run)-[e:PREDICTED]->(i:Instance) RETURN i.id AS instance, e.qoi AS qoi, "
             "e.tokens AS tokens, e.word_indices AS word_indices, e.is_correct AS is_correct ORDER BY i.id",
         )
-        expected = sorted(run.records("evaluations"), key=lambda row: str(row.instance))
-        assert evaluations == [{name: getattr(row, name) for name in evaluations[0]} for row in expected]
+        expected = sorted(run.records("predictions"), key=lambda row: str(row.instance))
+        assert predictions == [{name: getattr(row, name) for name in predictions[0]} for row in expected]
 
 
 def test_the_graph_is_the_models_computation_graph(location: str, run: RunDirectory) -> None:
@@ -119,7 +119,7 @@ def test_far_positions_hold_only_the_edges_that_patterns_take(
     taken: set[tuple[str, str]] = set()
     for pattern in run.records("patterns"):
         if pattern.level == "attention":
-            taken.update(pairwise([*pattern.route.split(), f"q{LAYERS + 1:02d}.--@---"]))
+            taken.update(pairwise([*pattern.route.split(), f"q{LAYERS + 1:02d}.--@----"]))
     far = {(row["source"], row["target"]) for row in edges if max(row["here"], row["there"]) >= near}
     assert len(edges) - len(far) == graph.counts(LAYERS, HEADS, near)[1]
     assert far == {
@@ -143,7 +143,7 @@ def test_check_names_the_table_whose_content_differs(
     changes: dict[str, Callable[[Any], Any]] = {
         "patterns": lambda row: replace(row, influence=row.influence + 1e-9),
         "steps": lambda row: replace(row, margin=0.5),
-        "evaluations": lambda row: replace(row, qoi=row.qoi + 1e-9),
+        "predictions": lambda row: replace(row, qoi=row.qoi + 1e-9),
         "instances": lambda row: replace(row, text=row.text + " !"),
     }
     copies = {table: changed_copy(run, tmp_path / table, table, change) for table, change in changes.items()}
@@ -199,7 +199,7 @@ def test_a_longer_run_extends_the_graph_and_its_removal_shrinks_it(
 def short_run(run: RunDirectory, root: Path) -> RunDirectory:
     """Make a run of only those of a run's instances that are shorter than its longest."""
     longest = run.run.positions
-    return remade(run, root, evaluations=lambda row: row if len(row.tokens) < longest else None)
+    return remade(run, root, predictions=lambda row: row if len(row.tokens) < longest else None)
 
 
 def test_removing_a_run_that_is_not_there_says_so(location: str, run: RunDirectory) -> None:

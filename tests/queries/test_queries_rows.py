@@ -76,7 +76,7 @@ def pieces(runs: list[RunDirectory], tmp_path_factory: pytest.TempPathFactory) -
         return replace(pattern, word=subject.word, word_index=subject.word_index, role="subject")
 
     root = tmp_path_factory.mktemp("pieces")
-    return remade(runs[0], root, evaluations=lambda e: replace(e, is_correct=True), patterns=joined)
+    return remade(runs[0], root, predictions=lambda e: replace(e, is_correct=True), patterns=joined)
 
 
 @pytest.mark.parametrize("level", ["attention", "embedding"])

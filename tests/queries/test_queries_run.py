@@ -156,7 +156,7 @@ def test_a_rows_own_name_is_found_beside_any_number_of_ids_that_begin_so(
 def test_what_the_newest_run_lacks_is_said_with_another_run_to_name(
     location: str, runs: list[RunDirectory], tmp_path: Path
 ) -> None:
-    plain = remade(runs[0], tmp_path / "plain", evaluations=lambda e: replace(e, roles=[""] * len(e.roles)))
+    plain = remade(runs[0], tmp_path / "plain", predictions=lambda e: replace(e, roles=[""] * len(e.roles)))
     with open_store(location) as store:
         store.add([runs[0], plain])
         newest, older = store.runs()
@@ -196,7 +196,7 @@ def test_names_that_the_run_does_not_have_are_refused(
     location: str, runs: list[RunDirectory], tmp_path: Path
 ) -> None:
     where = f"in run {runs[0].id}"
-    plain = remade(runs[0], tmp_path / "plain", evaluations=lambda e: replace(e, roles=[""] * len(e.roles)))
+    plain = remade(runs[0], tmp_path / "plain", predictions=lambda e: replace(e, roles=[""] * len(e.roles)))
     with open_store(location) as store:
         store.add([runs[0], plain])
         with pytest.raises(

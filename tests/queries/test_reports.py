@@ -28,7 +28,7 @@ from ipgraph.queries.views.labels import printed_label, printed_step, printed_su
 pytestmark = pytest.mark.xdist_group("queries")
 
 ACROSS = "object-relative-across"
-EVALUATED = ("table1", "figure5", "optimality")
+PREDICTED = ("table1", "figure5", "optimality")
 """Reports of what `ipgraph evaluate` measured; tried where that is."""
 REQUIRED: dict[str, dict[str, Any]] = {
     "through-head": {"role": "subject", "layer": 2, "head": 2},
@@ -50,7 +50,7 @@ def made(name: str, store: Store, runs: list[RunDirectory], **options: Any) -> l
     return REPORTS[name].function(store, **{"run": runs[0].id, **required, **options})
 
 
-@pytest.mark.parametrize("name", [name for name in REPORTS if name not in EVALUATED])
+@pytest.mark.parametrize("name", [name for name in REPORTS if name not in PREDICTED])
 def test_a_report_has_a_title_and_tables_that_say_their_run(
     store: Store, runs: list[RunDirectory], name: str
 ) -> None:
@@ -213,16 +213,16 @@ def test_subpaths_are_printed_as_people_read_them(store: Store, runs: list[RunDi
 
 def test_labels_in_print() -> None:
     printed = {
-        "h03.07@012": "h3.8@12",
-        "s03.--@012": "s3@12",
-        "x00.--@000": "x@0",
-        "e12.--@100": "e12@100",
+        "h03.08@0012": "h3.8@12",
+        "s03.--@0012": "s3@12",
+        "x00.--@0000": "x@0",
+        "e12.--@0100": "e12@100",
         "h03.07-002": "h3.8-2",
         "e03.--+000": "e3+0",
         "h03.07:subject.........": "h3.8:subject",
     }
     assert {label: printed_label(label) for label in printed} == printed
-    assert printed_subpath("x00.--@001 s01.--@001") == "x@1 → s1@1"
+    assert printed_subpath("x00.--@0001 s01.--@0001") == "x@1 → s1@1"
     assert [printed_step(step) for step in ("h10.00", "s03.--")] == ["h10.1", "s3"]
 
 

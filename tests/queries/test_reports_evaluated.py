@@ -25,7 +25,7 @@ pytestmark = pytest.mark.xdist_group("queries")
 OTHER = {"qoi": "positive-negative", "baseline": "pad", "n_steps": 20, "quadrature": "gauss-legendre"}
 OTHER |= {"dtype": "float32", "level": "embedding"}
 """Another value of each setting."""
-EVALUATED = ("table1", "figure5", "optimality")
+PREDICTED = ("table1", "figure5", "optimality")
 STRUCTURE = "one structure: 4 tokens, target at 3"
 
 
@@ -108,7 +108,7 @@ def test_runs_of_other_instances_are_both_shown_though_their_files_have_one_name
     assert [(found.run.instances, found.left_out) for found in evaluated_runs(store)] == [(24, ()), (4, ())]
 
 
-@pytest.mark.parametrize("name", EVALUATED)
+@pytest.mark.parametrize("name", PREDICTED)
 def test_the_newest_run_of_a_setting_is_shown_and_those_left_out_are_named(lab: Any, name: str) -> None:
     left_out = "runs of the same model and settings with all of their instances are shown: 1 evaluated run"
     said = notes(REPORTS[name].function(lab))
@@ -163,14 +163,14 @@ def test_groupings_are_said_to_be_subtasks() -> None:
     assert "most frequent structure only" in said["grouping"]
 
 
-@pytest.mark.parametrize("name", ["overview", *EVALUATED])
+@pytest.mark.parametrize("name", ["overview", *PREDICTED])
 def test_help_says_which_runs_a_report_shows(name: str) -> None:
     group: Any = typer.main.get_command(app)
     for command in ("report", name):
         group = group.get_command(typer.Context(group), command)
     every = "of each model, dataset and settings the largest evaluated run, or the newest"
     [run] = [p for p in group.params if p.name == "run"]
-    assert run.show_default == (every if name in EVALUATED else "the newest complete run")
+    assert run.show_default == (every if name in PREDICTED else "the newest complete run")
 
 
 def test_an_older_run_can_be_the_only_one_with_measures(lab: Any) -> None:

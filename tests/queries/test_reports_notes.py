@@ -10,7 +10,7 @@ from support.remade import remade
 from ipgraph.graphstore.common.errors import UsageError
 from ipgraph.graphstore.opening import open_store
 from ipgraph.graphstore.runs.directory import RunDirectory
-from ipgraph.graphstore.schema.records import Evaluation
+from ipgraph.graphstore.schema.records import Prediction
 from ipgraph.graphstore.store.protocol import Store
 from ipgraph.queries.language.registry import templates
 from ipgraph.queries.reports.registry import REPORTS
@@ -25,12 +25,12 @@ ONE_LABEL_IN_TWO = "02468ace"
 def without_labels(run: RunDirectory, root: Path, digits: str) -> RunDirectory:
     """Make a run in which the instances whose ids end in one of some digits have no label."""
 
-    def changed(row: Evaluation) -> Evaluation:
+    def changed(row: Prediction) -> Prediction:
         is_predicted = row.instance[-1] in digits
         is_correct = is_predicted or row.instance[-2] < "8"
         return replace(row, label_is_predicted=is_predicted, is_correct=is_correct)
 
-    return remade(run, root, evaluations=changed)
+    return remade(run, root, predictions=changed)
 
 
 def test_accuracy_counts_the_labelled_and_whether_the_model_is_right(
@@ -128,7 +128,7 @@ def test_conditions_of_several_structures_are_compared_with_a_caution(
     store: Store, runs: list[RunDirectory]
 ) -> None:
     asked = {"condition": "singular-plural", "other_condition": "plural-singular"}
-    evaluated = {row.instance: (tuple(row.roles), row.target) for row in runs[0].records("evaluations")}
+    evaluated = {row.instance: (tuple(row.roles), row.target) for row in runs[0].records("predictions")}
     seen = set()
     for subtask in ("", *sorted({i.subtask for i in runs[0].records("instances")})):
         places = {

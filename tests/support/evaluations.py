@@ -11,7 +11,7 @@ from ipgraph.extractor.evaluation.evaluate import evaluate
 from ipgraph.extractor.extraction.extract import extract
 from ipgraph.extractor.models.loading import LoadedModel, load_model
 from ipgraph.graphstore.runs.directory import RunDirectory
-from ipgraph.graphstore.schema.records import Evaluation, Instance, Measure, Pattern
+from ipgraph.graphstore.schema.records import Instance, Measure, Pattern, Prediction
 from support.tiny_models import save_masked_lm
 
 TEXTS = {
@@ -34,7 +34,7 @@ class Sentence:
     """One instance of the run with its patterns by level."""
 
     instance: Instance
-    evaluation: Evaluation
+    evaluation: Prediction
     patterns: dict[str, list[Pattern]]
 
     def positive(self, level: str) -> list[Pattern]:
@@ -78,6 +78,6 @@ def make_evaluated(root: Path) -> Evaluated:
         patterns[pattern.instance, pattern.level].append(pattern)
     sentences = [
         Sentence(i, e, {level: patterns[i.id, level] for level in ("embedding", "attention")})
-        for i, e in zip(run.records("instances"), run.records("evaluations"), strict=True)
+        for i, e in zip(run.records("instances"), run.records("predictions"), strict=True)
     ]
     return Evaluated(model, run, by_key(measures), sentences)

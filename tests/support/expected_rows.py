@@ -28,8 +28,8 @@ def names() -> list[str]:
 
 
 def _filled(options: dict[str, Any], data: Data, run: str, other: str) -> dict[str, Any]:
-    instance = min(found for of_run, found in data.evaluations if of_run == run)
-    known = {RUN: run, OTHER: other, INSTANCE: instance, ROLES: data.evaluations[run, instance]["roles"]}
+    instance = min(found for of_run, found in data.predictions if of_run == run)
+    known = {RUN: run, OTHER: other, INSTANCE: instance, ROLES: data.predictions[run, instance]["roles"]}
     return {key: known[value] if type(value) is object else value for key, value in options.items()}
 
 
@@ -94,8 +94,8 @@ _EXAMPLES: list[tuple[str, dict[str, Any]]] = [
     ("instances", _OF_RUN),
     ("instances", {**_OF_RUN, "correct": 1, "condition": "singular-plural"}),
     ("instances", {**_OF_RUN, "correct": 0, "limit": 2}),
-    ("evaluations", _OF_RUN),
-    ("evaluations", {**_OF_RUN, "subtask": "object-relative-within", "limit": 3}),
+    ("predictions", _OF_RUN),
+    ("predictions", {**_OF_RUN, "subtask": "object-relative-within", "limit": 3}),
     ("patterns-of-instance", {**_ATTENTION, "instance": INSTANCE}),
     ("patterns-of-instance", {**_EMBEDDING, "instance": INSTANCE}),
     ("pattern-steps", {**_ATTENTION, "instances": 3}),

@@ -26,7 +26,7 @@ def counts(store: Store) -> dict[str, int]:
         "Pattern": "(:Pattern)",
         "Node": "(:Node)",
         "Measure": "(:Measure)",
-        "EVALUATED": "(:Run)-[:EVALUATED]->(:Instance)",
+        "PREDICTED": "(:Run)-[:PREDICTED]->(:Instance)",
         "PRODUCED": "(:Run)-[:PRODUCED]->(:Pattern)",
         "HAS_PATTERN": "(:Instance)-[:HAS_PATTERN]->(:Pattern)",
         "THROUGH": "(:Pattern)-[:THROUGH]->(:Node)",
@@ -40,7 +40,7 @@ def due(*runs: RunDirectory) -> dict[str, int]:
     """Count from the run directories what a store that holds exactly these must hold."""
     patterns = [pattern for run in runs for pattern in run.records("patterns")]
     steps = sum(len(list(run.records("steps"))) for run in runs)
-    evaluations = sum(len(list(run.records("evaluations"))) for run in runs)
+    predictions = sum(len(list(run.records("predictions"))) for run in runs)
     sizes: dict[str, tuple[int, int, int]] = {}
     for record in (run.run for run in runs):
         reach = max(record.positions, sizes.get(record.model, (0, 0, 0))[2])
@@ -53,7 +53,7 @@ def due(*runs: RunDirectory) -> dict[str, int]:
         "Pattern": len({pattern.id for pattern in patterns}),
         "Node": sum(one.number_of_nodes() for one in graphs),
         "Measure": measures,
-        "EVALUATED": evaluations,
+        "PREDICTED": predictions,
         "PRODUCED": len(patterns),
         "HAS_PATTERN": len(patterns),
         "THROUGH": steps,
@@ -74,7 +74,7 @@ def changed_copy(run: RunDirectory, folder: Path, table: str, change: Callable[[
     own = {pattern.id for pattern in patterns}
     shard = Shard(
         instances=instances,
-        evaluations=list(copy.records("evaluations"))[:width],
+        predictions=list(copy.records("predictions"))[:width],
         patterns=patterns,
         steps=[step for step in copy.records("steps") if step.pattern in own],
     )

@@ -26,7 +26,7 @@
 //   tokens: Tokens by position.
 //   words: The word that each token belongs to.
 //   roles: Roles by position.
-MATCH (r:Run {id: $run})-[e:EVALUATED]->(i:Instance)
+MATCH (r:Run {id: $run})-[e:PREDICTED]->(i:Instance)
 WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
 RETURN i.id AS instance, i.dataset AS dataset, i.name AS name, i.subtask AS subtask, i.condition AS condition,
        i.text AS text, i.correct AS correct, i.wrong AS wrong, i.label AS label, e.qoi AS qoi,
