@@ -54,10 +54,10 @@ def imports_of(node: ast.AST, at_import: bool) -> Iterator[Import]:
         assert not node.level, f"import {node.module} by its full name"
         yield from (Import(f"{node.module}.{alias.name}", at_import) for alias in node.names)
     elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-        for part in node.body:
-            yield from imports_of(part, False)
-        for part in node.orelse:
-            yield from imports_of(part, at_import)
+        for checked in node.body:
+            yield from imports_of(checked, False)
+        for other in node.orelse:
+            yield from imports_of(other, at_import)
     else:
         lazy = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
         for part in ast.iter_child_nodes(node):
