@@ -29,7 +29,7 @@ class Resampled(NamedTuple):
 
     key: MeasureKey
     values: Floats  # [1 + resamples]
-    count: int  # instances behind it
+    instances: int  # behind it
     details: Details
 
 
@@ -83,7 +83,7 @@ class Collected:
             numerators, denominators = values[members].T
             if denominators.any():
                 of_each = ratios(counts, numerators, denominators)
-                yield Resampled(key, of_each, np.count_nonzero(denominators), self.details[key])
+                yield Resampled(key, of_each, int(np.count_nonzero(denominators)), self.details[key])
         for key, draws in self.draws.items():
             means = draws[members].mean(0)
             spread = _spread(bootstrap.counts(len(means)), means)
@@ -125,7 +125,7 @@ def with_intervals(
     run: str, grouping: str, resampled: Iterable[Resampled], bootstrap: Bootstrap
 ) -> Iterator[Measure]:
     """Yield the measures of one group with the intervals of their resampled values."""
-    for key, values, count, details in resampled:
+    for key, values, instances, details in resampled:
         ends = interval(values)
         whole = key._replace(grouping=grouping)
         yield Measure(
@@ -138,7 +138,7 @@ def with_intervals(
             value=ends.value,
             low=ends.low,
             high=ends.high,
-            count=count,
+            count=instances,
             seed=bootstrap.seed,
             note=details.note,
         )

@@ -1,6 +1,6 @@
 """`evaluate`: a finished run of guided patterns in, measures with intervals out, kept with the run."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -59,9 +59,7 @@ def evaluate(
     searched = _searched(len(instances), searches, seed)
     _refuse_too_many_paths(model, instances, searched, searches)
     collected = Collected(len(instances))
-    compared = Compared(
-        methods=methods, draws=draws, nodes_per_layer=searches.nodes_per_layer, seed=seed
-    )
+    compared = Compared(methods=methods, draws=draws, nodes_per_layer=searches.nodes_per_layer, seed=seed)
     comparison = Comparison(collected, instances, compared)
 
     def add_search(batch: TracedBatch) -> None:

@@ -148,9 +148,7 @@ def batches(
         )
 
 
-def _traced(
-    trace: Trace, index: Ints, patterns: list[InstancePatterns], words_at_once: int
-) -> TracedBatch:
+def _traced(trace: Trace, index: Ints, patterns: list[InstancePatterns], words_at_once: int) -> TracedBatch:
     n, device = trace.size[2], trace.start.device
 
     def padded(arrays: Sequence[npt.NDArray[np.generic]]) -> Tensor:

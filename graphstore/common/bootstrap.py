@@ -63,7 +63,8 @@ def ratios(counts: "Floats", numerators: "npt.ArrayLike", denominators: "npt.Arr
     import numpy as np
 
     above, below = (counts @ np.broadcast_to(x, counts.shape[1:]) for x in (numerators, denominators))
-    return np.divide(above, below, out=np.full_like(below, np.nan), where=below != 0)
+    quotients: Floats = np.divide(above, below, out=np.full_like(below, np.nan), where=below != 0)
+    return quotients
 
 
 def interval(values: "Floats") -> Interval:

@@ -1,4 +1,4 @@
-"""Pattern entropy: how much the patterns of a dataset vary from instance to instance (Lu et al. 2021, 4.2)."""
+"""Pattern entropy: how much patterns vary from instance to instance (Lu et al. 2021, 4.2)."""
 
 from typing import TYPE_CHECKING
 

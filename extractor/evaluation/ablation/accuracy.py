@@ -125,6 +125,6 @@ class Ablator:
         for patterns, value in zip(self.batch.patterns, qoi.tolist(), strict=True):
             if abs(value - patterns.qoi) > 1e-3 * max(1.0, abs(patterns.qoi)):
                 raise IpgraphError(
-                    f"the model gives instance {patterns.encoded.instance.id} a QoI of {value:.4f}, and its run "
-                    f"stored {patterns.qoi:.4f}: they are not of the same model, type or tokenizer"
+                    f"the model gives instance {patterns.encoded.instance.id} a QoI of {value:.4f}, and its "
+                    f"run stored {patterns.qoi:.4f}: they are not of the same model, type or tokenizer"
                 )
