@@ -75,7 +75,8 @@ class Comparison:
         if "skip_replaced" in methods and batch.choices is not None:
             all_heads = batch.choices.masked_fill(batch.choices == SKIP, EVERY)
             self._carried(batch, "skip_replaced", batch.positions, all_heads)
-        add_several(self.collected, batch, self.compared.nodes_per_layer)
+        # One node per layer is the pattern itself.
+        add_several(self.collected, batch, range(2, self.compared.nodes_per_layer + 1))
 
     def _add_ablations(self, batch: TracedBatch, scored: dict[str, Scored]) -> None:
         ablator, methods = Ablator(self.collected, batch), self.compared.methods

@@ -134,7 +134,7 @@ class _Structure:
 def probabilities(nodes: Bools, counts: Floats) -> Floats:
     """Return the share of instances that have each node, [samples, nodes]; nan in a sample without any.
 
-    `nodes` [n, nodes] says which instance has which node, `counts` [samples, n] how often each is in a sample.
+    `nodes` [n, nodes] says which instance has which node, `counts` [samples, n] how often.
     """
     with np.errstate(invalid="ignore"):
         shares: Floats = counts @ nodes.astype(np.float64) / counts.sum(1, keepdims=True)

@@ -1,6 +1,6 @@
 """Figures beyond greedy patterns of one node a layer: several nodes, wider searches, random patterns."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import reduce
 
@@ -44,9 +44,9 @@ class Searches:
         return bool(self.beam or self.exhaustive or self.random_patterns)
 
 
-def add_several(collected: Collected, batch: TracedBatch, most: int) -> None:
-    """Add concentration and ablated accuracy with 2 to `most` nodes per layer."""
-    for k in range(2, most + 1):
+def add_several(collected: Collected, batch: TracedBatch, nodes_per_layer: Iterable[int]) -> None:
+    """Add concentration and ablated accuracy with these numbers of nodes per layer."""
+    for k in nodes_per_layer:
         found = [_several(batch, some, k) for some in batch.chunks(k)]
         for level in found[0]:
             influence = torch.cat([chunk[level][1] for chunk in found], 1).tolist()
