@@ -96,10 +96,7 @@ def test_the_map_of_heads_counts_the_patterns_through_each(folder: Folder, store
     run = folder.runs[0]
     patterns = [p for p in run.records("patterns") if p.level == "attention" and p.role == "subject"]
     through = Counter(
-        (layer, head)
-        for p in patterns
-        for _, layer, _, head, _ in map(parse_label, p.route.split())
-        if head
+        (layer, head) for p in patterns for _, layer, _, head, _ in map(parse_label, p.route.split()) if head
     )
     found = points.head_map(store, run.run, role="subject")
     assert {
