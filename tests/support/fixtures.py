@@ -130,6 +130,7 @@ def make_measures(run: RunDirectory, count: int = 3) -> list[Measure]:
             draws=0,
             resamples=1000,
             position=-1,
+            word="",
             value=0.5 + k / 10,
             low=0.4 + k / 10,
             high=0.6 + k / 10,
