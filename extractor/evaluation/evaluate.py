@@ -27,12 +27,13 @@ from ipgraph.extractor.evaluation.metrics import (
 from ipgraph.extractor.evaluation.positions import Paths, entropy_measures
 from ipgraph.extractor.evaluation.searches.figures import Searches, add_searches, add_several
 from ipgraph.extractor.evaluation.searches.wider import exhaustive_width
-from ipgraph.extractor.extraction.extract import batch_sentences
+from ipgraph.extractor.extraction.batching import batch_sentences
 from ipgraph.extractor.extraction.options import Options
 from ipgraph.extractor.methods.patterns.guided import SKIP
 from ipgraph.extractor.methods.patterns.scored import FINDERS, Scored
 from ipgraph.extractor.methods.registry import METHODS, random_hops, random_paths
-from ipgraph.extractor.models.loading import COMMIT_LENGTH, DEMOS, LoadedModel, load_model
+from ipgraph.extractor.models.files import COMMIT_LENGTH, DEMOS
+from ipgraph.extractor.models.loading import LoadedModel, load_model
 from ipgraph.extractor.tracing.memory import told_if_short
 from ipgraph.extractor.tracing.sets import EVERY, influence, paths
 from ipgraph.graphstore.common.errors import UsageError, unknown
