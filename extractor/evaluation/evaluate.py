@@ -29,21 +29,18 @@ from ipgraph.extractor.evaluation.searches.figures import Searches, add_searches
 from ipgraph.extractor.evaluation.searches.wider import exhaustive_width
 from ipgraph.extractor.extraction.extract import batch_sentences
 from ipgraph.extractor.extraction.options import Options
-from ipgraph.extractor.methods.patterns.guided import SKIP
-from ipgraph.extractor.methods.patterns.scored import FINDERS, Scored
-from ipgraph.extractor.methods.registry import METHODS, random_hops, random_paths
+from ipgraph.extractor.methods.catalogue import COMPARABLE, COMPARED, METHODS
+from ipgraph.extractor.methods.patterns.chance import random_hops, random_paths
+from ipgraph.extractor.methods.patterns.paths import Scored
+from ipgraph.extractor.methods.registry import path_method
 from ipgraph.extractor.models.loading import COMMIT_LENGTH, DEMOS, LoadedModel, load_model
-from ipgraph.extractor.tracing.memory import told_if_short
-from ipgraph.extractor.tracing.sets import EVERY, influence, paths
+from ipgraph.extractor.tracing.memory import out_of_memory_as_error
+from ipgraph.extractor.tracing.sets import ALL_HEADS, SKIP, influence, paths
 from ipgraph.graphstore.common.errors import UsageError, unknown
 from ipgraph.graphstore.runs.directory import RunDirectory
 from ipgraph.graphstore.schema.records import Level, Measure
 
 Progress = Callable[[int, int], None]
-COMPARED = ("attention", "conductance", "internal_influence", "random", "skip_replaced")
-"""The methods that guided patterns are compared with unless others are named."""
-COMPARABLE = (*(name for name in METHODS if name != "gpr"), "skip_replaced")
-"""All that they can be compared with; with every head in the place of a skip, a pattern is no path."""
 
 
 def evaluate(
@@ -72,7 +69,7 @@ def evaluate(
         raise UsageError(f"{draws} draws and {repeats} resamples were asked for; both need at least 2")
     model = model or model_of(run, device=device)
     work = _Work(run, model, methods, searches or Searches(), draws, repeats, seed)
-    with torch.no_grad(), told_if_short(model):
+    with torch.no_grad(), out_of_memory_as_error(model):
         work.go(batch_sentences(batch_size), on_progress)
     measures = work.measures()
     run.write_measures(measures)
@@ -190,7 +187,8 @@ class _Work:
             add_several(self.collected, batch, self.searches.nodes_per_layer)
 
     def _scored(self, batch: Traced) -> dict[str, Scored]:
-        return {name: FINDERS[name](batch.trace, batch.words) for name in self.methods if name in FINDERS}
+        methods = {name: path_method(name).scored for name in self.methods if name in METHODS}
+        return {name: scored(batch.trace, batch.words) for name, scored in methods.items() if scored}
 
     def _add_influences(self, batch: Traced, scored: dict[str, Scored]) -> None:
         """Add what the other methods' paths carry, and keep those that entropy is measured of."""
@@ -209,7 +207,7 @@ class _Work:
                 hops = random_hops(batch.trace, positions, batch.keys, seed=self.seed)
                 self._carried(batch, "random", positions, hops)
         if "skip_replaced" in self.methods and batch.choices is not None:
-            every = batch.choices.masked_fill(batch.choices == SKIP, EVERY)
+            every = batch.choices.masked_fill(batch.choices == SKIP, ALL_HEADS)
             self._carried(batch, "skip_replaced", batch.positions, every)
 
     def _carried(self, batch: Traced, name: str, positions: Tensor, choices: Tensor | None = None) -> Floats:

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from ipgraph.extractor.datasets import Example
-from ipgraph.extractor.extraction.extract import pad
 from ipgraph.extractor.extraction.options import Options
-from ipgraph.extractor.methods.patterns.guided import SKIP
 from ipgraph.extractor.models.encoding import Encoded, encode
 from ipgraph.extractor.models.loading import LoadedModel
+from ipgraph.extractor.tracing.batch import pad
 from ipgraph.extractor.tracing.memory import plan
+from ipgraph.extractor.tracing.sets import SKIP
 from ipgraph.extractor.tracing.trace import Trace
 from ipgraph.graphstore.common.errors import IpgraphError, UsageError
 from ipgraph.graphstore.runs.directory import RunDirectory
@@ -137,17 +137,20 @@ def batches(
     guided: Sequence[Guided], model: LoadedModel, options: Options, sentences: int | None
 ) -> Iterator[Traced]:
     """Yield every instance once, in batches of like lengths, each with its trace."""
-    line, baseline = options.line(model), options.baseline_embedding(model)
+    integration_path, baseline = options.integration_path(model), options.baseline_embedding(model)
     left = sorted(range(len(guided)), key=lambda i: -len(guided[i].one.ids))
     while left:
         longest = len(guided[left[0]].one.ids)
-        how = plan(model, longest, len(line.points), sentences=sentences)
+        how = plan(model, longest, len(integration_path.points), sentences=sentences)
         index, left = left[: how.sentences], left[how.sentences :]
         some = [guided[i] for i in index]
         batch = pad(model, [g.one for g in some])
         # No name holds the trace: it is to be gone when the next batch asks how much memory is free.
         yield _traced(
-            Trace(model.adapter, batch, line, baseline, keep=how.keep), np.array(index), some, how.words
+            Trace(model.adapter, batch, integration_path, baseline, keep=how.keep),
+            np.array(index),
+            some,
+            how.words,
         )
 
 

@@ -9,8 +9,8 @@ import torch
 from ipgraph.extractor.evaluation.ablation.kept import Nodes
 from ipgraph.extractor.evaluation.estimates import Collected, Key
 from ipgraph.extractor.evaluation.instances import Guided, Traced
-from ipgraph.extractor.methods.patterns.guided import SKIP
 from ipgraph.extractor.methods.patterns.scored import attention_at_input
+from ipgraph.extractor.tracing.sets import SKIP
 from ipgraph.graphstore.schema.graph import path_count
 from ipgraph.graphstore.schema.records import Level
 

@@ -11,11 +11,12 @@ from ipgraph.extractor.datasets import Dataset, Skipped, load, subset
 from ipgraph.extractor.extraction.identity import environment, fields, settings
 from ipgraph.extractor.extraction.options import Options
 from ipgraph.extractor.extraction.records import add_patterns, predictions, require_finite
-from ipgraph.extractor.methods.registry import METHODS
+from ipgraph.extractor.methods.registry import path_method
 from ipgraph.extractor.models.encoding import Encoded, encode
 from ipgraph.extractor.models.loading import LoadedModel, load_model
-from ipgraph.extractor.tracing.memory import plan, told_if_short
-from ipgraph.extractor.tracing.trace import Batch, Trace
+from ipgraph.extractor.tracing.batch import pad
+from ipgraph.extractor.tracing.memory import out_of_memory_as_error, plan
+from ipgraph.extractor.tracing.trace import Trace
 from ipgraph.graphstore.common.errors import UsageError
 from ipgraph.graphstore.runs.directory import SHARD_INSTANCES, RunDirectory, Shard
 
@@ -138,7 +139,7 @@ class _Work:
     on_progress: Progress | None
 
     def __post_init__(self) -> None:
-        self.line = self.options.line(self.model)
+        self.integration_path = self.options.integration_path(self.model)
         self.baseline = self.options.baseline_embedding(self.model)
 
     def finish(self, shards: dict[int, list[Encoded]], total: int) -> None:
@@ -147,7 +148,7 @@ class _Work:
         for index, instances in shards.items():
             shard = Shard()
             for batch in self._batches(instances):
-                with told_if_short(self.model):
+                with out_of_memory_as_error(self.model):
                     self._add(shard, batch)
                 done += len(batch)
                 if self.on_progress is not None:
@@ -160,7 +161,7 @@ class _Work:
         left = sorted(instances, key=lambda one: -len(one.ids))
         while left:
             size = plan(
-                self.model, len(left[0].ids), len(self.line.points), sentences=self.batch_size
+                self.model, len(left[0].ids), len(self.integration_path.points), sentences=self.batch_size
             ).sentences
             yield left[:size]
             left = left[size:]
@@ -169,8 +170,8 @@ class _Work:
     def _add(self, shard: Shard, batch: list[Encoded]) -> None:
         """Trace a batch and add what it finds to the shard."""
         padded = pad(self.model, batch)
-        how = plan(self.model, padded.ids.shape[1], len(self.line.points), sentences=len(batch))
-        trace = Trace(self.model.adapter, padded, self.line, self.baseline, keep=how.keep)
+        how = plan(self.model, padded.ids.shape[1], len(self.integration_path.points), sentences=len(batch))
+        trace = Trace(self.model.adapter, padded, self.integration_path, self.baseline, keep=how.keep)
         require_finite(batch, trace)
         shard.instances += [one.instance for one in batch]
         shard.predictions += predictions(self.run.id, batch, trace, self.options.qoi)
@@ -178,24 +179,8 @@ class _Work:
         words = torch.arange(padded.ids.shape[1], device=self.model.device)
         for some in torch.split(words, how.words):
             sources = some.expand(len(batch), -1)
-            for found in METHODS[self.options.method].refine(trace, sources, keys, self.options.levels):
-                add_patterns(shard, self.run.id, self.model, batch, trace, found)
-
-
-def pad(model: LoadedModel, batch: list[Encoded]) -> Batch:
-    """Return sentences as one padded batch on the model's device."""
-    longest = max(len(one.ids) for one in batch)
-    filler = model.tokenizer.pad_token_id or 0  # masked, whatever it is
-    return Batch(
-        ids=torch.tensor(
-            [one.ids + [filler] * (longest - len(one.ids)) for one in batch], device=model.device
-        ),
-        mask=torch.tensor(
-            [[True] * len(one.ids) + [False] * (longest - len(one.ids)) for one in batch], device=model.device
-        ),
-        target=torch.tensor([one.target for one in batch], device=model.device),
-        rows=torch.tensor([one.rows for one in batch], device=model.device),
-    )
+            for paths in path_method(self.options.method).refine(trace, sources, keys, self.options.levels):
+                add_patterns(shard, self.run.id, self.model, batch, trace, paths)
 
 
 def _restore_order(shard: Shard, instances: list[Encoded]) -> None:

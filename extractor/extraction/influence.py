@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import torch
 
 from ipgraph.extractor.datasets import Example
-from ipgraph.extractor.extraction.extract import pad
 from ipgraph.extractor.extraction.options import Options
 from ipgraph.extractor.models.encoding import Encoded, encode
 from ipgraph.extractor.models.loading import LoadedModel
+from ipgraph.extractor.tracing.batch import pad
 from ipgraph.extractor.tracing.memory import plan
 from ipgraph.extractor.tracing.sets import Sets, influence
 from ipgraph.extractor.tracing.trace import Trace
@@ -42,13 +42,13 @@ def influence_of(
     if skipped:
         raise UsageError(f"{skipped[0].where}: {skipped[0].reason}")
     found: list[list[float]] = []
-    line, baseline = options.line(model), options.baseline_embedding(model)
+    integration_path, baseline = options.integration_path(model), options.baseline_embedding(model)
     for one, wanted in zip(encoded, patterns, strict=True):
         parsed = [_Pattern.of(names, model, one, level) for names in wanted]
         batch = pad(model, [one])
-        how = plan(model, len(one.ids), len(line.points), sentences=1)
+        how = plan(model, len(one.ids), len(integration_path.points), sentences=1)
         with torch.no_grad():
-            trace = Trace(model.adapter, batch, line, baseline, keep=how.keep)
+            trace = Trace(model.adapter, batch, integration_path, baseline, keep=how.keep)
             size = max(1, how.words // max([1, *(p.width for p in parsed)]))
             chunks = [parsed[start : start + size] for start in range(0, len(parsed), size)]
             found.append(

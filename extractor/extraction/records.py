@@ -5,9 +5,10 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from ipgraph.extractor.methods.patterns.guided import SKIP, Refinement
+from ipgraph.extractor.methods.patterns.paths import NO_RUNNER_UP, Paths
 from ipgraph.extractor.models.encoding import Encoded
 from ipgraph.extractor.models.loading import LoadedModel
+from ipgraph.extractor.tracing.sets import SKIP
 from ipgraph.extractor.tracing.trace import Trace
 from ipgraph.graphstore.common.errors import IpgraphError
 from ipgraph.graphstore.runs.directory import Shard
@@ -28,14 +29,14 @@ def predictions(run: str, batch: list[Encoded], trace: Trace, qoi: str) -> list[
     """Return what the trace found out about each sentence of a batch."""
     ends = trace.qoi[:, [0, -1]].tolist()
     totals = trace.total_influence.sum(1).tolist()
-    rows = trace.rows.tolist()
+    logits = trace.qoi_logits.tolist()
     return [
         Prediction(
             run=run,
             instance=one.instance.id,
             qoi=end,
             qoi_baseline=start,
-            is_correct=_is_correct(one, end, rows[index][0], qoi),
+            is_correct=_is_correct(one, end, logits[index][0], qoi),
             completeness_error=totals[index] - (end - start),
             target=one.target,
             label_is_predicted=_has_no_label(one),
@@ -70,14 +71,14 @@ def require_finite(batch: list[Encoded], trace: Trace) -> None:
 
 
 def add_patterns(
-    shard: Shard, run: str, model: LoadedModel, batch: list[Encoded], trace: Trace, found: Refinement
+    shard: Shard, run: str, model: LoadedModel, batch: list[Encoded], trace: Trace, paths: Paths
 ) -> None:
-    """Add a refinement's patterns and steps to a shard: those of words that differ from the baseline."""
-    level: Level = "embedding" if found.choices is None else "attention"
-    positions = found.positions.tolist()
-    choices = _listed(found.choices, found.positions)
-    influence, margin = found.influence.tolist(), found.margin.tolist()
-    total, moves = trace.total_influence.tolist(), trace.moves.tolist()
+    """Add the patterns and steps of words' paths to a shard: of words that have a pattern."""
+    level: Level = "embedding" if paths.choices is None else "attention"
+    positions = paths.positions.tolist()
+    choices = _listed(paths.choices, paths.positions)
+    influence, margin, runner_up = (x.tolist() for x in (paths.influence, paths.margin, paths.runner_up))
+    total, moves = trace.total_influence.tolist(), trace.has_pattern.tolist()
     for row, one in enumerate(batch):
         for word, path in enumerate(positions[row]):
             source = path[0]
@@ -88,10 +89,18 @@ def add_patterns(
                 run, model.key, one, level, total[row][source], influence[row][word][-1], places
             )
             shard.patterns.append(pattern)
-            steps = zip(pattern.path, influence[row][word], margin[row][word], strict=True)
+            steps = zip(
+                pattern.path, influence[row][word], margin[row][word], runner_up[row][word], strict=True
+            )
             shard.steps += [
-                Step(pattern.id, step, node, value, None if over != over else over, None)
-                for step, (node, value, over) in enumerate(steps)
+                Step(
+                    pattern.id,
+                    step,
+                    node,
+                    value,
+                    *((None, None) if second == NO_RUNNER_UP else (over, second)),
+                )
+                for step, (node, value, over, second) in enumerate(steps)
             ]
 
 

@@ -23,7 +23,7 @@ class Encoded:
     word_indices: list[int]
     roles: list[str]
     target: int
-    rows: tuple[int, int]  # logits whose difference is the QoI; -1 is decided at the input
+    qoi_logits: tuple[int, int]  # logits whose difference is the QoI; -1 is decided at the input
 
 
 def encode(
@@ -64,7 +64,7 @@ def _encode(
 ) -> Encoded:
     words = _words(example)
     tokens = model.tokenizer.convert_ids_to_tokens(ids)
-    target, rows = _target(model, example.instance, ids, qoi)
+    target, qoi_logits = _target(model, example.instance, ids, qoi)
     return Encoded(
         instance=example.instance,
         ids=ids,
@@ -73,7 +73,7 @@ def _encode(
         word_indices=[-1 if p is None else p for p in places],
         roles=[_role(model, example, i, p) for i, p in zip(ids, places, strict=True)],
         target=target,
-        rows=rows,
+        qoi_logits=qoi_logits,
     )
 
 
@@ -96,14 +96,14 @@ def _target(model: LoadedModel, instance: Instance, ids: list[int], qoi: str) ->
     masks = [p for p, token in enumerate(ids) if token == model.tokenizer.mask_token_id]
     if len(masks) != 1:
         raise UsageError(f"the text has {len(masks)} {MASK}; it needs exactly one")
-    rows = _piece(model, "correct", instance.correct), _piece(model, "wrong", instance.wrong)
-    if rows[0] == rows[1]:
-        piece = model.tokenizer.convert_ids_to_tokens(rows[0])
+    entries = _piece(model, "correct", instance.correct), _piece(model, "wrong", instance.wrong)
+    if entries[0] == entries[1]:
+        piece = model.tokenizer.convert_ids_to_tokens(entries[0])
         raise UsageError(
             f"the correct form {instance.correct!r} and the wrong form {instance.wrong!r} are the same piece "
             f"{piece!r} to the model, so their logits never differ"
         )
-    return masks[0], rows
+    return masks[0], entries
 
 
 def _piece(model: LoadedModel, which: str, form: str) -> int:

@@ -1,6 +1,5 @@
 """Hugging Face models, loaded frozen and in a stated type, with the digest that identifies their numbers."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -9,7 +8,8 @@ from typing import Any
 import torch
 
 from ipgraph.extractor.datasets import Task
-from ipgraph.extractor.models.adapter import Adapter, bert_adapter
+from ipgraph.extractor.models.adapter import Adapter
+from ipgraph.extractor.models.registry import Architecture, known
 from ipgraph.graphstore.common.errors import IpgraphError, UsageError, nearest_first, unknown
 
 DEMOS = {"demo": "agreement", "demo-sentiment": "sentiment"}
@@ -27,10 +27,7 @@ DIGESTED = (
     "added_tokens.json",
 )
 """The files of a model's folder that determine its numbers beside its weights, as far as they are there."""
-ADAPTERS: dict[str, tuple[Task, Callable[[Any], Adapter]]] = {
-    "BertForMaskedLM": ("masked-lm", bert_adapter),
-    "BertForSequenceClassification": ("classifier", bert_adapter),
-}
+ADAPTERS = known()
 """The architectures we know, by class name in transformers."""
 
 
@@ -156,7 +153,7 @@ def _not_to_be_had(name: str, error: Exception) -> UsageError:
     )
 
 
-def _architecture(name: str, config: Any) -> tuple[Task, Callable[[Any], Adapter]]:
+def _architecture(name: str, config: Any) -> Architecture:
     architecture = (config.architectures or ["an unnamed architecture"])[0]
     if architecture not in ADAPTERS:
         raise unknown("architecture", architecture, ADAPTERS, f"of model {name!r}")
@@ -166,10 +163,9 @@ def _architecture(name: str, config: Any) -> tuple[Task, Callable[[Any], Adapter
         )
     if (embedding := getattr(config, "position_embedding_type", None)) not in (None, "absolute"):
         raise UsageError(f"model {name!r} has {embedding} position embeddings; only absolute ones are known")
-    task, make_adapter = ADAPTERS[architecture]
-    if task == "classifier" and config.num_labels < 2:
+    if ADAPTERS[architecture].task == "classifier" and config.num_labels < 2:
         raise UsageError(f"model {name!r} has one output; the QoI is a difference and needs two classes")
-    return task, make_adapter
+    return ADAPTERS[architecture]
 
 
 def _weights(name: str, folder: str, commit: str | None, architecture: str, dtype: str) -> Any:
