@@ -146,9 +146,17 @@ def _add_patterns(graph: "nx.DiGraph[str]", block: list[Row]) -> None:
         )
         graph.add_edge(row["run"], row["id"], type="PRODUCED")
         graph.add_edge(row["instance"], row["id"], type="HAS_PATTERN")
-        steps = zip(row["nodes"], row["influences"], row["margins"], strict=True)
-        for step, (node, influence, margin) in enumerate(steps):
-            graph.add_edge(row["id"], node, type="THROUGH", step=step, influence=influence, margin=margin)
+        steps = zip(row["nodes"], row["influences"], row["margins"], row["runner_ups"], strict=True)
+        for step, (node, influence, margin, runner_up) in enumerate(steps):
+            graph.add_edge(
+                row["id"],
+                node,
+                type="THROUGH",
+                step=step,
+                influence=influence,
+                margin=margin,
+                runner_up=runner_up,
+            )
 
 
 def _without(row: dict[str, Any], *names: str) -> dict[str, Any]:

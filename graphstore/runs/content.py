@@ -19,8 +19,8 @@ from ipgraph.graphstore.schema.records import Instance, Pattern, Prediction, col
 
 Row = dict[str, Any]
 
-STEP_LISTS = ("nodes", "influences", "margins")
-"""What `pattern_batches` adds to a pattern: its steps' node ids, influences and margins, in order."""
+STEP_LISTS = ("nodes", "influences", "margins", "runner_ups")
+"""What `pattern_batches` adds to a pattern: its steps' node ids, influences, margins, runners-up."""
 TABLES: dict[str, tuple[str, ...]] = {
     "instances": tuple(columns(Instance)),
     "predictions": tuple(columns(Prediction)),
@@ -92,7 +92,7 @@ def pattern_batches(run: RunDirectory, size: int, start: int = 0) -> Iterator[pa
     """Yield a run's patterns from row `start` on, in the shards' order, in tables of at most `size` rows.
 
     A batch ends where a shard does, or else an instance, unless that instance alone has more patterns. The
-    columns are Pattern's and `nodes`, `influences` and `margins`, lists over the pattern's steps 0, 1, ...
+    columns are Pattern's and the lists of `STEP_LISTS`, over the pattern's steps 0, 1, ...
     Raises IpgraphError if a shard's steps do not follow its patterns' paths.
     """
     for table in _pattern_tables(run):
@@ -123,7 +123,7 @@ def _pattern_tables(run: RunDirectory) -> Iterator[pa.Table]:
         nodes = _only_chunk(steps["node"])
         if not nodes.equals(paths.flatten()):
             raise IpgraphError(f"run {run.id}: the steps of a shard do not follow its patterns' paths")
-        for name, column in zip(STEP_LISTS, ("node", "influence", "margin"), strict=True):
+        for name, column in zip(STEP_LISTS, ("node", "influence", "margin", "runner_up"), strict=True):
             patterns = patterns.append_column(name, lists_like(paths, _only_chunk(steps[column])))
         yield patterns
 

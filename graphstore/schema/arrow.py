@@ -49,10 +49,10 @@ def to_table(record: type[R], rows: Iterable[R]) -> pa.Table:
 def _refuse_unusable(name: str, table: pa.Table) -> None:
     for field in table.schema:
         column = table[field.name]
-        bad = pc.is_null(column)
-        if pa.types.is_floating(field.type):
-            fit = pc.is_finite(column)
-            bad = pc.invert(pc.fill_null(fit, field.name in NULLABLE))
+        fit = pc.is_finite(column) if pa.types.is_floating(field.type) else pc.is_valid(column)
+        if field.name in NULLABLE:
+            fit = pc.or_(pc.fill_null(fit, True), pc.is_null(column))
+        bad = pc.invert(pc.fill_null(fit, False))
         row = pc.index(bad, True).as_py()
         if row >= 0:
             value = column[row].as_py()

@@ -46,10 +46,12 @@ CREATE (r)-[:PRODUCED]->(p:Pattern {{
   run: $run, path: [place IN $rows.places[k] | $nodes[place]],
   {", ".join(f"{name}: $rows.{name}[k]" for name in _SENT)}
 }})<-[:HAS_PATTERN]-(i)
-WITH nodes, p, $rows.places[k] AS places, $rows.influences[k] AS influences, $rows.margins[k] AS margins
+WITH nodes, p, $rows.places[k] AS places, $rows.influences[k] AS influences, $rows.margins[k] AS margins,
+     $rows.runner_ups[k] AS runner_ups
 UNWIND range(0, size(places) - 1) AS step
-WITH p, step, influences[step] AS influence, margins[step] AS margin, nodes[places[step]] AS n
-CREATE (p)-[:THROUGH {{step: step, influence: influence, margin: margin}}]->(n)
+WITH p, step, influences[step] AS influence, margins[step] AS margin, runner_ups[step] AS runner_up,
+     nodes[places[step]] AS n
+CREATE (p)-[:THROUGH {{step: step, influence: influence, margin: margin, runner_up: runner_up}}]->(n)
 """
 # Setting a property takes the Run's lock; only then is its state read.
 _CLAIM = """
@@ -192,7 +194,9 @@ def _batches(run: RunDirectory, start: int) -> Iterator[_Batch]:
     for table in pattern_batches(run, BATCH_PATTERNS, start):
         lists = table["nodes"].combine_chunks()
         nodes = lists.flatten().dictionary_encode()
-        rows = _Rows({name: table[name].to_pylist() for name in (*_SENT, "influences", "margins")})
+        rows = _Rows(
+            {name: table[name].to_pylist() for name in (*_SENT, "influences", "margins", "runner_ups")}
+        )
         rows["places"] = lists_like(lists, nodes.indices).to_pylist()
         yield _Batch(run.id, start, start + table.num_rows, nodes.dictionary.to_pylist(), rows)
         start += table.num_rows

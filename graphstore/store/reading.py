@@ -26,7 +26,8 @@ _NO_MARGIN = -1.7e308
 _PATTERNS = "MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {run: $run}) WHERE i.id IN $instances "
 _STEPS = (
     "MATCH (p)-[t:THROUGH]->(n:Node) RETURN p.id AS id, collect(t.step) AS steps, collect(n.id) AS nodes, "
-    "collect(t.influence) AS influences, collect(coalesce(t.margin, $absent)) AS margins"
+    "collect(t.influence) AS influences, collect(coalesce(t.margin, $absent)) AS margins, "
+    "collect(coalesce(t.runner_up, -1)) AS runner_ups"
 )
 
 
@@ -87,13 +88,15 @@ def patterns(store: Reader, run: str, ids: Iterable[str]) -> Iterator[list[Row]]
 
 def _with_steps(pattern: Row, steps: Row | None) -> Row:
     if steps is None:
-        return pattern | {"nodes": [], "influences": [], "margins": []}
+        return pattern | {"nodes": [], "influences": [], "margins": [], "runner_ups": []}
     order = sorted(range(len(steps["steps"])), key=steps["steps"].__getitem__)
     margins = [steps["margins"][k] for k in order]
+    runner_ups = [steps["runner_ups"][k] for k in order]
     return pattern | {
         "nodes": [steps["nodes"][k] for k in order],
         "influences": [steps["influences"][k] for k in order],
         "margins": [None if margin == _NO_MARGIN else margin for margin in margins],
+        "runner_ups": [None if number < 0 else number for number in runner_ups],
     }
 
 
