@@ -92,16 +92,9 @@ def add_patterns(
             steps = zip(
                 pattern.path, influence[row][word], margin[row][word], runner_up[row][word], strict=True
             )
-            shard.steps += [
-                Step(
-                    pattern.id,
-                    step,
-                    node,
-                    value,
-                    *((None, None) if second == NO_RUNNER_UP else (over, second)),
-                )
-                for step, (node, value, over, second) in enumerate(steps)
-            ]
+            for step, (node, value, over, second) in enumerate(steps):
+                close = (None, None) if second == NO_RUNNER_UP else (over, second)
+                shard.steps.append(Step(pattern.id, step, node, value, *close))
 
 
 def _listed(choices: Tensor | None, positions: Tensor) -> list[list[list[int]]] | None:

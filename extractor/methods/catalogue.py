@@ -35,9 +35,7 @@ class Method:
     citation: Citation
     summary: str  # one line of help
     implementation: str  # `module:name` below `methods`; "" where it is only compared with
-    comparison: Literal["", "default", "named"] = (
-        ""  # whether `evaluate` compares gpr with it unless others are named
-    )
+    comparison: Literal["", "default", "named"] = ""  # whether `evaluate` compares gpr with it, and when
 
 
 LU_2021 = Citation(
@@ -195,7 +193,7 @@ COMPARED = tuple(method.name for method in CATALOGUE if method.comparison == "de
 
 
 def method_named(name: str) -> Method:
-    """Return a method that a run can be made with; raises UsageError for an unknown name, listing the valid ones."""
+    """Return a method that a run can be made with; raises UsageError for an unknown name."""
     if name not in METHODS:
         raise unknown("method", name, METHODS)
     return METHODS[name]

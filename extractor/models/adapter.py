@@ -10,7 +10,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from ipgraph.extractor.models.blocks import Block, Identity, Saved, values
+from ipgraph.extractor.models.blocks import Block, Identity, Saved, tensors
 
 
 @dataclass(frozen=True)
@@ -105,4 +105,4 @@ class Adapter:
         h = self.words.new_zeros(1, self.hidden)
         context = self.words.new_zeros(1, layer.mixing.widths[0])
         saved = (layer.before(h)[1], layer.above(context, h)[1])
-        return sum(tensor.numel() for tensor in values(saved))
+        return sum(tensor.numel() for tensor in tensors(saved))

@@ -39,13 +39,13 @@ def take(saved: Saved, rows: Tensor) -> Saved:
     )
 
 
-def values(saved: Saved) -> Iterator[Tensor]:
+def tensors(saved: Saved) -> Iterator[Tensor]:
     """Yield the tensors that a block saved."""
     for s in saved:
         if isinstance(s, Tensor):
             yield s
         else:
-            yield from values(s)
+            yield from tensors(s)
 
 
 @dataclass(frozen=True)
@@ -119,8 +119,8 @@ class LayerNorm:
     @staticmethod
     def _normalise(saved: Saved, t: Tensor) -> Tensor:
         """Return (t - mean(t) - n mean(n t)) / std, n the normalised input: torch's own backward."""
-        x, mean, inverse = saved
-        shape, mask = x.shape[-1:], [True, False, False]  # type: ignore[union-attr]
+        x, mean, inverse = tensors(saved)
+        shape, mask = x.shape[-1:], [True, False, False]
         result: Tensor = torch.ops.aten.native_layer_norm_backward(
             t, x, shape, mean, inverse, None, None, mask
         )[0]
@@ -151,10 +151,8 @@ class RMSNorm:
     @staticmethod
     def _normalise(saved: Saved, t: Tensor) -> Tensor:
         """Return (t - n mean(n t)) / rms, n the normalised input."""
-        normalised, inverse = saved
-        assert isinstance(normalised, Tensor)  # noqa: S101
-        result: Tensor = (t - normalised * (normalised * t).mean(-1, keepdim=True)) * inverse
-        return result
+        normalised, inverse = tensors(saved)
+        return (t - normalised * (normalised * t).mean(-1, keepdim=True)) * inverse
 
 
 @dataclass(frozen=True)
@@ -173,8 +171,8 @@ class Activation:
 
     def jvp(self, saved: Saved, tangent: Tensor) -> Tensor:
         """Return the derivative times the tangent."""
-        (slope,) = saved
-        return torch.mul(tangent, slope)  # type: ignore[arg-type]
+        (slope,) = tensors(saved)
+        return tangent * slope
 
     vjp = jvp
 
@@ -206,15 +204,12 @@ class Rotary:
         return self._turn(saved, gradient, -1)
 
     def _turn(self, saved: Saved, x: Tensor, direction: int) -> Tensor:
-        (positions,) = saved
-        cos, sin = (table[positions][..., None, :] for table in (self.cos, self.sin))  # type: ignore[index]
+        (positions,) = tensors(saved)
+        cos, sin = (table[positions][..., None, :] for table in (self.cos, self.sin))
         heads = x.unflatten(-1, (-1, self.size))
         moved, still = heads[..., : cos.shape[-1]], heads[..., cos.shape[-1] :]
-        if direction > 0:
-            moved = moved * cos + _rotate(moved) * sin
-        else:
-            moved = moved * cos - _rotate(moved * sin)
-        return torch.cat([moved, still], -1).flatten(-2)
+        turned = _rotate(moved) * sin if direction > 0 else -_rotate(moved * sin)
+        return torch.cat([moved * cos + turned, still], -1).flatten(-2)
 
 
 def _rotate(x: Tensor) -> Tensor:

@@ -1,11 +1,11 @@
-"""Blocks made of blocks: one after the other, side by side, multiplied, around a residual, or on each head."""
+"""Blocks made of blocks: one after the other, side by side, multiplied, with a residual, or per head."""
 
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from ipgraph.extractor.models.blocks import Block, Saved
+from ipgraph.extractor.models.blocks import Block, Saved, tensors
 
 
 @dataclass(frozen=True)
@@ -65,19 +65,21 @@ class Gate:
     def __call__(self, x: Tensor, positions: Tensor | None = None) -> tuple[Tensor, Saved]:
         """Return the product; save both values and what both blocks saved."""
         (left, below_left), (right, below_right) = self.left(x, positions), self.right(x, positions)
-        return left * right, (left, right, below_left, below_right)
+        return left * right, ((left, right), below_left, below_right)
 
     def jvp(self, saved: Saved, tangent: Tensor) -> Tensor:
         """Return the product rule's two terms."""
-        left, right, below_left, below_right = saved
-        moved = self.left.jvp(below_left, tangent) * right  # type: ignore[arg-type, operator]
-        return moved + self.right.jvp(below_right, tangent) * left  # type: ignore[arg-type, operator]
+        values, left, right = saved
+        by_left, by_right = self.left.jvp(left, tangent), self.right.jvp(right, tangent)  # type: ignore[arg-type]
+        left_value, right_value = tensors(values)  # type: ignore[arg-type]
+        return by_left * right_value + left_value * by_right
 
     def vjp(self, saved: Saved, gradient: Tensor) -> Tensor:
         """Return the gradient through both factors."""
-        left, right, below_left, below_right = saved
-        pulled = self.left.vjp(below_left, gradient * right)  # type: ignore[arg-type, operator]
-        return pulled + self.right.vjp(below_right, gradient * left)  # type: ignore[arg-type, operator]
+        values, left, right = saved
+        left_value, right_value = tensors(values)  # type: ignore[arg-type]
+        pulled = self.left.vjp(left, gradient * right_value)  # type: ignore[arg-type]
+        return pulled + self.right.vjp(right, gradient * left_value)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)

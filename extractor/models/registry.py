@@ -1,4 +1,4 @@
-"""The architectures that we know: one entry for each class of transformers, from the files of `architectures`."""
+"""The architectures that we know, one entry per class of transformers, from the files of `architectures`."""
 
 from collections.abc import Callable
 from importlib import import_module

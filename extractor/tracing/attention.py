@@ -1,15 +1,16 @@
-"""Softmax attention: its value, its tangent and its gradient, in closed form. The only place that knows them.
+"""Softmax attention: its value, its tangent and its gradient, in closed form. No other module knows them.
 
-B sentences, S samples, N positions, A heads of d units in G groups that share keys and values, E destinations:
-all positions, or one of each sentence. With s_ej = q_e . k_j (queries hold the scale), z = cap tanh(s / cap) +
-bias where they apply, P = softmax(z) over what e sees, c_e = sum_j P_ej v_j and D = P (1 - tanh^2(s / cap)):
+B sentences, S samples, N positions, A heads of d units in G groups that share keys and values, and E
+destinations: all positions, or one per sentence. With s_ej = q_e . k_j (queries hold the scale), z = cap
+tanh(s / cap) + bias where they apply, P = softmax(z) over what e sees, c_e = sum_j P_ej v_j and
+D = P (1 - tanh^2(s / cap)):
 
     dc_e = sum_j D_ej ds_ej (v_j - c_e) + P_ej dv_j,  ds_ej = dq_e . k_j + q_e . dk_j
     dq/ds_ej = D_ej g_e . (v_j - c_e), for a gradient g_e at the context: `g_scores`
 
-A tangent at source j alone moves destination e by D_ej (q_e . dk) (v_j - c_e) + P_ej dv and, where e = j, by the
-own row's sum_c D_jc (dq . k_c) (v_c - c_j). Scoring every destination costs O(d) each, since g_e . (v_j - c_e)
-does not depend on the tangent.
+A tangent at source j alone moves destination e by D_ej (q_e . dk) (v_j - c_e) + P_ej dv and, where e = j, by
+sum_c D_jc (dq . k_c) (v_c - c_j), its own row. Scoring every destination costs O(d) each, since
+g_e . (v_j - c_e) does not depend on the tangent.
 """
 
 from dataclasses import dataclass
@@ -77,9 +78,9 @@ class Attention:
     def extensions(
         self, g_context: Tensor, g_scores: Tensor, source: Tensor, moved: Tangents
     ) -> tuple[Tensor, Tensor]:
-        """Return what sources [B, W] send to each destination, [B, S, N, W], and to themselves by their query.
+        """Return what sources [B, W] send to each destination, [B, S, N, W], and by their queries, [B, S, W].
 
-        The latter, [B, S, W], belongs to the destination that is the source. Not for a single destination.
+        The latter belongs to the destination that is the source. Not where there is one destination only.
         """
         columns = source[:, None, None, None].expand(*self.p.shape[:4], -1)
         sent = g_scores.gather(-1, columns) * _by_group(self.q, moved.k.transpose(-1, -2))
@@ -109,7 +110,8 @@ class Pairs:
         own = self._slope * combine(self.stays, moved.reading.unflatten(3, (self.items, self.below)))
         stayed = _by_group(own.flatten(3, 4), self.attention.v).unflatten(3, own.shape[3:5])
         total = asked.sum(-1, keepdim=True) + own.sum(-1, keepdim=True)
-        return combine(asked, v) + combine(self._pairs(self._p), dv) + stayed - total * self._context
+        contexts: Tensor = combine(asked, v) + combine(self._pairs(self._p), dv) + stayed
+        return contexts.sub_(total * self._context)
 
     def pull(self, heads: Tensor) -> Tensor:
         """Return the gradient [B, S, W K, (A + 2 G) d] at the sources' queries, keys and values.
@@ -150,18 +152,22 @@ class Pairs:
         return self._at_destinations(self.attention.context)
 
     def _at_destinations(self, x: Tensor) -> Tensor:
-        return at(x, self.row.flatten(1)).unflatten(3, self.row.shape[1:])
+        rows: Tensor = at(x, self.row.flatten(1)).unflatten(3, self.row.shape[1:])
+        return rows
 
     def _at_sources(self, x: Tensor) -> Tensor:
         """Return what every head sees of the sources, [B, S, A, W, K, d], of a group's [B, S, G, W K, d]."""
         mixing = self.attention.mixing
         if mixing.groups != mixing.heads:
             x = x.repeat_interleave(mixing.heads // mixing.groups, 2)
-        return x.unflatten(3, (self.items, self.below))
+        places: Tensor = x.unflatten(3, (self.items, self.below))
+        return places
 
     def _per_group(self, x: Tensor) -> Tensor:
         groups = self.attention.mixing.groups
-        return x if groups == x.shape[2] else x.unflatten(2, (groups, -1)).sum(3)
+        if groups != x.shape[2]:
+            x = x.unflatten(2, (groups, -1)).sum(3)
+        return x
 
     def _pairs(self, rows: Tensor) -> Tensor:
         """Return rows [B, S, A, W, M, N] at the sources, [B, S, A, W, M, K]."""
@@ -218,7 +224,7 @@ def _visible(mixing: Mixing, mask: Tensor, only: Tensor | None) -> Tensor:
 
 
 def split(mixing: Mixing, qkv: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return rows [B, S, W, (A + 2 G) d] as scaled queries [B, S, A, W, d], keys and values [B, S, G, W, d]."""
+    """Return rows [B, S, W, (A + 2 G) d] as scaled queries [B, S, A, W, d], keys and values of groups."""
     parts = (part.unflatten(-1, (-1, mixing.size)) for part in qkv.split(mixing.widths, -1))
     q, k, v = (part.transpose(2, 3).contiguous() for part in parts)
     return q * mixing.scale, k, v
@@ -236,7 +242,8 @@ def merge_heads(x: Tensor) -> Tensor:
 
 def split_heads(x: Tensor, size: int) -> Tensor:
     """Return [B, S, W, A d] as heads [B, S, A, W, d]."""
-    return x.unflatten(-1, (-1, size)).transpose(2, 3).contiguous()
+    heads: Tensor = x.unflatten(-1, (-1, size)).transpose(2, 3).contiguous()
+    return heads
 
 
 def combine(weights: Tensor, x: Tensor) -> Tensor:

@@ -35,13 +35,14 @@ class Sources:
         return self.state.attention.tangents(moved.view(*v.shape[:2], -1, moved.shape[-1]))
 
     def influences(self, v: Tensor, moved: Tangents) -> Tensor:
-        """Return the influence of extending each pattern to each position, [B, W, N] (not for the last layer)."""
+        """Return the influence of extending patterns to each position, [B, W, N]; not in the last layer."""
         state, source = self.state, self.source.flatten(1)
         sent, asked = state.attention.extensions(state.g_context, state.g_scores, source, moved)
         skip = (at_positions(state.g_residual, source) * v.flatten(2, 3)).sum(-1)
         extended, stay = self.trace.mean(sent).transpose(1, 2), self.trace.mean(asked + skip)
         scores = extended.scatter_add(2, source[..., None], stay[..., None])
-        return scores.unflatten(1, self.source.shape[1:]).sum(2)
+        summed: Tensor = scores.unflatten(1, self.source.shape[1:]).sum(2)
+        return summed
 
     def candidates(self, present: Tensor) -> Tensor:
         """Return which positions see one of the places that are present and reach the target: [B, W, N]."""

@@ -35,7 +35,7 @@ class Sets:
 
 
 def paths(positions: Tensor, choices: Tensor | None = None, heads: int = 0) -> Sets:
-    """Return paths as sets: positions [B, W, L + 1], and a head, SKIP or ALL_HEADS in each layer [B, W, L]."""
+    """Return paths as sets: positions [B, W, L + 1] and each layer's head, SKIP or ALL_HEADS [B, W, L]."""
     sets = Sets(positions[..., None], torch.ones_like(positions[..., None], dtype=torch.bool))
     return sets if choices is None else replace(sets, hops=hops_of(choices, heads)[..., None, :])
 
@@ -96,9 +96,9 @@ def joint_influence(trace: Trace, terms: Terms, gradients: Terms) -> Tensor:
 
 
 def gradients_along(trace: Trace, sets: Sets) -> list[Terms]:
-    """Return, by layer, the QoI's gradient at the places' contexts and beside them, for the places above each.
+    """Return, by layer, the QoI's gradient at the contexts and beside them of the places above the layer.
 
-    The patterns' positions above a layer are followed, by every hop; everything else there is detached.
+    The patterns' positions further above are followed, by every hop; everything else there is detached.
     """
     w, k = sets.positions.shape[1], sets.positions.shape[3]
     gradient = trace.gradients[-1][:, :, :, None].expand(-1, -1, w, k, -1)

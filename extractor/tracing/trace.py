@@ -153,9 +153,6 @@ def _reach(windows: list[Tensor | None], batch: Batch) -> list[Tensor]:
     reached = torch.zeros_like(batch.mask).scatter(1, batch.target[:, None], value=True)
     found = [reached]
     for near in reversed(windows):
-        if near is None:
-            reached = batch.mask
-        else:
-            reached = batch.mask & (reached[:, :, None] & near).any(1)
+        reached = batch.mask if near is None else batch.mask & (reached[:, :, None] & near).any(1)
         found.insert(0, reached)
     return found

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ipgraph.extractor.extraction.options import QUADRATURES
-from ipgraph.extractor.methods.patterns.paths import NO_RUNNER_UP, Paths, signs
+from ipgraph.extractor.methods.patterns.paths import Paths, signs
 from ipgraph.extractor.methods.patterns.search import attention_paths, embedding_paths
 from ipgraph.extractor.models.architectures.bert import bert_adapter
 from ipgraph.extractor.tracing.batch import Batch, IntegrationPath

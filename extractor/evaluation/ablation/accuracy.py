@@ -102,11 +102,10 @@ class Ablator:
         chance = np.stack(
             [rng.random(shape, np.float32) for rng in generators(self.batch.keys, seed, "ablation")]
         ).transpose(0, 2, 3, 1, 4)
+        uniform = torch.from_numpy(chance).to(trace.start.device)
         for reading, column in readings(self.batch, like).items():
             wanted = like if column is None else like | column
-            kept = random_sets(
-                wanted, trace.batch.mask, column, torch.from_numpy(chance).to(trace.start.device)
-            )
+            kept = random_sets(wanted, trace.batch.mask, column, uniform)
             right = self._right(self._qoi(kept))
             note = f"{draws} draws"
             key = Key(ACCURACY, "random", level, f"target={reading}", note)

@@ -1,4 +1,4 @@
-"""Which nodes an ablation keeps: the union of the paths of Pi_+, and as many nodes per layer by other methods."""
+"""Which nodes an ablation keeps: the union of Pi_+, and as many nodes per layer by other methods."""
 
 from dataclasses import dataclass
 

@@ -1,6 +1,5 @@
 """Figures beyond greedy patterns of one node per layer: several nodes, wider searches, random patterns."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import reduce
 

@@ -1,6 +1,6 @@
 """How good greedy patterns are: beam search, exhaustive where the beam is wide enough, and random patterns.
 
-At the attention level, as in guided refinement, the hops along one given embedding pattern are what is searched.
+At the attention level, as in guided refinement, the hops along one given embedding pattern are searched.
 """
 
 import torch

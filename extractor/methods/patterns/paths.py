@@ -19,9 +19,9 @@ Keys: TypeAlias = Sequence[str]
 class Paths:
     """Every word's path at one level.
 
-    Influence, margin and runner-up have one entry per step of the path as the graph stores it. The runner-up is
-    the candidate that came second (a position; at the attention level a head from 1, or 0 for the skip); where
-    there was one candidate it is NO_RUNNER_UP, and the margin NaN.
+    Influence, margin and runner-up have one entry per step of the path as the graph stores it. The runner-up
+    is the candidate that came second (a position; at the attention level a head from 1, or 0 for the skip);
+    where there was one candidate it is NO_RUNNER_UP, and the margin NaN.
     """
 
     positions: Tensor  # [B, W, L + 1], from the word itself to the target

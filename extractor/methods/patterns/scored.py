@@ -1,7 +1,7 @@
 """Paths of the methods that score nodes: attention, conductance and internal influence (Lu et al. 2021, 4.1).
 
-Each gives every word a path and, beside it, every inner node's score for that word: what the union of a set of
-paths is filled or cut by where methods are compared at equal sizes.
+Each gives every word a path and, beside it, every inner node's score for that word: what the union of paths
+is filled or cut by where methods are compared at equal sizes.
 """
 
 from collections.abc import Callable
@@ -82,7 +82,7 @@ def _internal(trace: Trace, sources: Tensor, layers: list[Tensor]) -> Scored:
 
 
 def _by_layer(trace: Trace, sources: Tensor, scores: Tensor, ranked: Tensor) -> Scored:
-    """Return paths through each layer's best position by `ranked` that reaches the target; first among equals."""
+    """Return paths through each layer's best position by `ranked` of those that reach the target."""
     lost = ~torch.stack(trace.reach, 1)[:, None, 1:-1]
     ranked, scores = (x.masked_fill(lost, -torch.inf) for x in (ranked, scores))
     target = trace.batch.target[:, None].expand_as(sources)

@@ -5,15 +5,15 @@
    and that the target can be reached from, moved to the best one in the direction of the word's sign, and
    pushed on. The last layer holds only the target.
 3. The QoI's gradient is pulled back along each word's own embedding pattern.
-4. Attention level: at each layer the terms of the chosen move, one per head and one for the skip where the word
-   stays, are scored against that gradient; the best one's tangent alone is pushed on.
+4. Attention level: at each layer the terms of the chosen move, one per head and one for the skip where the
+   word stays, are scored against that gradient; the best one's tangent alone is pushed on.
 
 That is the greedy search, with a breadth of one. A wider one keeps more of a layer's candidates, either as so
 many paths, of which the best is the result (a beam), or as so many nodes of one pattern, whose influence sums
 over all paths through them (footnote 2; contributions add up, so the k best single ones are the best k).
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 import torch
@@ -61,13 +61,14 @@ def embedding_sets(trace: Trace, words: Tensor, nodes: int) -> tuple[Sets, Tenso
 
 
 def attention_sets(trace: Trace, embedding: Sets, nodes: int) -> tuple[Sets, Tensor]:
-    """Return what refines embedding-level sets with so many heads or skips per layer, and its influence [B, W]."""
+    """Return embedding-level sets with so many heads or skips per layer, and their influence [B, W]."""
     level = _Hops(trace, embedding)
     steps = _search(level, trace, embedding.positions[:, :, 0, 0], Breadth(nodes, is_joined=True))
     return replace(embedding, hops=torch.stack(level.kept, 2)), steps[-1].influence[..., 0]
 
 
-class Breadth(NamedTuple):
+@dataclass(frozen=True)
+class Breadth:
     """How many of a layer's candidates are kept: as paths of a beam, or joined as nodes of one pattern."""
 
     count: int
@@ -102,7 +103,7 @@ class _Level(Protocol):
         """Return the influence of each pattern with each candidate, and which can be, [B, I, C] both."""
 
     def extend(self, index: int, items: Tensor | None, chosen: Tensor, present: Tensor) -> None:
-        """Move on to the candidates chosen [B, I', K] for patterns that follow `items` [B, I'] (None: the same)."""
+        """Add the candidates chosen [B, I', K] to patterns that follow `items` [B, I'] (None: the same)."""
 
 
 def _search(level: _Level, trace: Trace, words: Tensor, breadth: Breadth) -> list[Step]:
@@ -173,7 +174,7 @@ class _Positions:
 
 
 class _Hops:
-    """Attention level: the candidates are the skips (first) and heads into the places above, along patterns."""
+    """Attention level: candidates are the skip (first) and the heads into the places above, along patterns."""
 
     def __init__(self, trace: Trace, embedding: Sets):
         self.trace, self.steps = trace, trace.depth
@@ -190,10 +191,9 @@ class _Hops:
         gradients = self._repeated(heads, 3), self._repeated(residual, 2)
         scores = influence_of_terms(self.trace, self.terms, gradients)
         stays = (above[..., None] == sources[:, :, None]) & below[:, :, None]
-        valid = torch.cat(
-            [stays.any(-1, keepdim=True), torch.ones_like(scores[..., 1:], dtype=torch.bool)], -1
-        )
-        return scores.flatten(2), (valid & present[..., None]).flatten(2)
+        is_skip = torch.arange(scores.shape[-1], device=scores.device) == 0
+        valid = (stays.any(-1, keepdim=True) | ~is_skip) & present[..., None]
+        return scores.flatten(2), valid.flatten(2)
 
     def extend(self, index: int, items: Tensor | None, chosen: Tensor, present: Tensor) -> None:
         contexts, residual = self.terms
@@ -215,7 +215,7 @@ class _Hops:
         return Move(Sources(self.trace, index, source), destination)
 
     def _places(self, layer: int) -> tuple[Tensor, Tensor]:
-        """Return the patterns' places in a layer, and which are present, [B, I, K]; the word has one place."""
+        """Return the patterns' places in a layer and which are present, [B, I, K]; K is 1 at the words."""
         some = slice(1) if layer == 0 else slice(None)
         positions, present = self.embedding.positions, self.embedding.present
         return self._repeated(positions[:, :, layer, some], 1), self._repeated(present[:, :, layer, some], 1)
