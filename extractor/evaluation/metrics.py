@@ -11,7 +11,7 @@ from ipgraph.extractor.evaluation.estimates import Collected, Key
 from ipgraph.extractor.evaluation.instances import Guided, Traced
 from ipgraph.extractor.methods.patterns.scored import attention_at_input
 from ipgraph.extractor.tracing.sets import SKIP
-from ipgraph.graphstore.schema.graph import path_count
+from ipgraph.graphstore.schema.graph import GraphShape, path_count
 from ipgraph.graphstore.schema.records import Level
 
 SIGNS = {"positive": 1, "negative": -1}
@@ -79,10 +79,10 @@ def add_skip_share(collected: Collected, guided: Sequence[Guided]) -> None:
 
 def add_path_shares(collected: Collected, batch: Traced, level: Level, nodes: Nodes) -> None:
     """Add the share of all paths that Pi_+ is: one path a word, and all paths inside its nodes."""
-    shape = (batch.trace.depth, batch.trace.heads)
+    shape = GraphShape.uniform(batch.trace.depth, batch.trace.heads)
     inside = paths_inside(nodes)
     for row, guided in enumerate(batch.guided):
-        every = path_count(*shape, len(guided.total), level, target=guided.one.target)
+        every = path_count(shape, len(guided.total), level, target=guided.one.target)
         for variant, paths in (("one path a word", int(guided.positive.sum())), ("inside", inside[row])):
             share = paths / every  # exact integers up to here
             collected.add(Key("path_share", "gpr", level, f"counting={variant}"), batch.index[[row]], share)

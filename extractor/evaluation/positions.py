@@ -14,7 +14,8 @@ import numpy.typing as npt
 from ipgraph.extractor.evaluation.entropy import pattern_entropy
 from ipgraph.extractor.evaluation.estimates import Floats, Ints, Key, measure, resamples
 from ipgraph.extractor.evaluation.instances import Guided
-from ipgraph.graphstore.schema.records import Level, Measure, graph_size
+from ipgraph.graphstore.schema.graph import GraphShape, graph_size
+from ipgraph.graphstore.schema.records import Level, Measure
 
 Bools = npt.NDArray[np.bool_]
 
@@ -77,7 +78,7 @@ def _figures(
     """Yield each figure of one method and level, in the sample and its resamples, with its instances."""
     length, depth = len(guided[0].one.ids), paths[0].positions.shape[1] - 1
     level: Level = "embedding" if paths[0].choices is None else "attention"
-    size = graph_size(depth, heads, length, level)
+    size = graph_size(GraphShape.uniform(depth, heads), length, level)
     union: Bools | None = None
     for position in range(length):
         has = np.array([g.real[position] for g in guided])
