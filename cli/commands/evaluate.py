@@ -124,14 +124,14 @@ def _measure(
     seed: int,
 ) -> "list[Measure]":
     with progress("evaluating", "sentences") as bar:
-        from ipgraph.extractor.evaluation.evaluate import COMPARABLE
         from ipgraph.extractor.evaluation.evaluate import evaluate as measure
         from ipgraph.extractor.evaluation.searches.figures import Searches
+        from ipgraph.extractor.methods.catalogue import COMPARABLE
 
         return measure(
             run,
             model=model,
-            methods=COMPARABLE if options.methods == "all" else options.methods.split(","),
+            methods=list(COMPARABLE) if options.methods == "all" else options.methods.split(","),
             searches=Searches(
                 nodes_per_layer=options.nodes_per_layer,
                 beam=options.beam,
