@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from support.cli_runs import call, invoke
 from support.tiny_models import save_masked_lm
-from test_imports import imported
+from support.interpreters import imported
 
 from ipgraph.graphstore.opening import open_store
 from ipgraph.graphstore.runs.directory import RunDirectory, find_run
