@@ -93,7 +93,7 @@ OutputOption = Annotated[
 
 def _checked_width(width: float | None) -> float | None:
     if width is not None and not NARROWEST <= width <= WIDEST:
-        raise typer.BadParameter(f"{width:g} is not between {NARROWEST:g} and {WIDEST:g} inches")
+        raise typer.BadParameter(f"{width:g}; a figure must be {NARROWEST:g} to {WIDEST:g} inches wide")
     return width
 
 

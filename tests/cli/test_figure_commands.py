@@ -107,7 +107,7 @@ def test_a_condition_is_drawn_with_the_edges_of_enough_of_its_instances(
             ("x", "--min-share", "0", "-o", "a.svg"),
             "--subtask and --min-share can be used with --condition only",
         ),
-        (("x", "-o", "a.svg", "--width", "nan"), "nan is not between 1.5 and 60 inches"),
+        (("x", "-o", "a.svg", "--width", "nan"), "nan; a figure must be 1.5 to 60 inches wide"),
     ],
 )
 def test_what_cannot_be_drawn_is_said(folder: Folder, arguments: tuple[str, ...], message: str) -> None:

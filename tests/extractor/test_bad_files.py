@@ -166,7 +166,7 @@ def test_text_that_is_quoted_as_in_csv_is_reported(tmp_path: Path) -> None:
 
 def test_strict_stops_at_the_first_bad_row(tmp_path: Path) -> None:
     path = write(tmp_path, jsonl(MASKED, MASKED | {"text": "none"}, MASKED | {"text": ""}))
-    with pytest.raises(UsageError, match=r"^set\.jsonl:2: no \[MASK\] in the text"):
+    with pytest.raises(UsageError, match=r"^set\.jsonl:2: the text has no \[MASK\]"):
         read_file(path, strict=True)
 
 
@@ -240,7 +240,7 @@ def test_a_table_without_the_columns(tmp_path: Path) -> None:
 
 
 def test_a_model_of_the_other_task_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="made for a classifier model, not for a masked-lm one"):
+    with pytest.raises(UsageError, match="needs a classifier model; this is a masked-lm model"):
         load(write(tmp_path, jsonl(LABELLED)), task="masked-lm")
 
 
