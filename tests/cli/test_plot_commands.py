@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from support.cli_runs import Folder, folder, invoke, own, shared_folder
+from support.entropy_measures import WORDS, measures
 from support.remade import remade
 
 from ipgraph.cli.figures import points
@@ -13,7 +14,6 @@ from ipgraph.cli.figures.entropy import entropy_panels
 from ipgraph.graphstore.common.errors import UsageError
 from ipgraph.graphstore.opening import open_store
 from ipgraph.graphstore.schema.labels import parse_label
-from ipgraph.graphstore.schema.records import Measure
 from ipgraph.graphstore.store.protocol import Store
 from ipgraph.queries.views.evaluated import from_measures, task_columns
 
@@ -133,46 +133,6 @@ def test_margins_rise_to_the_share_of_choices_within_the_whole_qoi(folder: Folde
 
 
 # ---- entropy, from the measures of an evaluation
-
-WORDS = ("the", "subject", "attractor", "target")
-
-
-def measures(run: str, *tasks: str) -> list[Measure]:
-    """Return the measures that `evaluate` stores for Figure 5: by position, entropy falls with influence."""
-    found = []
-    for number, task in enumerate(tasks):
-        for method, level in (("gpr", "embedding"), ("gpr", "attention"), ("attention", "embedding")):
-            for at, word in enumerate(WORDS):
-                falling = 0.4 - 0.1 * at + 0.3 * (word == "attractor")
-                found.append(
-                    measure(run, "position_entropy", method, level, task, f"position={at}", falling, word)
-                )
-                found.append(
-                    measure(run, "position_influence", method, level, task, f"position={at}", at, word)
-                )
-            found.append(measure(run, "entropy", method, level, task, "", 0.1 + number / 10, "one structure"))
-        found.append(measure(run, "qoi", "gpr", "", task, "", 5 - number, "one structure"))
-    return found
-
-
-def measure(
-    run: str, metric: str, method: str, level: str, task: str, variant: str, value: float, note: str
-) -> Measure:
-    return Measure(
-        id=f"{run}/{metric}/{method}/{level}/{task}/{variant}",
-        run=run,
-        metric=metric,
-        method=method,
-        level=level,
-        grouping=task,
-        variant=variant,
-        value=value,
-        low=value - 0.01,
-        high=value + 0.02,
-        count=24,
-        seed=0,
-        note=f"{note}; one structure: 4 tokens, target at 3",
-    )
 
 
 def test_panels_show_entropy_by_position_and_by_task(folder: Folder) -> None:

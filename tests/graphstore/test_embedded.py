@@ -8,7 +8,8 @@ from pathlib import Path
 import ladybug
 import pytest
 from support.fixtures import MEMORY, file_size_limit, make_measures, make_run
-from test_runs import read_shard
+from support.shards import read_shard
+from support.stores import spoil_version
 
 from ipgraph.graphstore.common.errors import IpgraphError, UsageError
 from ipgraph.graphstore.embedded import load as ladybug_load
@@ -55,11 +56,6 @@ def test_another_database_is_refused(tmp_path: Path, run: RunDirectory) -> None:
     for use in (EmbeddedStore(path).info, lambda: EmbeddedStore(path).add([run])):
         with pytest.raises(UsageError, match="no store of ipgraph"):
             use()
-
-
-def spoil_version(path: Path) -> None:
-    with ladybug.Database(path, **MEMORY) as database:
-        ladybug.Connection(database).execute("COMMENT ON TABLE Run IS 'ipgraph schema version 99'")
 
 
 def test_a_store_of_another_schema_version_is_refused(path: Path, root: Path) -> None:

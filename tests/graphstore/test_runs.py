@@ -12,22 +12,12 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from support.fixtures import file_size_limit, make_measures, make_run
+from support.shards import read_shard
 
 from ipgraph.graphstore.common.errors import IpgraphError, UsageError
 from ipgraph.graphstore.runs import shards
-from ipgraph.graphstore.runs.directory import RunDirectory, Shard, find_run, list_runs, run_id
-from ipgraph.graphstore.schema.records import SCHEMA_VERSION, SHARD_TABLES
-
-
-def read_shard(run: RunDirectory, index: int) -> Shard:
-    """One shard's records, read back."""
-    folder = run.path / "shards" / f"{index:05d}"
-    return Shard(
-        **{
-            name: [record(**row) for row in pq.read_table(folder / f"{name}.parquet").to_pylist()]
-            for name, record in SHARD_TABLES.items()
-        }
-    )
+from ipgraph.graphstore.runs.directory import RunDirectory, find_run, list_runs, run_id
+from ipgraph.graphstore.schema.records import SCHEMA_VERSION
 
 
 def test_the_run_id_is_that_of_the_settings() -> None:

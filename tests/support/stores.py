@@ -5,9 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import ladybug
+
 from ipgraph.graphstore.runs.directory import RunDirectory, Shard
 from ipgraph.graphstore.schema import graph
 from ipgraph.graphstore.store.protocol import Store
+from support.fixtures import MEMORY
 
 
 def rows(store: Store, cypher: str, **parameters: Any) -> list[dict[str, Any]]:
@@ -83,3 +86,9 @@ def changed_copy(run: RunDirectory, folder: Path, table: str, change: Callable[[
     shutil.rmtree(path / "shards" / "00000")
     copy.write_shard(0, shard)
     return copy
+
+
+def spoil_version(path: Path) -> None:
+    """Give an embedded store a schema version that does not exist."""
+    with ladybug.Database(path, **MEMORY) as database:
+        ladybug.Connection(database).execute("COMMENT ON TABLE Run IS 'ipgraph schema version 99'")
