@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support.extractions import run_of, sentences
 from support.tiny_models import save_masked_lm
-from test_extract import run_of, sentences
 
 from ipgraph.cli.summary import print_summary
 from ipgraph.extractor.datasets import Dataset

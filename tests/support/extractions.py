@@ -1,0 +1,23 @@
+"""Small extractions with a tiny model."""
+
+from pathlib import Path
+from typing import Any
+
+from ipgraph.extractor.datasets import Dataset, Example, make_instance
+from ipgraph.extractor.extraction.extract import extract
+from ipgraph.graphstore.runs.directory import RunDirectory
+
+
+def sentences(*texts: str, correct: str = "is", wrong: str = "are") -> Dataset:
+    examples = [
+        Example(make_instance("mine", text, correct=correct, wrong=wrong), (), f"mine.jsonl:{line}")
+        for line, text in enumerate(texts, 1)
+    ]
+    return Dataset("mine", examples)
+
+
+AGREEMENT = sentences("the farmer that the farmers like [MASK] old .", "a farmer [MASK] tall .")
+
+
+def run_of(model: Path, dataset: Dataset, folder: Path, **options: Any) -> RunDirectory:
+    return extract(model, dataset, runs_dir=folder, n_steps=5, **options)
