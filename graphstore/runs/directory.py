@@ -11,6 +11,7 @@ an interrupted run resumes from its finished shards, and a finished one is not c
 import json
 import logging
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -25,8 +26,9 @@ import pyarrow.parquet as pq
 from ipgraph.graphstore.common.errors import IpgraphError, UsageError, unknown
 from ipgraph.graphstore.runs import shards
 from ipgraph.graphstore.runs.shards import SHARD_INSTANCES, Shard
+from ipgraph.graphstore.schema import tables
 from ipgraph.graphstore.schema.arrow import read_table, require_version, to_records, to_table
-from ipgraph.graphstore.schema.records import SCHEMA_VERSION, SHARD_TABLES, Measure, Run, columns
+from ipgraph.graphstore.schema.records import SCHEMA_VERSION, Measure, Run, columns
 
 __all__ = ["SHARD_INSTANCES", "RunDirectory", "Settings", "Shard", "find_run", "list_runs", "run_id"]
 
@@ -37,15 +39,15 @@ Settings = Mapping[str, object]
 
 MANIFEST = "run.json"
 MEASURES = "measures.parquet"
-_COUNTED = ("instances", "patterns", "steps", "positions", "accuracy", "skipped", "state", "loaded")
+_COUNTED = ("instances", "patterns", "steps", "rows", "positions", "accuracy", "skipped", "state", "loaded")
 """Fields of Run that `finish` finds out."""
 _GIVEN = set(columns(Run)) - {"id", "created", "settings", "environment", *_COUNTED}
 """Fields of Run that `create` is given."""
 
 
 def run_id(settings: Settings) -> str:
-    """Return the id of the run with these settings: `r` and twelve hexadecimal digits."""
-    return "r" + sha256(_canonical(settings).encode()).hexdigest()[:12]
+    """Return the id of the run with these settings in this schema: `r` and twelve hexadecimal digits."""
+    return "r" + sha256(f"{SCHEMA_VERSION} {_canonical(settings)}".encode()).hexdigest()[:12]
 
 
 def _canonical(settings: Settings) -> str:
@@ -159,13 +161,13 @@ class RunDirectory:
             raise IpgraphError(
                 f"run {self.id} has {self.manifest['shards']} shards; there is no shard {index}"
             )
-        if ({row.run for row in shard.predictions} | {row.run for row in shard.patterns}) - {self.id}:
+        if {row.run for rows in shard.records().values() for row in rows if hasattr(row, "run")} - {self.id}:
             raise IpgraphError(f"shard {index} has rows of another run than {self.id}")
         shards.write(shard, self._shard(index))
         log.info("run %s: shard %d of %d written", self.id, index + 1, self.manifest["shards"])
 
     def tables(self, name: str) -> Iterator[pa.Table]:
-        """Yield a table ("instances", "predictions", "patterns" or "steps") shard by shard, in order."""
+        """Yield a table, by its file's name such as "patterns", shard by shard in order."""
         for folder in self._finished():
             yield shards.read(folder, name)
 
@@ -176,7 +178,7 @@ class RunDirectory:
     def records(self, name: str) -> Iterator[Any]:
         """Yield a table's rows as records of the schema."""
         for table in self.tables(name):
-            yield from to_records(SHARD_TABLES[name], table)
+            yield from to_records(tables.record_of(name), table)
 
     def finish(self, **summary: Any) -> None:
         """Declare the run complete: count its rows, and keep `summary` (JSON values) in run.json.
@@ -209,7 +211,12 @@ class RunDirectory:
         return to_records(Measure, read_table(Measure, path)) if path.exists() else []
 
     def write_measures(self, measures: Iterable[Measure]) -> None:
-        """Keep measures with the run, replacing those of the same id."""
+        """Keep measures with the run, replacing those of the same id.
+
+        Raises IpgraphError for a measure of other runs.
+        """
+        measures = list(measures)
+        require_of_run(self.id, measures)
         kept = {measure.id: measure for measure in (*self.measures(), *measures)}
         temporary = self.path / f".{MEASURES}.tmp"
         pq.write_table(to_table(Measure, [kept[key] for key in sorted(kept)]), temporary)
@@ -235,7 +242,8 @@ class RunDirectory:
 
     def _record(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
         ids: set[str] = set()
-        positions = labelled = correct = patterns = steps = 0
+        rows: Counter[str] = Counter()
+        positions = labelled = correct = 0
         for index, table in enumerate(self.tables("predictions")):
             again = ids & set(found := table["instance"].to_pylist())
             if again:
@@ -244,23 +252,30 @@ class RunDirectory:
             positions = max(positions, pc.max(pc.list_value_length(table["tokens"])).as_py() or 0)
             judged = table.filter(pc.invert(table["label_is_predicted"]))["is_correct"]
             labelled, correct = labelled + len(judged), correct + judged.to_pylist().count(True)
-            rows = shards.rows(self._shard(index))
-            patterns, steps = patterns + rows["patterns"], steps + rows["steps"]
+            rows.update(shards.rows(self._shard(index)))
         known = manifest["run"] | {
             "id": self.id,
             "created": manifest["created"],
             "settings": _canonical(manifest["settings"]),
             "environment": json.dumps(manifest["environment"], sort_keys=True, ensure_ascii=False),
             "instances": len(ids),
-            "patterns": patterns,
-            "steps": steps,
+            "patterns": rows["patterns"],
+            "steps": rows["steps"],
+            "rows": json.dumps({name: rows[name] for name in tables.files()}),
             "positions": positions,
             "accuracy": correct / labelled if labelled else None,
             "skipped": len(manifest["skipped"]),
             "state": "complete",
-            "loaded": patterns,
+            "loaded": rows["patterns"],
         }
         return asdict(Run(**known))
+
+
+def require_of_run(run: str, measures: Iterable[Measure]) -> None:
+    """Raise IpgraphError unless measures belong to a run."""
+    for measure in measures:
+        if run not in measure.runs:
+            raise IpgraphError(f"measure {measure.id} does not belong to run {run}")
 
 
 def _write_manifest(path: Path, manifest: Mapping[str, Any]) -> None:

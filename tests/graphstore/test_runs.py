@@ -16,18 +16,19 @@ from support.fixtures import file_size_limit, make_measures, make_run
 from ipgraph.graphstore.common.errors import IpgraphError, UsageError
 from ipgraph.graphstore.runs import shards
 from ipgraph.graphstore.runs.directory import RunDirectory, Shard, find_run, list_runs, run_id
-from ipgraph.graphstore.schema.records import SCHEMA_VERSION, SHARD_TABLES
+from ipgraph.graphstore.schema.records import SCHEMA_VERSION
+from ipgraph.graphstore.schema.tables import files, record_of
 
 
 def read_shard(run: RunDirectory, index: int) -> Shard:
     """One shard's records, read back."""
     folder = run.path / "shards" / f"{index:05d}"
-    return Shard(
-        **{
-            name: [record(**row) for row in pq.read_table(folder / f"{name}.parquet").to_pylist()]
-            for name, record in SHARD_TABLES.items()
-        }
-    )
+    rows = {
+        name: [record_of(name)(**row) for row in pq.read_table(folder / f"{name}.parquet").to_pylist()]
+        for name in files()
+    }
+    further = {name: rows.pop(name) for name in list(rows) if name not in Shard.__dataclass_fields__}
+    return Shard(**rows, further=further)
 
 
 def test_the_run_id_is_that_of_the_settings() -> None:
@@ -173,11 +174,12 @@ def test_unknown_or_missing_fields_of_a_run_are_named(tmp_path: Path) -> None:
 def test_another_schema_version_is_refused(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     manifest = run.path / "shards/00000" / shards.MANIFEST
-    manifest.write_text(manifest.read_text().replace('"schema_version": 1', '"schema_version": 0'))
-    with pytest.raises(UsageError, match="schema version 0"):
+    manifest.write_text(manifest.read_text().replace('"schema_version": 2', '"schema_version": 1'))
+    again = r"and this ipgraph reads version 2: extract the run again \(`ipgraph ingest dataset ...`\)"
+    with pytest.raises(UsageError, match=f"shards/00000 has schema version 1, {again}"):
         run.missing()
-    (run.path / "run.json").write_text(json.dumps(run.manifest | {"schema_version": 2}))
-    with pytest.raises(UsageError, match="schema version 2, and this ipgraph reads version 1"):
+    (run.path / "run.json").write_text(json.dumps(run.manifest | {"schema_version": 1}))
+    with pytest.raises(UsageError, match=f"run.json has schema version 1, {again}"):
         RunDirectory.open(run.path)
 
 
