@@ -85,7 +85,7 @@ def _run_and_model(
 ) -> "tuple[RunDirectory, LoadedModel]":
     """Return the run that is meant, or the dataset's finished extraction; a built-in dataset's name wins."""
     from ipgraph.extractor.datasets import names
-    from ipgraph.graphstore.runs.directory import find_run
+    from ipgraph.graphstore.runs.finding import find_run
 
     is_directory = (Path(target) / "run.json").exists()
     if not is_directory and (target in names() or not _RUN_ID.fullmatch(target)):

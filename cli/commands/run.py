@@ -68,7 +68,7 @@ class Found:
 def all_runs(store: str | None, runs_dir: Path) -> dict[str, Found]:
     """Return every run in the store and under `runs_dir` by id, newest first."""
     from ipgraph.graphstore.opening import open_store
-    from ipgraph.graphstore.runs.directory import list_runs
+    from ipgraph.graphstore.runs.finding import list_runs
 
     with open_store(store) as opened:
         stored = {run.id: run for run in opened.runs()}
@@ -79,7 +79,7 @@ def all_runs(store: str | None, runs_dir: Path) -> dict[str, Found]:
 
 def find(name: str, store: str | None, runs_dir: Path) -> Found:
     """Return the run that `name` is the id, or the beginning of the id, of."""
-    from ipgraph.graphstore.runs.directory import match_id
+    from ipgraph.graphstore.runs.finding import match_id
 
     runs = all_runs(store, runs_dir)
     return runs[match_id(name, list(runs), f"the store or {runs_dir}")]

@@ -30,7 +30,7 @@ def check(
 ) -> None:
     """Check the store, and compare its runs with their run directories; exit 1 where something is wrong."""
     from ipgraph.graphstore.opening import open_store
-    from ipgraph.graphstore.runs.directory import list_runs
+    from ipgraph.graphstore.runs.finding import list_runs
 
     with open_store(store) as opened, progress("checking", "patterns") as bar:
         stored = {run.id for run in opened.runs()}
@@ -59,7 +59,7 @@ def push(
 ) -> None:
     """Load existing run directories into the store; a run that is there gets new measures only."""
     from ipgraph.cli.summary import print_loaded
-    from ipgraph.graphstore.runs.directory import find_run
+    from ipgraph.graphstore.runs.finding import find_run
 
     directories = [find_run(runs_dir, name) for name in runs]
     print_loaded(directories, *add_runs(directories, store))
@@ -75,7 +75,7 @@ def rebuild(
 ) -> None:
     """Make the store anew from the run directories; runs that have none are kept from the old store."""
     from ipgraph.graphstore.opening import open_store
-    from ipgraph.graphstore.runs.directory import list_runs
+    from ipgraph.graphstore.runs.finding import list_runs
 
     directories = [run for run in list_runs(runs_dir) if run.is_complete]
     with open_store(store) as opened, progress("loading", "patterns") as bar:
@@ -109,7 +109,7 @@ def export(
     """Write the graph, or some of it, for other programs."""
     from ipgraph.graphstore.export.export import export as write
     from ipgraph.graphstore.opening import open_store
-    from ipgraph.graphstore.runs.directory import match_id
+    from ipgraph.graphstore.runs.finding import match_id
     from ipgraph.queries.language.binding import resolve_instance
 
     with open_store(store) as opened, progress("exporting", "patterns") as bar:

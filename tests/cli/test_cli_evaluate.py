@@ -12,7 +12,8 @@ from support.tiny_models import save_masked_lm
 from test_imports import imported
 
 from ipgraph.graphstore.opening import open_store
-from ipgraph.graphstore.runs.directory import RunDirectory, find_run
+from ipgraph.graphstore.runs.directory import RunDirectory
+from ipgraph.graphstore.runs.finding import find_run
 from ipgraph.graphstore.schema.measures import MeasureKey
 from ipgraph.queries.reports.evaluation import optimality, table1
 from ipgraph.queries.reports.figure5 import figure5
