@@ -15,7 +15,7 @@ from ipgraph.graphstore.common.errors import UsageError
 from ipgraph.graphstore.opening import open_store
 from ipgraph.graphstore.schema.labels import parse_label
 from ipgraph.graphstore.store.protocol import Store
-from ipgraph.queries.views.evaluated import from_measures, task_columns
+from ipgraph.queries.views.evaluated import from_measures, tasks_of
 
 __all__ = ["folder", "own", "shared_folder"]
 
@@ -95,16 +95,13 @@ def test_the_map_of_heads_counts_the_patterns_through_each(folder: Folder, store
     run = folder.runs[0]
     patterns = [p for p in run.records("patterns") if p.level == "attention" and p.role == "subject"]
     through = Counter(
-        (layer, head)
-        for p in patterns
-        for _, layer, _, head in map(parse_label, p.route.split())
-        if head >= 0
+        (layer, head) for p in patterns for _, layer, _, head, _ in map(parse_label, p.route.split()) if head
     )
     found = points.head_map(store, run.run, role="subject")
     assert {
         (layer, head): share
         for layer, row in enumerate(found.shares, 1)
-        for head, share in enumerate(row)
+        for head, share in enumerate(row, 1)
         if share
     } == pytest.approx({key: count / len(patterns) for key, count in through.items()})
     assert (len(found.shares), len(found.shares[0])) == (run.run.layers, run.run.heads)
@@ -137,7 +134,7 @@ def test_margins_rise_to_the_share_of_choices_within_the_whole_qoi(folder: Folde
 
 def test_panels_show_entropy_by_position_and_by_task(folder: Folder) -> None:
     run = folder.runs[0].run
-    tasks = task_columns([from_measures(run, measures(run.id, "obj", "subj", "wsc"))])
+    tasks = tasks_of([from_measures(run, measures(run.id, "obj", "subj", "wsc"))])
     by_position, by_task = entropy_panels(tasks, "subj")
     assert [panel.series[0].name for panel in by_position] == ["Πᵉ", "Πᵃ", "attention"]
     points_ = by_position[0].series[0].points
@@ -155,9 +152,9 @@ def test_panels_show_entropy_by_position_and_by_task(folder: Folder) -> None:
 
 def test_one_task_has_no_panel_by_task_and_two_have_no_correlation(folder: Folder) -> None:
     run = folder.runs[0].run
-    one = task_columns([from_measures(run, measures(run.id, ""))])
+    one = tasks_of([from_measures(run, measures(run.id, ""))])
     assert len(entropy_panels(one)) == 1
-    two = task_columns([from_measures(run, measures(run.id, "obj", "subj"))])
+    two = tasks_of([from_measures(run, measures(run.id, "obj", "subj"))])
     assert entropy_panels(two)[1][0].note == "Πᵉ by task\nr = –"
     with pytest.raises(UsageError, match=r"unknown evaluated task 'x'; valid, nearest first: obj, subj"):
         entropy_panels(two, "x")

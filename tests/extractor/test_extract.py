@@ -218,7 +218,7 @@ def test_longer_sentences_than_asked_for_are_left_out(masked_lm: Path, tmp_path:
         ({"device": "gpu"}, "unknown device 'gpu'"),
         ({"n_steps": 1}, "n_steps is 1"),
         ({"batch_size": "some"}, "batch size 'some'"),
-        ({"limit": 0}, "limit of 0"),
+        ({"limit": 0}, "limit is 0"),
         ({"qoi": "positive-negative"}, "two classes"),
     ],
 )

@@ -94,7 +94,7 @@ def make_run(
         part = examples[index * shard_instances : (index + 1) * shard_instances]
         shard = _Writer(run.id, model, layers, heads, method, level, random).shard(part)
         if finish or index < shards - 1:
-            run.write_shard(index, shard)
+            run.write_shard(index, shard, {"device": "cpu", "threads": 1 + index % 2})
     if finish:
         run.finish(seconds=1.5)
     return run
@@ -116,12 +116,21 @@ def make_measures(run: RunDirectory, count: int = 3) -> list[Measure]:
     return [
         Measure(
             id=f"{run.id}/accuracy/{k}",
-            run=run.id,
+            runs=[run.id],
             metric="accuracy",
             method="gpr",
             level="attention",
             grouping="",
-            variant=f"kept={k}",
+            target="kept",
+            size="",
+            counting="",
+            k=k + 1,
+            search="",
+            beam=0,
+            draws=0,
+            resamples=1000,
+            position=-1,
+            word="",
             value=0.5 + k / 10,
             low=0.4 + k / 10,
             high=0.6 + k / 10,
