@@ -117,10 +117,8 @@ def test_reports_on_the_command_line_are_the_librarys(
 
 
 def test_cite_says_how_the_run_was_evaluated(done: Done, monkeypatch: pytest.MonkeyPatch) -> None:
-    methods = "attention, conductance, internal influence, random, skip replaced"
-    said = (
-        f"as in section 4 of that paper and compared with {methods}; intervals are 95% percentile bootstraps"
-    )
+    methods = "attention, conductance, internal influence, random, skips replaced"
+    said = f"section 4 of Lu et al. 2021 and compared with {methods}; intervals are 95% percentile bootstraps"
     monkeypatch.chdir(done.path)
     for place in ("runs", "elsewhere"):  # the run's directory, and the store alone
         assert said in invoke("cite", done.run.id, "--runs-dir", place).stdout
