@@ -15,7 +15,7 @@ _ASKED: dict[str, Any] = {
     "role": "subject",
     "other_role": "attractor",
     "layer": 3,
-    "head": 0,
+    "head": 1,
     "condition": "singular_plural",
     "other_condition": "plural_singular",
 }
