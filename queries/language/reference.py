@@ -8,8 +8,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from ipgraph.queries.language.parameters import Parameter
 from ipgraph.queries.language.registry import templates
-from ipgraph.queries.language.template import Parameter, Template
+from ipgraph.queries.language.template import Template
 from ipgraph.queries.reports.registry import REPORTS, Report
 
 BEGIN = "<!-- from here on: written by `python -m ipgraph.queries.language.reference docs/queries.md` -->"

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from ipgraph.graphstore.common.errors import UsageError, unknown
+from ipgraph.graphstore.common.errors import unknown
 from ipgraph.queries.language.running import ask
 from ipgraph.queries.reports.parts import EVERY, as_table, first_of_each
 from ipgraph.queries.reports.tables import Table, count, share, signed, text
@@ -11,11 +11,7 @@ from ipgraph.queries.views.labels import KEY
 if TYPE_CHECKING:
     from ipgraph.graphstore.store.protocol import Store
 
-SUBPATHS = {
-    "position": ("shared-subpaths", "by absolute position"),
-    "role": ("shared-subpaths-by-role", "by role"),
-    "target": ("shared-subpaths-by-target", "relative to the target"),
-}
+SUBPATHS = {"position": "by absolute position", "role": "by role", "target": "relative to the target"}
 _SKIPS = {
     "skips": count("skips"),
     "heads": count("heads"),
@@ -33,18 +29,16 @@ def skip_share(
     """Skip versus head share: overall, per layer, per role of the word, per condition."""
     scope = _scope(run, subtask, condition, role, sign)
     parts = [
-        ("skip-share", "Skip versus head share", {}),
-        ("skip-share-by-layer", "Per layer", {"layer": count("layer")}),
-        ("skip-share-by-role", "Per role of the word", {"role": text("role")}),
-        (
-            "skip-share-by-condition",
-            "Per condition",
-            {"subtask": text("subtask"), "condition": text("condition")},
-        ),
+        ("all", "Skip versus head share", {}),
+        ("layer", "Per layer", {"layer": count("layer")}),
+        ("role", "Per role of the word", {"role": text("role")}),
+        ("condition", "Per condition", {"subtask": text("subtask"), "condition": text("condition")}),
     ]
     return [
-        as_table(title, ask(name, store, **scope), first | _SKIPS, _SKIP_NOTE if not first else "")
-        for name, title, first in parts
+        as_table(
+            title, ask("skip-share", store, **scope, by=by), first | _SKIPS, _SKIP_NOTE if not first else ""
+        )
+        for by, title, first in parts
     ]
 
 
@@ -110,16 +104,15 @@ def subpaths(
     """Sequences of k nodes that the patterns of most instances share."""
     if by not in SUBPATHS:
         raise unknown("kind of subpath", by, SUBPATHS)
-    name, words = SUBPATHS[by]
     scope = _scope(run, subtask, condition, role, sign)
-    rows = ask(name, store, **scope, level=level, k=k, limit=limit)
+    rows = ask("shared-subpaths", store, **scope, level=level, k=k, by=by, limit=limit)
     columns = {
         "subpath": text("subpath"),
         "instances": count("instances"),
         "instance_share": share("of instances"),
         "patterns": count("patterns"),
     }
-    return [as_table(f"Shared subpaths of {k} nodes, {words}", rows, columns, KEY)]
+    return [as_table(f"Shared subpaths of {k} nodes, {SUBPATHS[by]}", rows, columns, KEY)]
 
 
 def through_head(
@@ -136,8 +129,6 @@ def through_head(
 ) -> list[Table]:
     """Instances in which a word of a role passes through a head (counted from 1)."""
     scope = _scope(run, subtask, condition, role, sign)
-    if head < 1:
-        raise UsageError(f"there is no head {head}: reports count heads from 1")
     rows = ask("instances-through-head", store, **scope, layer=layer, head=head, limit=EVERY)
     columns = {
         "instance": text("instance"),

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.expected_data import Data
-from support.expected_paths import skip_share, skip_share_by_role
+from support.expected_paths import skip_share
 from support.fixtures import HEADS, LAYERS, MODEL
 
 from ipgraph.graphstore.common.entropy import binary_entropy, pattern_entropy
@@ -139,7 +139,7 @@ def test_overview_says_what_the_parquet_files_say(store: Store, data: Data, runs
     assert every["instances"] == len(evaluated) == 24
     assert every["accuracy"] == pytest.approx(sum(e["is_correct"] for _, e in evaluated) / 24)
     values = {row["finding"]: row["value"] for row in findings.records()}
-    [(skips, heads_taken, share, _, staying)] = skip_share(data, run=runs[0].id)
+    [(*_, skips, heads_taken, share, _, staying)] = skip_share(data, run=runs[0].id)
     assert values["skip share"] == pytest.approx(skips / (skips + heads_taken)) == pytest.approx(share)
     assert values["skip share, staying"] == pytest.approx(staying)
     large = [
@@ -185,24 +185,24 @@ def test_overview_sums_many_conditions_up_by_subtask(
 def test_heads_are_printed_from_1(store: Store, data: Data, runs: list[RunDirectory]) -> None:
     top = made("heads", store, runs, limit=1000)[0].records()
     stored = {(at.layer, at.head) for p in data.scope(runs[0].id) for at in p["at"] if at.kind == "head"}
-    assert {(row["layer"], row["head"]) for row in top} == {(layer, head + 1) for layer, head in stored}
+    assert {(row["layer"], row["head"]) for row in top} == stored
     per_layer = made("heads", store, runs, limit=3)[1].records()
     assert [row["layer"] for row in per_layer] == [1, 2, 3]
     through = made("through-head", store, runs, layer=2, head=2, limit=1000)[0].records()
-    wanted = [p for p in data.scope(runs[0].id, role="subject") if "h02.01" in {at.short for at in p["at"]}]
+    wanted = [p for p in data.scope(runs[0].id, role="subject") if "h02.02" in {at.short for at in p["at"]}]
     assert len(through) == len(wanted) > 0
-    with pytest.raises(UsageError, match="there is no head 0: reports count heads from 1"):
+    with pytest.raises(UsageError, match="the parameter head is 0; it must be at least 1"):
         made("through-head", store, runs, head=0)
 
 
 def test_skip_share_per_role(store: Store, data: Data, runs: list[RunDirectory]) -> None:
     rows = made("skip-share", store, runs, condition="plural-plural")[2].rows
-    wanted = skip_share_by_role(data, run=runs[0].id, condition="plural-plural")
-    assert [row[:3] for row in rows] == [row[:3] for row in wanted]
+    wanted = skip_share(data, by="role", run=runs[0].id, condition="plural-plural")
+    assert [row[:4] for row in rows] == [[row[2], *row[4:7]] for row in wanted]
 
 
 def test_subpaths_are_printed_as_people_read_them(store: Store, runs: list[RunDirectory]) -> None:
-    for by, pattern in (("position", r"\w+@\d+"), ("role", r"[\w.]+:\w+"), ("target", r"[\w.]+[+-]\d+")):
+    for by, pattern in (("position", r"[\w.]+@\d+"), ("role", r"[\w.]+:\w+"), ("target", r"[\w.]+[+-]\d+")):
         [table] = made("subpaths", store, runs, by=by, k=2, limit=50)
         assert len(table.rows) == 50
         first = str(table.rows[0][0])
@@ -217,13 +217,13 @@ def test_labels_in_print() -> None:
         "s03.--@0012": "s3@12",
         "x00.--@0000": "x@0",
         "e12.--@0100": "e12@100",
-        "h03.07-002": "h3.8-2",
-        "e03.--+000": "e3+0",
-        "h03.07:subject.........": "h3.8:subject",
+        "h03.08-0002": "h3.8-2",
+        "e03.--+0000": "e3+0",
+        "h03.08:subject.........": "h3.8:subject",
     }
     assert {label: printed_label(label) for label in printed} == printed
     assert printed_subpath("x00.--@0001 s01.--@0001") == "x@1 → s1@1"
-    assert [printed_step(step) for step in ("h10.00", "s03.--")] == ["h10.1", "s3"]
+    assert [printed_step(step) for step in ("h10.01", "s03.--")] == ["h10.1", "s3"]
 
 
 def test_a_run_agrees_with_itself(store: Store, runs: list[RunDirectory]) -> None:
@@ -282,9 +282,9 @@ def test_a_scope_without_rows_is_said(store: Store, runs: list[RunDirectory]) ->
 def test_reports_need_no_torch(filled: Path) -> None:
     code = (
         "import sys; from ipgraph.queries.reports.registry import REPORTS;"
-        "from ipgraph.queries.language.running import opened\n"
+        "from ipgraph.queries.language.running import ask, opened\n"
         f"with opened({str(filled)!r}) as store: REPORTS['overview'].function(store)\n"
-        f"run('accuracy', {str(filled)!r}); print('torch' in sys.modules)"
+        f"ask('accuracy', {str(filled)!r}); print('torch' in sys.modules)"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "False"

@@ -91,7 +91,7 @@ def test_a_list_that_is_cut_says_of_how_many(store: Store, data: Data, runs: lis
     assert (len(every.rows), "20 of 24; more steps" in every.note) == (20, True)
     whole = REPORTS["quality"].function(store, **where, threshold=0.0, limit=24)[0]
     assert (len(whole.rows), whole.rows[:20], " of 24" in whole.note) == (24, every.rows, False)
-    through = len([p for p in data.scope(runs[0].id, role="det") if "h02.01" in {at.short for at in p["at"]}])
+    through = len([p for p in data.scope(runs[0].id, role="det") if "h02.02" in {at.short for at in p["at"]}])
     given = {**where, "role": "det", "layer": 2, "head": 2}
     [cut] = REPORTS["through-head"].function(store, **given, limit=1)
     [uncut] = REPORTS["through-head"].function(store, **given)
