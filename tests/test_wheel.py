@@ -42,7 +42,7 @@ def run(*command: str | Path, env: dict[str, str], cwd: Path | None = None) -> s
 def test_the_wheel_holds_weights_templates_and_one_package(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.partition("/")[0] for name in names if ".dist-info" not in name} == {"ipgraph"}
-    queries = {path.name for path in (ROOT / "queries").glob("*.cypher")}
+    queries = {path.name for path in (ROOT / "queries" / "templates").glob("*.cypher")}
     assert {
         Path(n).name for n in names if n.startswith("ipgraph/queries/") and n.endswith(".cypher")
     } == queries

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ipgraph.cli.commands.ingest import add_to, extract_run, usable_store
-from ipgraph.cli.options import Extraction, FormatOption, Selection, StoreOption, takes
+from ipgraph.cli.option_groups import Extraction, Selection, takes
+from ipgraph.cli.options import FormatOption, StoreOption
 from ipgraph.cli.progress import progress
 from ipgraph.graphstore.common.errors import UsageError
 

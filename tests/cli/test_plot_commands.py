@@ -65,7 +65,7 @@ def test_a_scope_that_holds_nothing_is_an_error(folder: Folder, tmp_path: Path) 
         (("draw",), "no instance of the run is of this condition"),
         (("plot", "skip-share"), f"run {rest.id} has no patterns of this subtask and condition"),
         (("plot", "heads", "--role", "det"), "no words in the role 'det' of this subtask and condition"),
-        (("plot", "margins"), "no choices with a margin of this subtask and condition"),
+        (("plot", "margins"), "no choices between two candidates for this subtask and condition"),
     ):
         where = ("--store", place, "--subtask", SUBTASK, "--condition", CONDITION, "-o", out)
         assert said in " ".join(invoke(*command, *where, code=2).output.split())
