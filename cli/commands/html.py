@@ -98,9 +98,9 @@ def _entropy(store: "Store", run: "Run") -> "Iterator[Illustration]":
     from ipgraph.cli.figures.scatter import scatter
     from ipgraph.cli.figures.style import svg
     from ipgraph.cli.page.page import Illustration
-    from ipgraph.queries.views.evaluated import evaluated_runs, task_columns
+    from ipgraph.queries.views.evaluated import evaluated_runs, tasks_of
 
-    if panels := entropy_panels(task_columns(evaluated_runs(store, run.id))):
+    if panels := entropy_panels(tasks_of(evaluated_runs(store, run.id))):
         caption = "Pattern entropy: by position, against mean |influence|; of several tasks, against mean q."
         yield Illustration(svg(scatter(panels)), caption)
 

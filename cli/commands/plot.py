@@ -125,12 +125,12 @@ def entropy(
     from ipgraph.cli.figures.entropy import entropy_panels
     from ipgraph.cli.figures.scatter import scatter
     from ipgraph.queries.language.running import opened
-    from ipgraph.queries.views.evaluated import evaluated_runs, task_columns
+    from ipgraph.queries.views.evaluated import evaluated_runs, tasks_of
 
     _ready(output)
     with opened(store) as graph:
         evaluated = evaluated_runs(graph, run)
-    figure = scatter(entropy_panels(task_columns(evaluated), task), width)
+    figure = scatter(entropy_panels(tasks_of(evaluated), task), width)
     _write(figure, output, *(evaluation.run for evaluation in evaluated))
 
 

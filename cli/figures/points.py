@@ -55,7 +55,7 @@ def head_map(
     if not shares and (role or subtask or condition):
         what = f"words in the role {role!r}" if role else "patterns"
         raise UsageError(f"run {run.id} has no {what} of this subtask and condition that pass a head")
-    layers, heads = range(1, run.layers + 1), range(run.heads)
+    layers, heads = range(1, run.layers + 1), range(1, run.heads + 1)
     return HeadMap(title, tuple(tuple(shares.get((la, h), 0.0) for h in heads) for la in layers))
 
 

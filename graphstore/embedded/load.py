@@ -5,7 +5,7 @@ those are first written to files that hold only what the store does not.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
 
@@ -56,12 +56,9 @@ def load(
     before = counts(database)
     loading = _Loading(database, staging)
     held = {str(row["id"]) for row in rows(database, "MATCH (i:Instance) RETURN i.id AS id")}
-    measures = to_table(Measure, source.measures)
     added = {
         "Run": loading.copy_tables("Run", [to_table(Run, source.runs)], list(columns(Run))),
         "Instance": loading.copy_tables("Instance", absent_instances(source, held), list(columns(Instance))),
-        "Measure": loading.copy_tables("Measure", [measures], list(columns(Measure))),
-        "MEASURED": loading.copy_tables("MEASURED", [measures], ("run", "id")),
         "Node": 0,
         "FLOWS_TO": 0,
     }
@@ -73,9 +70,20 @@ def load(
     added |= dict.fromkeys(("Pattern", "PRODUCED", "HAS_PATTERN"), sum(run.patterns for run in source.runs))
     added["PREDICTED"] = sum(run.instances for run in source.runs)
     added["THROUGH"] = sum(run.steps for run in source.runs)
+    merge_measures(database, source.measures)
     for name, count in counts(database).items():
-        if count != before[name] + added[name]:
+        if name in added and count != before[name] + added[name]:
             raise IpgraphError(f"{name}: {count} rows after loading, expected {before[name]} + {added[name]}")
+
+
+def merge_measures(database: Database, measures: Iterable[Measure]) -> None:
+    """Attach measures, and those that are there, to their runs; replace those of the same id."""
+    rows = [asdict(measure) for measure in measures]
+    if rows:
+        fields = ", ".join(f"m.{name} = row.{name}" for name in columns(Measure) if name != "id")
+        text = f"UNWIND $rows AS row MERGE (m:Measure {{id: row.id}}) SET {fields}"
+        database.read(text, {"rows": rows})  # type: ignore[dict-item]
+    database.read("MATCH (r:Run) MATCH (m:Measure) WHERE r.id IN m.runs MERGE (r)-[:MEASURED]->(m)")
 
 
 @dataclass(frozen=True)

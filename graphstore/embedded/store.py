@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -12,11 +11,11 @@ import ladybug
 
 from ipgraph.graphstore.common.errors import IpgraphError, UsageError
 from ipgraph.graphstore.embedded.file import Change, Database, Unchanged, changed_copy, require_schema
-from ipgraph.graphstore.embedded.load import load
+from ipgraph.graphstore.embedded.load import load, merge_measures
 from ipgraph.graphstore.embedded.readonly import require_read
 from ipgraph.graphstore.embedded.source import from_directories, from_store
 from ipgraph.graphstore.runs.directory import RunDirectory
-from ipgraph.graphstore.schema.records import SCHEMA_VERSION, SHARD_TABLES, Measure, Run, columns
+from ipgraph.graphstore.schema.records import SCHEMA_VERSION, SHARD_TABLES, Measure, Run
 from ipgraph.graphstore.store import check, reading
 from ipgraph.graphstore.store.protocol import Problem, Progress, Result, Scalar, Value, verified
 
@@ -90,8 +89,8 @@ class EmbeddedStore:
                 raise Unchanged
             if new:
                 load(database, change.staging, from_directories(new, change.staging), progress=progress)
-            for name, measures in outdated.items():
-                _merge_measures(database, name, measures)
+            for measures in outdated.values():
+                merge_measures(database, measures)
         return len(new)
 
     def remove(self, run: str, progress: Progress | None = None) -> None:
@@ -135,13 +134,13 @@ class EmbeddedStore:
         due = list(measures)
         if run not in {held.id for held in self.runs()}:
             raise UsageError(f"{self.location} holds no run {run!r}")
-        if other := {measure.run for measure in due} - {run}:
-            raise IpgraphError(f"measures of {', '.join(sorted(other))} cannot be attached to run {run}")
+        if other := [measure.id for measure in due if run not in measure.runs]:
+            raise IpgraphError(f"measure {other[0]} does not belong to run {run}")
         if not reading.outdated(self, run, due):
             return
         self.close()
         with changed_copy(self.path) as change:
-            _merge_measures(change.database, run, due)
+            merge_measures(change.database, due)
 
     def info(self) -> dict[str, Scalar]:
         """Return what the store holds: counts of labels and relationships, versions, how far graphs reach."""
@@ -234,18 +233,6 @@ def _keep(
 
 def _outdated(store: reading.Reader, directory: RunDirectory) -> list[Measure]:
     return reading.outdated(store, directory.id, directory.measures())
-
-
-def _merge_measures(database: Database, run: str, measures: Iterable[Measure]) -> None:
-    """Attach measures to a run of an open store, replacing those of the same id."""
-    fields = ", ".join(f"m.{name} = row.{name}" for name in columns(Measure) if name != "id")
-    database.read(
-        f"UNWIND $rows AS row MERGE (m:Measure {{id: row.id}}) SET {fields}",
-        {"rows": [asdict(measure) for measure in measures]},  # type: ignore[dict-item]
-    )
-    database.read(
-        "MATCH (r:Run {id: $run}) MATCH (m:Measure {run: $run}) MERGE (r)-[:MEASURED]->(m)", {"run": run}
-    )
 
 
 def _bytes(runs: Iterable[RunDirectory]) -> int:

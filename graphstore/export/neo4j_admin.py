@@ -40,7 +40,7 @@ _OF_RUNS = {
     "Instance": "EXISTS { MATCH (r:Run)-[:PREDICTED]->(n) WHERE r.id IN $runs }",
     "Pattern": "n.run IN $runs",
     "Node": "n.model IN $models",
-    "Measure": "n.run IN $runs",
+    "Measure": "EXISTS { MATCH (r:Run)-[:MEASURED]->(n) WHERE r.id IN $runs }",
     "PREDICTED": "a.id IN $runs",
     "PRODUCED": "a.id IN $runs",
     "HAS_PATTERN": "b.run IN $runs",

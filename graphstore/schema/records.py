@@ -2,7 +2,7 @@
 
     (Run)-[:PREDICTED]->(Instance)-[:HAS_PATTERN]->(Pattern)-[:THROUGH]->(Node)-[:FLOWS_TO]->(Node)
     (Run)-[:PRODUCED]->(Pattern)
-    (Run)-[:MEASURED]->(Measure)
+    (Run)-[:MEASURED]->(Measure)                                     of one run, or of several
 
 Each record below is a frozen dataclass: its fields are the columns of the run directory's Parquet tables and
 the properties in either graph store, in this order. Layers and heads count from 1 as in the paper (layer 0
@@ -145,15 +145,24 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A figure computed over a run (accuracy after ablation, concentration, ...), with its 95% interval."""
+    """A number computed over one run or several (accuracy after ablation, ...), with its 95% interval."""
 
     id: str
-    run: str
+    runs: list[str]
     metric: str
     method: str
     level: str
     grouping: str  # subtask, or "" for the whole run (of structures: the most frequent one, see note)
-    variant: str  # such as "target=dropped"
+    target: str  # of ablation: "dropped" or "kept", the target's own column; else ""
+    size: str  # of ablation: "natural" where a method keeps its own paths, not as many nodes as Pi_+; else ""
+    counting: str  # of a share of paths: "one path per word" or "inside"; else ""
+    k: int  # nodes per layer; 1 unless several
+    search: str  # "beam", "exhaustive", "random" or ""
+    beam: int  # width; 0 where there is no beam
+    draws: int  # random draws; 0 where there are none
+    resamples: int  # of the bootstrap behind the interval
+    position: int  # -1 where the number is not of one position
+    word: str  # the role at that position, or its most frequent token; else ""
     value: float
     low: float
     high: float

@@ -45,11 +45,10 @@ MATCH (i:Instance {id: row.instance})
 MERGE (r)-[e:PREDICTED]->(i) SET e = row.properties
 """
 _MEASURES = """
-MATCH (r:Run {id: $run})
 UNWIND $rows AS row
 MERGE (m:Measure {id: row.id}) SET m = row
-MERGE (r)-[:MEASURED]->(m)
 """
+_LINK_MEASURES = "MATCH (r:Run) MATCH (m:Measure) WHERE r.id IN m.runs MERGE (r)-[:MEASURED]->(m)"
 _COMPLETE = """
 MATCH (r:Run {id: $run})
 WHERE r.state = 'loading' AND r.loaded = r.patterns
@@ -101,16 +100,17 @@ def load(connection: Connection, run: RunDirectory, report: Report) -> bool:
         connection.write(_INSTANCES, rows=rows)
     for rows in _blocks(_prediction(row) for table in run.tables("predictions") for row in table.to_pylist()):
         connection.write(_EVALUATIONS, run=run.id, rows=rows)
-    load_measures(connection, run.id, run.measures())
+    load_measures(connection, run.measures())
     load_patterns(connection, run, report)
     _complete(connection, run.id)
     return True
 
 
-def load_measures(connection: Connection, run: str, measures: Iterable[Measure]) -> None:
-    """Attach measures to a run, replacing those of the same id."""
+def load_measures(connection: Connection, measures: Iterable[Measure]) -> None:
+    """Attach measures, and those that are there, to their runs; replace those of the same id."""
     for rows in _blocks(asdict(measure) for measure in measures):
-        connection.write(_MEASURES, run=run, rows=rows)
+        connection.write(_MEASURES, rows=rows)
+    connection.write(_LINK_MEASURES)
 
 
 def _load_graph(connection: Connection, run: Run) -> None:

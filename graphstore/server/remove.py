@@ -12,7 +12,12 @@ BATCH_INSTANCES = 5000
 
 _MARK = "MATCH (r:Run {id: $run}) SET r.state = 'removing', r.loaded = -1"
 _PATTERNS = "MATCH (:Run {id: $run})-[:PRODUCED]->(p:Pattern) WITH p LIMIT $size DETACH DELETE p"
-_MEASURES = "MATCH (:Run {id: $run})-[:MEASURED]->(m:Measure) DETACH DELETE m"
+_MEASURES = """
+MATCH (:Run {id: $run})-[e:MEASURED]->(m:Measure)
+DELETE e
+WITH m WHERE NOT EXISTS { (:Run)-[:MEASURED]->(m) }
+DETACH DELETE m
+"""
 _INSTANCES = """
 MATCH (:Run {id: $run})-[e:PREDICTED]->(i:Instance)
 WITH e, i LIMIT $size

@@ -91,7 +91,7 @@ class Neo4jStore:
                 new += 1
             else:
                 due = reading.outdated(self, run.id, run.measures())
-                neo4j_load.load_measures(self._connection, run.id, due)
+                neo4j_load.load_measures(self._connection, due)
             before += run.run.patterns
             if progress:
                 progress(before, total)
@@ -132,7 +132,10 @@ class Neo4jStore:
     def add_measures(self, run: str, measures: Iterable[Measure]) -> None:
         """Attach measures to a run, replacing those of the same id; raises UsageError if it is not there."""
         self._required(run)
-        neo4j_load.load_measures(self._connection, run, measures)
+        due = list(measures)
+        if other := [measure.id for measure in due if run not in measure.runs]:
+            raise IpgraphError(f"measure {other[0]} does not belong to run {run}")
+        neo4j_load.load_measures(self._connection, due)
 
     def info(self) -> dict[str, Scalar]:
         """Return counts of each label and relationship, versions, and how far the graphs reach."""

@@ -60,7 +60,7 @@ def _structure(store: "Store", run: Run, level: Level, row: Record) -> Structure
         roles=roles,
         instances=row["instances"],
         mean_qoi=row["mean_qoi"],
-        entropy=pattern_entropy((node["probability"] for node in found), size),
+        entropy=float(pattern_entropy([node["probability"] for node in found], size)),
     )
 
 
@@ -104,7 +104,7 @@ def _positions(store: "Store", run: Run, level: Level, structure: Structure) -> 
     nodes = ask("node-probability-by-position", store, **options)
     size = graph_size(run.layers, run.heads, structure.length, level)
     entropies = {
-        position: pattern_entropy((row["probability"] for row in group), size)
+        position: float(pattern_entropy([row["probability"] for row in group], size))
         for position, group in groupby(nodes, key=lambda row: row["word_position"])
     }
     words = ask("influence-by-position", store, **options)

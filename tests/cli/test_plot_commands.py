@@ -13,9 +13,10 @@ from ipgraph.cli.figures.entropy import entropy_panels
 from ipgraph.graphstore.common.errors import UsageError
 from ipgraph.graphstore.opening import open_store
 from ipgraph.graphstore.schema.labels import parse_label
+from ipgraph.graphstore.schema.measures import MeasureKey, measure_id
 from ipgraph.graphstore.schema.records import Measure
 from ipgraph.graphstore.store.protocol import Store
-from ipgraph.queries.views.evaluated import from_measures, task_columns
+from ipgraph.queries.views.evaluated import from_measures, tasks_of
 
 __all__ = ["folder", "own", "shared_folder"]
 
@@ -95,16 +96,13 @@ def test_the_map_of_heads_counts_the_patterns_through_each(folder: Folder, store
     run = folder.runs[0]
     patterns = [p for p in run.records("patterns") if p.level == "attention" and p.role == "subject"]
     through = Counter(
-        (layer, head)
-        for p in patterns
-        for _, layer, _, head in map(parse_label, p.route.split())
-        if head >= 0
+        (layer, head) for p in patterns for _, layer, _, head, _ in map(parse_label, p.route.split()) if head
     )
     found = points.head_map(store, run.run, role="subject")
     assert {
         (layer, head): share
         for layer, row in enumerate(found.shares, 1)
-        for head, share in enumerate(row)
+        for head, share in enumerate(row, 1)
         if share
     } == pytest.approx({key: count / len(patterns) for key, count in through.items()})
     assert (len(found.shares), len(found.shares[0])) == (run.run.layers, run.run.heads)
@@ -144,40 +142,34 @@ def measures(run: str, *tasks: str) -> list[Measure]:
         for method, level in (("gpr", "embedding"), ("gpr", "attention"), ("attention", "embedding")):
             for at, word in enumerate(WORDS):
                 falling = 0.4 - 0.1 * at + 0.3 * (word == "attractor")
-                found.append(
-                    measure(run, "position_entropy", method, level, task, f"position={at}", falling, word)
-                )
-                found.append(
-                    measure(run, "position_influence", method, level, task, f"position={at}", at, word)
-                )
-            found.append(measure(run, "entropy", method, level, task, "", 0.1 + number / 10, "one structure"))
-        found.append(measure(run, "qoi", "gpr", "", task, "", 5 - number, "one structure"))
+                key = MeasureKey("position_entropy", method, level, task, position=at)
+                found.append(measure(run, key, falling, word))
+                found.append(measure(run, key._replace(metric="position_influence"), at, word))
+            found.append(measure(run, MeasureKey("entropy", method, level, task), 0.1 + number / 10))
+        found.append(measure(run, MeasureKey("qoi", "gpr", "", task), 5 - number))
     return found
 
 
-def measure(
-    run: str, metric: str, method: str, level: str, task: str, variant: str, value: float, note: str
-) -> Measure:
+def measure(run: str, key: MeasureKey, value: float, word: str = "", draws: int = 0) -> Measure:
     return Measure(
-        id=f"{run}/{metric}/{method}/{level}/{task}/{variant}",
-        run=run,
-        metric=metric,
-        method=method,
-        level=level,
-        grouping=task,
-        variant=variant,
+        id=measure_id([run], key),
+        runs=[run],
+        **key._asdict(),
+        word=word,
+        draws=draws,
+        resamples=1000,
         value=value,
         low=value - 0.01,
         high=value + 0.02,
         count=24,
         seed=0,
-        note=f"{note}; one structure: 4 tokens, target at 3",
+        note="one structure: 4 tokens, target at 3",
     )
 
 
 def test_panels_show_entropy_by_position_and_by_task(folder: Folder) -> None:
     run = folder.runs[0].run
-    tasks = task_columns([from_measures(run, measures(run.id, "obj", "subj", "wsc"))])
+    tasks = tasks_of([from_measures(run, measures(run.id, "obj", "subj", "wsc"))])
     by_position, by_task = entropy_panels(tasks, "subj")
     assert [panel.series[0].name for panel in by_position] == ["Πᵉ", "Πᵃ", "attention"]
     points_ = by_position[0].series[0].points
@@ -195,9 +187,9 @@ def test_panels_show_entropy_by_position_and_by_task(folder: Folder) -> None:
 
 def test_one_task_has_no_panel_by_task_and_two_have_no_correlation(folder: Folder) -> None:
     run = folder.runs[0].run
-    one = task_columns([from_measures(run, measures(run.id, ""))])
+    one = tasks_of([from_measures(run, measures(run.id, ""))])
     assert len(entropy_panels(one)) == 1
-    two = task_columns([from_measures(run, measures(run.id, "obj", "subj"))])
+    two = tasks_of([from_measures(run, measures(run.id, "obj", "subj"))])
     assert entropy_panels(two)[1][0].note == "Πᵉ by task\nr = –"
     with pytest.raises(UsageError, match=r"unknown evaluated task 'x'; valid, nearest first: obj, subj"):
         entropy_panels(two, "x")

@@ -7,7 +7,7 @@ import pytest
 from support.fixtures import make_measures, make_run
 from support.stores import counts, due, rows
 
-from ipgraph.graphstore.common.errors import UsageError
+from ipgraph.graphstore.common.errors import IpgraphError, UsageError
 from ipgraph.graphstore.opening import open_store
 from ipgraph.graphstore.runs.directory import RunDirectory
 
@@ -58,3 +58,23 @@ def test_measures_that_changed_are_named_and_brought_up_to_date_by_adding_again(
             assert store.check([run, other]) == []
             assert counts(store) == due(run, other) | {"Measure": 4, "MEASURED": 4}
             assert store.add([run]) == new
+
+
+def test_a_measure_of_two_runs_belongs_to_both_and_stays_with_the_last(
+    location: str, run: RunDirectory, other: RunDirectory
+) -> None:
+    shared = replace(make_measures(run, 1)[0], id="overlap", runs=[run.id, other.id])
+    text = "MATCH (r:Run)-[:MEASURED]->(m:Measure) RETURN r.id AS run, m.id AS id ORDER BY run"
+    with open_store(location) as store:
+        store.add([run])
+        store.add_measures(run.id, [shared])
+        assert rows(store, text) == [{"run": run.id, "id": "overlap"}]
+        store.add([other])
+        assert rows(store, text) == [{"run": name, "id": "overlap"} for name in sorted(shared.runs)]
+        store.remove(run.id)
+        assert rows(store, text) == [{"run": other.id, "id": "overlap"}]
+        store.remove(other.id)
+        assert counts(store)["Measure"] == 0
+        store.add([run, other])
+        with pytest.raises(IpgraphError, match="measure overlap does not belong to run"):
+            store.add_measures(run.id, [replace(shared, runs=[other.id])])
