@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ipgraph.graphstore.common.errors import UsageError, nearest_first, unknown
 from ipgraph.graphstore.schema.labels import LABEL_WIDTH, ROLE_LABEL_WIDTH
-from ipgraph.graphstore.schema.records import LEVELS, Run
+from ipgraph.graphstore.schema.records import LEVELS, Run, levels_of
 from ipgraph.queries.language.parameters import BOUND_BY_STORE, Parameter
 from ipgraph.queries.language.template import Template, used_parameters
 from ipgraph.queries.language.values import Plain, ValueMismatchError, plain
@@ -181,7 +181,7 @@ def _listed(runs: Sequence[Run]) -> str:
 
 def resolve_level(runs: Sequence[Run], text: str = FINEST) -> str:
     """Return a level that every one of the runs has; by default attention before embedding."""
-    had = [level for level in LEVELS if all(run.level in (level, "both") for run in runs)]
+    had = [level for level in LEVELS if all(level in levels_of(run.level) for run in runs)]
     if text not in LEVELS and text not in ("", FINEST):
         raise unknown("level", text, LEVELS)
     if text in had or (text in ("", FINEST) and had):

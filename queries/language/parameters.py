@@ -12,6 +12,9 @@ BOUND_BY_STORE = ("first", "stride", "role_stride")
 RESERVED = (*BOUND_BY_STORE, "store", "queries_dir", "timeout_s", "max_rows")
 """Names that a parameter cannot have, since they mean something else where a template is run."""
 
+NO_LIMIT = 10**9
+"""A `limit` that leaves nothing out."""
+
 _DECLARATION = re.compile(
     r"(?P<name>[a-z]\w*): (?P<type>\S+)(?: (?P<allowed>[^\s=]\S*))?"
     r'(?: = (?P<default>"(?:[^"\\]|\\.)*"|\[[^\]]*\]|\S+))?  +(?P<description>\S.*)'

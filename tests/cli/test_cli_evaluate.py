@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from support.cli_runs import call, invoke
-from support.tiny_models import save_masked_lm
 from support.interpreters import imported
+from support.tiny_models import save_masked_lm
 
 from ipgraph.graphstore.opening import open_store
 from ipgraph.graphstore.runs.directory import RunDirectory, find_run

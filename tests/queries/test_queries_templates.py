@@ -11,9 +11,9 @@ from ipgraph.graphstore.common.errors import UsageError
 from ipgraph.graphstore.schema.labels import LABEL_WIDTH, ROLE_LABEL_WIDTH, node_label, target_label
 from ipgraph.queries.language.browser import browser_script
 from ipgraph.queries.language.parameters import STANDARD
-from ipgraph.queries.language.reference import written
 from ipgraph.queries.language.registry import template, templates
 from ipgraph.queries.language.template import Template, TemplateError, used_parameters
+from ipgraph.queries.reference import written
 
 HEAD = """\
 // title: Words of a run
@@ -245,7 +245,7 @@ DOCS = Path(__file__).parents[2] / "docs" / "queries.md"
 
 def test_the_documented_templates_and_reports_are_the_registrys() -> None:
     page = DOCS.read_text(encoding="utf-8")
-    assert page == written(page), "run `python -m ipgraph.queries.language.reference docs/queries.md`"
+    assert page == written(page), "run `python -m ipgraph.queries.reference docs/queries.md`"
     assert all(f"### {name}\n" in page for name in SHIPPED)
 
 

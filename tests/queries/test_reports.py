@@ -21,7 +21,7 @@ from ipgraph.graphstore.runs.directory import RunDirectory
 from ipgraph.graphstore.schema import graph
 from ipgraph.graphstore.schema.records import LEVELS, Level
 from ipgraph.graphstore.store.protocol import Store
-from ipgraph.queries.reports.registry import REPORTS
+from ipgraph.queries.reports.registry import REPORTS, make
 from ipgraph.queries.reports.tables import Table
 from ipgraph.queries.views.labels import printed_label, printed_step, printed_subpath
 
@@ -47,14 +47,15 @@ def made(name: str, store: Store, runs: list[RunDirectory], **options: Any) -> l
     required = dict(REQUIRED.get(name, {}))
     if name == "compare":
         required["other"] = runs[1].id
-    return REPORTS[name].function(store, **{"run": runs[0].id, **required, **options})
+    return make(name, store, **{"run": runs[0].id, **required, **options})
 
 
 @pytest.mark.parametrize("name", [name for name in REPORTS if name not in PREDICTED])
 def test_a_report_has_a_title_and_tables_that_say_their_run(
     store: Store, runs: list[RunDirectory], name: str
 ) -> None:
-    assert REPORTS[name].title.endswith(".")
+    assert REPORTS[name].summary.endswith(".")
+    assert all(parameter.help.endswith(".") for parameter in REPORTS[name].parameters)
     assert all(
         p.kind is p.KEYWORD_ONLY for p in list(signature(REPORTS[name].function).parameters.values())[1:]
     )
@@ -91,7 +92,7 @@ def test_binary_entropy_is_symmetric_and_in_bits(p: float) -> None:
 def test_binary_entropy_of_known_probabilities() -> None:
     assert [binary_entropy(p) for p in (0, 0.5, 1)] == [0, 1, 0]
     assert math.isclose(binary_entropy(0.25), 2 - 0.75 * math.log2(3))
-    with pytest.raises(ValueError, match="is no probability"):
+    with pytest.raises(ValueError, match="a probability is between 0 and 1"):
         binary_entropy(1.1)
     assert pattern_entropy([0.5, 0.5, 1.0], 10) == 0.2
 
@@ -138,20 +139,27 @@ def test_overview_says_what_the_parquet_files_say(store: Store, data: Data, runs
     every = accuracy.records()[-1]
     assert every["instances"] == len(evaluated) == 24
     assert every["accuracy"] == pytest.approx(sum(e["is_correct"] for _, e in evaluated) / 24)
-    values = {row["finding"]: row["value"] for row in findings.records()}
+    values = {str(row["finding"]): row["value"] for row in findings.records()}
+    assert all(f"{value:.1%}" in finding or "instances" in finding for finding, value in values.items())
+
+    def value(words: str) -> object:
+        return next(value for finding, value in values.items() if words in finding)
+
     [(*_, skips, heads_taken, share, _, staying)] = skip_share(data, run=runs[0].id)
-    assert values["skip share"] == pytest.approx(skips / (skips + heads_taken)) == pytest.approx(share)
-    assert values["skip share, staying"] == pytest.approx(staying)
+    assert (
+        value("are skip connections") == pytest.approx(skips / (skips + heads_taken)) == pytest.approx(share)
+    )
+    assert value("stays on its word") == pytest.approx(staying)
     large = [
         e for _, e in evaluated if abs(e["completeness_error"]) > 0.05 * abs(e["qoi"] - e["qoi_baseline"])
     ]
-    assert values["large completeness error"] == len(large) / 24
+    assert value("completeness error above 5%") == len(large) / 24
     close = choices = 0
     for p in data.scope(runs[0].id):
         for at in p["at"]:
             choices += at.margin is not None
             close += at.margin is not None and at.margin <= 0.001 * abs(p["e"]["qoi"])
-    assert values["close choices"] == pytest.approx(close / choices)
+    assert value("beat the runner-up") == pytest.approx(close / choices)
     assert [row["head"] for row in heads.records()] == [
         row["head"] for row in made("heads", store, runs)[0].records()[:5]
     ]
@@ -159,7 +167,7 @@ def test_overview_says_what_the_parquet_files_say(store: Store, data: Data, runs
 
 
 def test_overview_of_an_embedding_run_leaves_heads_out(store: Store, runs: list[RunDirectory]) -> None:
-    tables = REPORTS["overview"].function(store, run=runs[2].id)
+    tables = make("overview", store, run=runs[2].id)
     assert [table.title for table in tables[1:]] == [
         "Model accuracy",
         "Findings",
@@ -262,7 +270,7 @@ def test_roles_and_conditions_that_do_not_exist_are_named(store: Store, runs: li
 def test_every_report_refuses_names_that_do_not_exist(store: Store, runs: list[RunDirectory]) -> None:
     tried = 0
     for name, report in REPORTS.items():
-        for option in signature(report.function).parameters:
+        for option in (parameter.name for parameter in report.parameters):
             kind = option.removeprefix("other_")
             if kind in ("subtask", "condition", "role"):
                 tried += 1
@@ -281,9 +289,9 @@ def test_a_scope_without_rows_is_said(store: Store, runs: list[RunDirectory]) ->
 
 def test_reports_need_no_torch(filled: Path) -> None:
     code = (
-        "import sys; from ipgraph.queries.reports.registry import REPORTS;"
+        "import sys; from ipgraph.queries.reports.registry import make;"
         "from ipgraph.queries.language.running import ask, opened\n"
-        f"with opened({str(filled)!r}) as store: REPORTS['overview'].function(store)\n"
+        f"with opened({str(filled)!r}) as store: make('overview', store)\n"
         f"ask('accuracy', {str(filled)!r}); print('torch' in sys.modules)"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
