@@ -64,7 +64,7 @@ class KnownRun:
 def known_runs(store: str | None, runs_dir: Path) -> dict[str, KnownRun]:
     """Return every run in the store and under `runs_dir` by id, newest first."""
     from ipgraph.graphstore.opening import open_store
-    from ipgraph.graphstore.runs.directory import list_runs
+    from ipgraph.graphstore.runs.finding import list_runs
 
     with open_store(store) as opened:
         stored = {run.id: run for run in opened.runs()}
@@ -75,7 +75,7 @@ def known_runs(store: str | None, runs_dir: Path) -> dict[str, KnownRun]:
 
 def known_run(name: str, store: str | None, runs_dir: Path) -> KnownRun:
     """Return the run with the id `name`, or with the only id that begins with it."""
-    from ipgraph.graphstore.runs.directory import match_id
+    from ipgraph.graphstore.runs.finding import match_id
 
     runs = known_runs(store, runs_dir)
     return runs[match_id(name, list(runs), f"the store or {runs_dir}")]

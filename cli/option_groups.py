@@ -9,6 +9,8 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 import typer
 
 from ipgraph.cli.options import RUNS_DIR, AllowUnkOption, RunsDirOption
+from ipgraph.extractor.methods.catalogue import METHODS, Method
+from ipgraph.graphstore.schema import records
 
 LEVELS = {
     "both": "the embedding and the attention level",
@@ -36,14 +38,13 @@ def _option(panel: str, help_: str, *names: str, **more: Any) -> Any:
 
 def _choice(what: str, meanings: Mapping[str, str]) -> Any:
     """Return the option of a setting, with what each of its values means."""
-    listed = "; ".join(f"{value}: {meaning}" for value, meaning in meanings.items())
-    return _option("Patterns", f"{what}. {listed}.")
+    listed = "; ".join(f"{value} ({meaning})" for value, meaning in meanings.items())
+    return _option("Patterns", f"{what}: {listed}.")
 
 
-METHODS_HELP = (
-    "How paths are chosen: gpr; or, to compare, attention, attention_max, conductance, internal_influence, "
-    "internal_influence_l2 (embedding level only), random."
-)
+def _described(method: Method) -> str:
+    levels = "" if method.levels == records.LEVELS else f"; {method.levels[0]} level only"
+    return method.summary + levels
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,7 +61,9 @@ class Extraction:
         str,
         _option("Model", "Sentences per batch, or auto for what fits into free memory.", metavar="N|auto"),
     ] = "auto"
-    method: Annotated[str, _option("Patterns", METHODS_HELP)] = "gpr"
+    method: Annotated[
+        str, _choice("How paths are chosen", {m.name: _described(m) for m in METHODS.values()})
+    ] = "gpr"
     level: Annotated[str, _choice("Level of the patterns", LEVELS)] = "both"
     qoi: Annotated[str, _choice("Quantity of interest", QOIS)] = "correct-wrong"
     n_steps: Annotated[

@@ -9,20 +9,12 @@ import typer
 from ipgraph.cli.known_runs import flattened, known_run
 from ipgraph.cli.option_groups import BASELINES, LEVELS, QOIS, QUADRATURES
 from ipgraph.cli.options import RUNS_DIR, RunArgument, RunsDirOption, StoreOption
+from ipgraph.extractor.methods.catalogue import COMPARABLE, METHODS, method_named
 
 if TYPE_CHECKING:
     from ipgraph.graphstore.schema.records import Measure, Run
 
-PAPER = """\
-@inproceedings{lu2021influence,
-  title     = {Influence Patterns for Explaining Information Flow in {BERT}},
-  author    = {Lu, Kaiji and Wang, Zifan and Mardziel, Piotr and Datta, Anupam},
-  booktitle = {Advances in Neural Information Processing Systems},
-  volume    = {34},
-  year      = {2021},
-  note      = {arXiv:2011.00740}
-}
-"""
+GPR = METHODS["gpr"]
 TOOL = """\
 @software{{ipgraph,
   title   = {{ipgraph: a graph-database-backed explorer of influence patterns}},
@@ -45,14 +37,17 @@ def cite(run: RunArgument, store: StoreOption = None, runs_dir: RunsDirOption = 
     typer.echo(paragraph(record, tool) + evaluation(measures))
     typer.echo(f"\nSettings that determine the numbers:\n{_listing(record.settings)}")
     typer.echo(f"\nEnvironment in which they were computed:\n{_listing(record.environment)}")
-    typer.echo(f"\n{PAPER}\n{TOOL.format(version=tool, year=record.created[:4], run=record.id)}", nl=False)
+    citations = dict.fromkeys((GPR.citation, method_named(record.method).citation))
+    entries = [citation.entry for citation in citations]
+    entries.append(TOOL.format(version=tool, year=record.created[:4], run=record.id))
+    typer.echo("\n" + "\n".join(entries), nl=False)
 
 
 def paragraph(run: "Run", version: str) -> str:
     """Return a run's method as a paragraph for a paper."""
     model = "masked language model" if run.task == "masked-lm" else "classifier"
     return (
-        f"Influence patterns (Lu et al., 2021) of every word were extracted with ipgraph {version} "
+        f"Influence patterns ({GPR.citation.short}) of every word were extracted with ipgraph {version} "
         f"(run {run.id}) from the {model} {run.model_name} "
         f"({run.layers} layers, {run.heads} heads; {run.model}) "
         f"on {run.instances} sentences of {run.dataset} ({run.skipped} more could not be used), "
@@ -76,11 +71,11 @@ def evaluation(measures: "Sequence[Measure]") -> str:
     compared = {measure.method for measure in measures if measure.metric == "ablated_accuracy"}
     if not compared:
         return ""
-    others = ", ".join(sorted(name.replace("_", " ") for name in compared - {"gpr", *FIXED}))
+    others = ", ".join(sorted(COMPARABLE[name].title for name in compared - {"gpr", *FIXED}))
     compared_with = f" and compared with {others}" if others else ""
     seeds = ", ".join(sorted({str(measure.seed) for measure in measures}))
     return (
-        f" The patterns were evaluated as in section 4 of that paper{compared_with}; "
+        f" The patterns were evaluated as in section 4 of {GPR.citation.short}{compared_with}; "
         f"intervals are 95% percentile bootstraps over instances (seed {seeds})."
     )
 
@@ -94,7 +89,8 @@ def _stored_measures(store: str | None, run: str) -> "list[Measure]":
 
 
 def _method(name: str) -> str:
-    return "guided pattern refinement" if name == "gpr" else f"the method {name.replace('_', ' ')}"
+    method = method_named(name)
+    return method.title if method is GPR else f"the method {method.title} ({method.citation.short})"
 
 
 def _listing(data: str) -> str:

@@ -29,7 +29,7 @@ def check(
     store: StoreOption = None, runs_dir: RunsDirOption = RUNS_DIR, output: FormatOption = "table"
 ) -> None:
     """Check the store, and compare its runs with their run directories. Exit code 1 means problems."""
-    from ipgraph.graphstore.runs.directory import list_runs
+    from ipgraph.graphstore.runs.finding import list_runs
 
     with working_store(store, "checking") as (opened, bar):
         stored = {run.id: run for run in opened.runs()}
@@ -59,7 +59,7 @@ def push(
 ) -> None:
     """Load existing run directories into the store. A run that is stored gets new measures only."""
     from ipgraph.cli.summary import print_loaded
-    from ipgraph.graphstore.runs.directory import find_run
+    from ipgraph.graphstore.runs.finding import find_run
 
     directories = [find_run(runs_dir, name) for name in runs]
     print_loaded(directories, *add_runs(directories, store))
@@ -74,7 +74,7 @@ def rebuild(
     runs_dir: RunsDirOption = RUNS_DIR,
 ) -> None:
     """Rebuild the store from the run directories. Runs without a directory are kept from the old store."""
-    from ipgraph.graphstore.runs.directory import list_runs
+    from ipgraph.graphstore.runs.finding import list_runs
 
     directories = [run for run in list_runs(runs_dir) if run.is_complete]
     with working_store(store, "loading") as (opened, bar):
@@ -110,7 +110,7 @@ def export(
 ) -> None:
     """Write the graph, or part of it, for other programs."""
     from ipgraph.graphstore.export.export import export as write
-    from ipgraph.graphstore.runs.directory import match_id
+    from ipgraph.graphstore.runs.finding import match_id
     from ipgraph.queries.language.binding import resolve_instance
 
     with working_store(store, "exporting") as (opened, bar):

@@ -14,10 +14,11 @@ from ipgraph.extractor.evaluation.metrics import add_skip_share
 from ipgraph.extractor.evaluation.positions import entropy_measures
 from ipgraph.extractor.evaluation.searches.figures import Searches, add_searches
 from ipgraph.extractor.evaluation.searches.wider import exhaustive_width
-from ipgraph.extractor.extraction.extract import batch_sentences
+from ipgraph.extractor.extraction.batching import batch_sentences
 from ipgraph.extractor.extraction.options import Options
 from ipgraph.extractor.methods.registry import METHODS
-from ipgraph.extractor.models.loading import COMMIT_LENGTH, DEMOS, LoadedModel, load_model
+from ipgraph.extractor.models.files import COMMIT_LENGTH, DEMOS
+from ipgraph.extractor.models.loading import LoadedModel, load_model
 from ipgraph.extractor.tracing.memory import told_if_short
 from ipgraph.graphstore.common.bootstrap import RESAMPLES, Bootstrap
 from ipgraph.graphstore.common.errors import UsageError, unknown

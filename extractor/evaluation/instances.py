@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ipgraph.extractor.datasets import Example
-from ipgraph.extractor.extraction.extract import pad
+from ipgraph.extractor.extraction.batching import pad
 from ipgraph.extractor.extraction.options import Options
 from ipgraph.extractor.models.encoding import Encoded, encode
 from ipgraph.extractor.models.loading import LoadedModel

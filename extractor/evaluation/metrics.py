@@ -11,7 +11,7 @@ from ipgraph.extractor.evaluation.estimates import Collected, Floats
 from ipgraph.extractor.evaluation.instances import InstancePatterns, TracedBatch
 from ipgraph.extractor.methods.patterns.guided import SKIP
 from ipgraph.extractor.methods.patterns.scored import attention_at_input
-from ipgraph.graphstore.schema.graph import path_count
+from ipgraph.graphstore.schema.graph import GraphShape, path_count
 from ipgraph.graphstore.schema.measures import INSIDE, ONE_PER_WORD, MeasureKey
 from ipgraph.graphstore.schema.records import Level
 
@@ -81,10 +81,10 @@ def add_skip_share(collected: Collected, instances: Sequence[InstancePatterns]) 
 
 def add_path_shares(collected: Collected, batch: TracedBatch, level: Level, nodes: Nodes) -> None:
     """Add the share of all paths that Pi_+ is: one path per word, and all paths inside its nodes."""
-    shape = (batch.trace.depth, batch.trace.heads)
+    shape = GraphShape.uniform(batch.trace.depth, batch.trace.heads)
     inside = paths_inside(nodes)
     for row, patterns in enumerate(batch.patterns):
-        total = path_count(*shape, len(patterns.total), level, target=patterns.encoded.target)
+        total = path_count(shape, len(patterns.total), level, target=patterns.encoded.target)
         for counting, paths in ((ONE_PER_WORD, int(patterns.positive.sum())), (INSIDE, inside[row])):
             share = paths / total  # exact integers up to here
             key = MeasureKey("path_share", "gpr", level, counting=counting)

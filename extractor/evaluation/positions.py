@@ -15,8 +15,9 @@ from ipgraph.extractor.evaluation.estimates import Details, Floats, Ints, Resamp
 from ipgraph.extractor.evaluation.instances import InstancePatterns
 from ipgraph.graphstore.common.bootstrap import Bootstrap, ratios
 from ipgraph.graphstore.common.entropy import pattern_entropy
+from ipgraph.graphstore.schema.graph import GraphShape, graph_size
 from ipgraph.graphstore.schema.measures import MeasureKey
-from ipgraph.graphstore.schema.records import Level, Measure, graph_size
+from ipgraph.graphstore.schema.records import Level, Measure
 
 Bools = npt.NDArray[np.bool_]
 
@@ -118,7 +119,8 @@ class _Structure:
         length, depth = len(self.patterns[0].encoded.ids), self.paths[0].positions.shape[1] - 1
         used = nodes[present][:, nodes[present].any(0)]
         counts = self.counts[:, present]
-        return pattern_entropy(probabilities(used, counts), graph_size(depth, self.heads, length, level))
+        shape = GraphShape.uniform(depth, self.heads)
+        return pattern_entropy(probabilities(used, counts), graph_size(shape, length, level))
 
     def _influence(self, position: int, present: Bools) -> Floats:
         influence = np.abs([p.influence[position] for p in self.paths])

@@ -52,7 +52,9 @@ class Options:
                 f"method {self.method!r} is not defined at the {min(refused)} level; use level {defined!r}"
             )
         if self.n_steps < 2:
-            raise UsageError(f"n_steps is {self.n_steps}; the line from baseline to input needs at least 2")
+            raise UsageError(
+                f"n_steps is {self.n_steps}; the path from baseline to input needs at least 2 points"
+            )
 
     @property
     def levels(self) -> tuple[Level, ...]:
@@ -63,7 +65,8 @@ class Options:
         """Raise UsageError where the QoI is not defined for a model."""
         if self.qoi == "positive-negative" and model.classes != 2:
             raise UsageError(
-                f"the QoI 'positive-negative' needs a classifier of two classes; {model.name!r} is none"
+                f"the QoI 'positive-negative' needs a classifier of two classes, and model {model.name!r} "
+                "is not one"
             )
 
     def line(self, model: LoadedModel) -> Line:

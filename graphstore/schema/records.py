@@ -1,12 +1,13 @@
-"""The graph's schema: the one place that names labels, relationships, properties and keys.
+"""The graph's schema: its records, whose names and fields are those of labels, properties and keys.
 
     (Run)-[:PREDICTED]->(Instance)-[:HAS_PATTERN]->(Pattern)-[:THROUGH]->(Node)-[:FLOWS_TO]->(Node)
     (Run)-[:PRODUCED]->(Pattern)
     (Run)-[:MEASURED]->(Measure)                                     of one run, or of several
 
 Each record below is a frozen dataclass: its fields are the columns of the run directory's Parquet tables and
-the properties in either graph store, in this order. Layers and heads count from 1 as in the paper (layer 0
-is the input; `head` is 0 where there is none), positions from 0.
+the properties in either graph store, in this order; `tables` says which is a label, which a relationship.
+Layers and heads count from 1 as in the paper (layer 0 is the input; `head` is 0 where there is none),
+positions from 0.
 """
 
 import types
@@ -139,6 +140,7 @@ class Run:
     instances: int
     patterns: int
     steps: int
+    rows: str  # JSON: how many rows each of its tables has
     skipped: int  # rows of the dataset that could not be used
     accuracy: float | None  # share right of the instances with a label; None where none has one
     created: str  # ISO 8601, UTC
@@ -176,35 +178,6 @@ class Measure:
     note: str
 
 
-@dataclass(frozen=True, slots=True)
-class Relationship:
-    """A relationship type: its ends, and the record whose columns it carries (first the ends' keys)."""
-
-    name: str
-    source: type
-    target: type
-    record: type | None = None
-    keys: tuple[str, ...] = ()  # columns of the record that name the ends, not stored as properties
-
-
-NODES: tuple[type, ...] = (Run, Instance, Pattern, Node, Measure)
-RELATIONSHIPS: tuple[Relationship, ...] = (
-    Relationship("PREDICTED", Run, Instance, Prediction, ("run", "instance")),
-    Relationship("PRODUCED", Run, Pattern),
-    Relationship("HAS_PATTERN", Instance, Pattern),
-    Relationship("THROUGH", Pattern, Node, Step, ("pattern", "node")),
-    Relationship("FLOWS_TO", Node, Node, Flow, ("source", "target")),
-    Relationship("MEASURED", Run, Measure),
-)
-
-SHARD_TABLES: dict[str, type] = {
-    "instances": Instance,
-    "predictions": Prediction,
-    "patterns": Pattern,
-    "steps": Step,
-}
-"""The Parquet tables of one shard of a run directory, by file name."""
-
 ColumnType = Literal["string", "int", "float", "bool", "string[]", "int[]", "float[]"]
 _SCALARS: dict[object, ColumnType] = {str: "string", int: "int", float: "float", bool: "bool"}
 _LISTS: dict[object, ColumnType] = {str: "string[]", int: "int[]", float: "float[]"}
@@ -217,23 +190,20 @@ def columns(record: type) -> dict[str, ColumnType]:
     return {field.name: _column_type(hints[field.name]) for field in fields(record)}
 
 
+@cache
+def nullable(record: type) -> frozenset[str]:
+    """Return which of a record's columns may be null: those whose type allows None."""
+    return frozenset(name for name, hint in typing.get_type_hints(record).items() if _optional(hint))
+
+
+def _optional(hint: object) -> bool:
+    return typing.get_origin(hint) is types.UnionType and type(None) in typing.get_args(hint)
+
+
 def _column_type(hint: object) -> ColumnType:
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin is Literal:
         return "string"
-    if origin is types.UnionType:
+    if _optional(hint):
         return _column_type(next(arg for arg in args if arg is not type(None)))
     return _LISTS[args[0]] if origin is list else _SCALARS[hint]
-
-
-def properties(relationship: Relationship) -> dict[str, ColumnType]:
-    """Return the properties a relationship carries in the graph, name to type."""
-    if relationship.record is None:
-        return {}
-    return {n: t for n, t in columns(relationship.record).items() if n not in relationship.keys}
-
-
-def graph_size(layers: int, heads: int, positions: int, level: Level) -> int:
-    """Return |G|: how many nodes the computation graph of one sentence has, the output included."""
-    hops = layers * (heads + 1) if level == "attention" else 0
-    return positions * (1 + layers + hops) + 1

@@ -28,7 +28,7 @@ from ipgraph.graphstore.server.connection import Connection
 
 BATCH_PATTERNS = 1000
 _UNDER_WAY = 2
-_PATIENCE = 5.0
+INTERRUPT_WAIT = 5.0
 """Seconds that an interrupted loading waits for the batches under way."""
 
 _SENT = [name for name in columns(Pattern) if name not in ("run", "path")]
@@ -65,7 +65,7 @@ Report = Callable[[int], None]
 """Called with how many of a run's patterns are loaded."""
 
 
-class _Elsewhere(Exception):  # noqa: N818
+class CursorMoved(Exception):  # noqa: N818
     """The Run's `loaded` is not where a batch starts: raised in its transaction, which is undone."""
 
 
@@ -92,10 +92,10 @@ class _Batch:
     """Set once the batch is about to commit, or has failed: then the next one may begin."""
 
     def create(self, transaction: neo4j.ManagedTransaction) -> None:
-        """Create the patterns and move the Run's `loaded`; raises _Elsewhere if it is not at `start`."""
+        """Create the patterns and move the Run's `loaded`; raises CursorMoved if it is not at `start`."""
         made = transaction.run(_PATTERNS, run=self.run, nodes=self.nodes, rows=self.rows).consume().counters
         if transaction.run(_CLAIM, run=self.run, start=self.start, end=self.end).single() is None:
-            raise _Elsewhere
+            raise CursorMoved
         patterns, steps = self.end - self.start, sum(map(len, self.rows["places"]))
         if (made.nodes_created, made.relationships_created) != (patterns, 2 * patterns + steps):
             raise IpgraphError(
@@ -108,7 +108,7 @@ class _Batch:
         """Write the batch in a transaction of its own; return whether it was due (see `create`)."""
         try:
             connection.transact(self.create)
-        except _Elsewhere:
+        except CursorMoved:
             return False
         except IpgraphError as error:
             # Whoever wrote these patterns moved `loaded` with them.
@@ -157,7 +157,7 @@ def _load_from(start: int, connection: Connection, run: RunDirectory, report: Re
             report(batch.end)
         return due
 
-    patience = None
+    timeout = None
     try:
         for batch in _batches(run, start):
             if under_way:
@@ -169,10 +169,10 @@ def _load_from(start: int, connection: Connection, run: RunDirectory, report: Re
             if not done():
                 return False
     except KeyboardInterrupt:
-        patience = _PATIENCE
+        timeout = INTERRUPT_WAIT
         raise
     finally:
-        wait([written for _, written in under_way], patience)
+        wait([written for _, written in under_way], timeout)
     return True
 
 

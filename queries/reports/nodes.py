@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from ipgraph.graphstore.common.entropy import pattern_entropy
 from ipgraph.graphstore.common.errors import UsageError
-from ipgraph.graphstore.schema.records import Level, Run, graph_size
+from ipgraph.graphstore.schema.graph import GraphShape, graph_size
+from ipgraph.graphstore.schema.records import Level, Run
 from ipgraph.queries.language.binding import resolve_level, resolve_run
 from ipgraph.queries.language.registry import template
 from ipgraph.queries.language.running import Record, ask
@@ -53,7 +54,7 @@ def _structure(store: "Store", run: Run, level: Level, row: Record) -> Structure
     found = ask(
         "node-probability", store, run=run.id, level=level, subtask=row["subtask"], roles=roles, sign=1
     )
-    size = graph_size(run.layers, run.heads, len(roles), level)
+    size = graph_size(GraphShape.from_json(run.graph), len(roles), level)
     return Structure(
         subtask=str(row["subtask"]),
         length=len(roles),
@@ -103,7 +104,7 @@ def _positions(store: "Store", run: Run, level: Level, structure: Structure) -> 
         "roles": structure.roles,
     }
     nodes = ask("node-probability-by-position", store, **options)
-    size = graph_size(run.layers, run.heads, structure.length, level)
+    size = graph_size(GraphShape.from_json(run.graph), structure.length, level)
     entropies = {
         position: float(pattern_entropy([row["probability"] for row in group], size))
         for position, group in groupby(nodes, key=lambda row: row["word_position"])

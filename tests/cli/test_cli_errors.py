@@ -124,7 +124,7 @@ def refusals(address: str) -> list[str]:
 @pytest.mark.parametrize(
     "address", ["http://127.0.0.1:1", "bolt:/127.0.0.1:7687", "neo4js://h:7687", "file:///x.db"]
 )
-def test_an_address_that_is_no_servers_is_no_file_either(
+def test_an_address_of_another_kind_is_not_a_file_either(
     address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -136,7 +136,7 @@ def test_an_address_that_is_no_servers_is_no_file_either(
 
 
 @pytest.mark.parametrize("address", ["localhost:7687", "127.0.0.1:7687", "bolt:h:7687", "neo4j+ssc:h"])
-def test_a_servers_address_without_its_scheme_is_no_file(
+def test_the_address_of_a_server_without_its_scheme_is_not_a_file(
     address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -177,7 +177,7 @@ def test_rows_that_were_skipped_are_counted_with_their_reasons(
     assert "1 x the text has no [MASK]" in out
 
 
-def test_a_reader_that_leaves_early_is_no_error(folder: Folder) -> None:
+def test_a_reader_that_leaves_early_is_not_an_error(folder: Folder) -> None:
     for arguments in (
         ("query", "run", "node-probability", "--format", "csv"),
         ("query", "list"),

@@ -111,6 +111,17 @@ def test_cite_says_what_a_methods_section_needs(folder: Folder) -> None:
         assert part in text
 
 
+def test_cite_names_the_paper_of_the_method(own: Folder) -> None:
+    one = make_run(Path("runs"), method="attention", level="embedding")
+    text = invoke("cite", one.id).stdout
+    assert "by the method attention (Abnar and Zuidema 2020) at the embedding level" in text
+    assert [line for line in text.split("\n") if line.startswith("@")] == [
+        "@inproceedings{lu2021influence,",
+        "@inproceedings{abnar2020quantifying,",
+        "@software{ipgraph,",
+    ]
+
+
 def test_loading_again_adds_nothing(own: Folder) -> None:
     info = invoke("store", "info", "--format", "json").stdout
     paths = [str(one.path) for one in own.runs]

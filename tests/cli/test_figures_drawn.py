@@ -30,8 +30,8 @@ def svg(figure: object) -> ElementTree.Element:
 
 def parts(root: ElementTree.Element, prefix: str) -> dict[str, ElementTree.Element]:
     """Return the groups whose id, such as `a-edge-1-0-0-skip-positive`, holds this, with their first path."""
-    found = {g.get("id", ""): g.find(f"{SVG}path") for g in root.iter(f"{SVG}g")}
-    return {name: path for name, path in found.items() if prefix in name and path is not None}
+    groups = {g.get("id", ""): g.find(f"{SVG}path") for g in root.iter(f"{SVG}g")}
+    return {name: path for name, path in groups.items() if prefix in name and path is not None}
 
 
 def looks(path: ElementTree.Element) -> dict[str, str]:
@@ -79,10 +79,10 @@ def extent(path: ElementTree.Element) -> float:
 def test_labels_are_text_words_as_they_are_and_heads_numbered_from_1() -> None:
     tokens = r"$a$ <b> c\alpha d_1"
     root = svg(flow.draw([of_sentence(sentence(*TWO_WORDS.patterns, tokens=tokens))]))
-    found = Counter(texts(root))
-    assert all(found[token] == 1 for token in tokens.split())
-    assert found["5"] == 1  # the head
-    assert found["skip"] == found["head (number)"] == 1
+    words = Counter(texts(root))
+    assert all(words[token] == 1 for token in tokens.split())
+    assert words["5"] == 1  # the head
+    assert words["skip"] == words["head (number)"] == 1
     assert not list(root.iter(f"{SVG}image"))
 
 

@@ -14,7 +14,8 @@ from torch import Tensor
 from transformers import BertForMaskedLM, BertForSequenceClassification, BertTokenizer
 
 from ipgraph.extractor.datasets import Dataset, Example, load, make_instance
-from ipgraph.extractor.extraction.extract import extract, pad
+from ipgraph.extractor.extraction.batching import pad
+from ipgraph.extractor.extraction.extract import extract
 from ipgraph.extractor.models.encoding import encode
 from ipgraph.extractor.models.loading import LoadedModel, load_model
 from ipgraph.graphstore.runs.directory import RunDirectory
@@ -164,7 +165,7 @@ def compare_with_oracle(
 
 
 def real_question(model: LoadedModel, one: Any, n_steps: int) -> Question:
-    correct, wrong = one.rows
+    correct, wrong = one.qoi_logits
     target = one.target if model.task == "masked-lm" else None
     wrong = 1 - correct if wrong < 0 else wrong
     embedding = model.module.get_input_embeddings().weight[model.tokenizer.mask_token_id]

@@ -12,14 +12,14 @@ import pytest
 from support.fixtures import make_measures, make_run
 from support.requirements import neo4j_launcher
 from support.servers import Server
-from test_runs import read_shard
+from support.shards import read_shard
 
 from ipgraph.graphstore.common.errors import UsageError
 from ipgraph.graphstore.embedded.store import EmbeddedStore
 from ipgraph.graphstore.export.export import FORMATS, export, to_networkx
 from ipgraph.graphstore.opening import open_store
 from ipgraph.graphstore.runs.directory import RunDirectory
-from ipgraph.graphstore.schema.records import NODES, RELATIONSHIPS
+from ipgraph.graphstore.schema.tables import TABLES
 
 STRANGE = [
     '"',
@@ -91,7 +91,7 @@ def found(graph: "nx.Graph[str]") -> dict[str, dict[Any, Any]]:
     return {
         "patterns": {n: {"id": n, **facts} for n, facts in nodes if facts.pop("type") == "Pattern"},
         "steps": {
-            (a, b): {"pattern": a, "node": b, "margin": None, **facts}
+            (a, b): {"pattern": a, "node": b, "margin": None, "runner_up": None, **facts}
             for a, b, facts in edges
             if facts.pop("type") == "THROUGH"
         },
@@ -121,9 +121,9 @@ def test_networkx_reads_back_what_the_directories_hold(
     if form == "json":
         graph = nx.node_link_graph(json.loads(path.read_text()), source="from", target="to", edges="edges")
     else:
-        graph = lists_back(nx.read_graphml(path))
+        graph = lists_back(nx.read_graphml(path, force_multigraph=True))
     info = store.info()
-    counts = {kind.__name__: 0 for kind in NODES} | {kind.name: 0 for kind in RELATIONSHIPS}
+    counts = {table.name: 0 for table in TABLES}
     for facts in [f for _, f in graph.nodes(data=True)] + [f for *_, f in graph.edges(data=True)]:
         counts[facts["type"]] += 1
     assert counts == {name: info[name] for name in counts}
@@ -191,7 +191,7 @@ def test_neo4j_admin_imports_the_whole_store(
         with open_store(server.login.uri) as there:
             assert there.add([run, other]) == 0
             assert there.check([run, other]) == []
-            names = [kind.__name__ for kind in NODES] + [kind.name for kind in RELATIONSHIPS]
+            names = [table.name for table in TABLES]
             assert {name: there.info()[name] for name in names} == {
                 name: store.info()[name] for name in names
             }

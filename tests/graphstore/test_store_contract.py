@@ -18,8 +18,12 @@ from ipgraph.graphstore.common.errors import IpgraphError, UsageError
 from ipgraph.graphstore.opening import open_store
 from ipgraph.graphstore.runs.directory import RunDirectory
 from ipgraph.graphstore.schema import graph
-from ipgraph.graphstore.schema.records import SHARD_TABLES, columns
+from ipgraph.graphstore.schema.graph import GraphShape
+from ipgraph.graphstore.schema.records import columns
+from ipgraph.graphstore.schema.tables import record_of
 from ipgraph.graphstore.store.reading import whole_positions
+
+SHAPE = GraphShape.uniform(LAYERS, HEADS)
 
 
 @pytest.fixture(scope="module")
@@ -70,10 +74,10 @@ def test_what_is_stored_is_what_the_directory_holds(location: str, run: RunDirec
     with open_store(location) as store:
         store.add([run])
         for label, table in (("Instance", "instances"), ("Pattern", "patterns")):
-            names = ", ".join(f"n.{name} AS {name}" for name in columns(SHARD_TABLES[table]))
+            names = ", ".join(f"n.{name} AS {name}" for name in columns(record_of(table)))
             found = rows(store, f"MATCH (n:{label}) RETURN {names} ORDER BY n.id")
             assert found == sorted(map(asdict, run.records(table)), key=lambda row: str(row["id"]))
-        names = ", ".join(f"t.{name} AS {name}" for name in ("step", "influence", "margin"))
+        names = ", ".join(f"t.{name} AS {name}" for name in ("step", "influence", "margin", "runner_up"))
         found = rows(
             store,
             f"MATCH (p:Pattern)-[t:THROUGH]->(n:Node) RETURN p.id AS pattern, {names}, n.id AS node "
@@ -98,7 +102,7 @@ def test_the_graph_is_the_models_computation_graph(location: str, run: RunDirect
         found.add_nodes_from(row["id"] for row in rows(store, "MATCH (n:Node) RETURN n.id AS id"))
         edges = rows(store, "MATCH (a:Node)-[:FLOWS_TO]->(b:Node) RETURN a.id AS source, b.id AS target")
     found.add_edges_from((row["source"], row["target"]) for row in edges)
-    expected = graph.digraph(MODEL, LAYERS, HEADS, run.run.positions)
+    expected = graph.digraph(MODEL, SHAPE, run.run.positions)
     assert len(edges) == expected.number_of_edges()
     assert nx.utils.graphs_equal(found, nx.DiGraph(expected.edges))
 
@@ -121,9 +125,9 @@ def test_far_positions_hold_only_the_edges_that_patterns_take(
         if pattern.level == "attention":
             taken.update(pairwise([*pattern.route.split(), f"q{LAYERS + 1:02d}.--@----"]))
     far = {(row["source"], row["target"]) for row in edges if max(row["here"], row["there"]) >= near}
-    assert len(edges) - len(far) == graph.counts(LAYERS, HEADS, near)[1]
+    assert len(edges) - len(far) == graph.counts(SHAPE, near)[1]
     assert far == {
-        pair for pair in taken if any(label[-3:] != "---" and int(label[-3:]) >= near for label in pair)
+        pair for pair in taken if any(label[-4:] != "----" and int(label[-4:]) >= near for label in pair)
     }
 
 
@@ -257,13 +261,12 @@ def test_removing_a_run_leaves_a_graph_full_as_far_as_it_was(
 ) -> None:
     monkeypatch.setattr(graph, "FULL_POSITIONS", 5)
     short = short_run(make_run(root, dataset="short", seed=5), root / "cut")
-    size = (MODEL, LAYERS, HEADS)
     with open_store(location) as store:
         store.add([run])
-        assert whole_positions(store, *size) == 5
+        assert whole_positions(store, MODEL, SHAPE) == 5
         store.remove(run.id)
         store.rebuild([short], full_graph=True)
         store.add([run, other])
         store.remove(other.id)
-        assert whole_positions(store, *size) == short.run.positions < run.run.positions
+        assert whole_positions(store, MODEL, SHAPE) == short.run.positions < run.run.positions
         assert store.check([run, short]) == []

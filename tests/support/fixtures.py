@@ -94,7 +94,7 @@ def make_run(
         part = examples[index * shard_instances : (index + 1) * shard_instances]
         shard = _Writer(run.id, model, layers, heads, method, level, random).shard(part)
         if finish or index < shards - 1:
-            run.write_shard(index, shard)
+            run.write_shard(index, shard, {"device": "cpu", "threads": 1 + index % 2})
     if finish:
         run.finish(seconds=1.5)
     return run
