@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 from support import oracle
+from support.extractions import AGREEMENT, run_of, sentences
 from support.oracle import Question, uniform
 from support.tiny_models import save_classifier, save_masked_lm
 
@@ -16,7 +17,6 @@ from ipgraph.extractor.extraction.options import Options
 from ipgraph.extractor.models.encoding import encode
 from ipgraph.extractor.models.loading import LoadedModel, load_model
 from ipgraph.graphstore.common.errors import IpgraphError, UsageError
-from ipgraph.graphstore.runs.directory import RunDirectory
 from ipgraph.graphstore.schema.labels import LABEL_WIDTH, parse_label
 from ipgraph.graphstore.schema.records import Pattern, Step
 
@@ -31,15 +31,6 @@ def classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_classifier(tmp_path_factory.mktemp("classifier"), classes=3)
 
 
-def sentences(*texts: str, correct: str = "is", wrong: str = "are") -> Dataset:
-    examples = [
-        Example(make_instance("mine", text, correct=correct, wrong=wrong), (), f"mine.jsonl:{line}")
-        for line, text in enumerate(texts, 1)
-    ]
-    return Dataset("mine", examples)
-
-
-AGREEMENT = sentences("the farmer that the farmers like [MASK] old .", "a farmer [MASK] tall .")
 REVIEWS = Dataset(
     "reviews",
     [
@@ -47,10 +38,6 @@ REVIEWS = Dataset(
         Example(make_instance("reviews", "a good film ."), (), "reviews.tsv:2"),
     ],
 )
-
-
-def run_of(model: Path, dataset: Dataset, folder: Path, **options: Any) -> RunDirectory:
-    return extract(model, dataset, runs_dir=folder, n_steps=5, **options)
 
 
 def test_every_word_but_the_mask_gets_a_pattern_at_both_levels(masked_lm: Path, tmp_path: Path) -> None:
