@@ -1,4 +1,4 @@
-"""Every block's value against plain torch, its Jacobian products against autograd, whole and at chosen rows."""
+"""Every block's value against plain torch, its Jacobian products against autograd, also at chosen rows."""
 
 from collections.abc import Callable
 from typing import NamedTuple

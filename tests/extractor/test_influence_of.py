@@ -149,8 +149,8 @@ def test_patterns_by_name_with_layers_left_free(tmp_path: File) -> None:
         (["x00.--@0001", "h01.08@0001"], "attention", "h01.08@0001"),
         (["x00.--@0001", "h01.01@0001"], "embedding", "embedding level has none"),
         (["x00.--@0001", "e02.--@0001"], "attention", "target"),
-        (["x00.--@0001", "head 7"], "attention", "'head 7' is no node's id or label"),
-        ("x00.--@0001", "attention", "'x' is no node's id or label"),
+        (["x00.--@0001", "head 7"], "attention", "'head 7' is not a node's id or label"),
+        ("x00.--@0001", "attention", "'x' is not a node's id or label"),
     ],
 )
 def test_nodes_that_are_not_there_are_named(tmp_path: File, names: list[str], level: str, said: str) -> None:
