@@ -42,7 +42,8 @@ class Gated(nn.Module):
 
     def forward(self, h: Tensor) -> Tensor:
         x = rms(h, self.norm)
-        return (functional.silu(x @ self.gate.T) * (x @ self.up.T)) @ self.down.T
+        fed: Tensor = (functional.silu(x @ self.gate.T) * (x @ self.up.T)) @ self.down.T
+        return fed
 
 
 class Above(nn.Module):
@@ -54,11 +55,9 @@ class Above(nn.Module):
         self.out, self.norm = weight(HIDDEN, HEADS * SIZE, scale=2.0), gain(HIDDEN)
 
     def forward(self, context: Tensor, h: Tensor) -> Tensor:
-        mixed = rms(context @ self.out.T, self.norm)
-        if self.is_parallel:
-            return mixed + h + self.feed_forward(h)
-        h = mixed + h
-        return h + self.feed_forward(h)
+        mixed = rms(context @ self.out.T, self.norm) + h
+        fed: Tensor = self.feed_forward(h if self.is_parallel else mixed)
+        return mixed + fed
 
 
 class Layer(nn.Module):
@@ -110,7 +109,9 @@ class PlainModel(nn.Module):
     def __init__(self, seed: int) -> None:
         super().__init__()
         torch.manual_seed(seed)
-        self.words = nn.Embedding.from_pretrained(torch.randn(VOCABULARY, WORD, dtype=torch.float64))
+        self.words: nn.Embedding = nn.Embedding.from_pretrained(
+            torch.randn(VOCABULARY, WORD, dtype=torch.float64)
+        )
         self.enter, self.norm, self.decoder = weight(HIDDEN, WORD), gain(HIDDEN), weight(VOCABULARY, HIDDEN)
         self.layers = nn.ModuleList(
             [
@@ -122,7 +123,7 @@ class PlainModel(nn.Module):
         self.config = SimpleNamespace(num_attention_heads=HEADS, num_hidden_layers=3)
         self.requires_grad_(False)
 
-    def get_input_embeddings(self) -> nn.Embedding:
+    def get_input_embeddings(self) -> Any:
         return self.words
 
     def forward(self, inputs_embeds: Tensor) -> Any:
