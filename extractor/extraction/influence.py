@@ -31,8 +31,8 @@ def influence_of(
 ) -> list[list[float]]:
     """Return the influence of each example's patterns: I(x, pi) of Lu et al. 2021, definition 3.
 
-    A pattern names its word's input node and any others. Where it names several nodes of a layer, the
-    influence sums over the paths through each; where it names no embedding of a layer, or no head or skip,
+    A pattern names its word's input node and any others. Where it names several nodes in a layer, the
+    influence sums over the paths through each; where it names no embedding in a layer, or no head or skip,
     over all of them. `options` say which QoI, baseline and samples. Raises UsageError for an
     example that the model cannot read, or a node that its graph does not have.
     """
@@ -41,20 +41,19 @@ def influence_of(
     encoded, skipped = encode(model, examples, qoi=options.qoi, allow_unk=True)
     if skipped:
         raise UsageError(f"{skipped[0].where}: {skipped[0].reason}")
-    found: list[list[float]] = []
-    integration_path, baseline = options.integration_path(model), options.baseline_embedding(model)
-    for one, wanted in zip(encoded, patterns, strict=True):
-        parsed = [_Pattern.of(names, model, one, level) for names in wanted]
-        batch = pad(model, [one])
-        how = plan(model, len(one.ids), len(integration_path.points), sentences=1)
+    influences: list[list[float]] = []
+    path, baseline = options.integration_path(model), options.baseline_embedding(model)
+    for sentence, wanted in zip(encoded, patterns, strict=True):
+        parsed = [_Pattern.of(names, model, sentence, level) for names in wanted]
+        how = plan(model, len(sentence.ids), len(path.points), sentences=1)
         with torch.no_grad():
-            trace = Trace(model.adapter, batch, integration_path, baseline, keep=how.keep)
+            trace = Trace(model.adapter, pad(model, [sentence]), path, baseline, keep=how.keep)
             size = max(1, how.words // max([1, *(p.width for p in parsed)]))
             chunks = [parsed[start : start + size] for start in range(0, len(parsed), size)]
-            found.append(
+            influences.append(
                 [value for chunk in chunks for value in influence(trace, _sets(trace, chunk))[0].tolist()]
             )
-    return found
+    return influences
 
 
 @dataclass(frozen=True)
@@ -69,9 +68,9 @@ class _Pattern:
         return max(map(len, self.positions))
 
     @classmethod
-    def of(cls, names: Names, model: LoadedModel, one: Encoded, level: Level) -> "_Pattern":
+    def of(cls, names: Names, model: LoadedModel, sentence: Encoded, level: Level) -> "_Pattern":
         """Read node ids as places and hops; raises UsageError for a node that the model or level lacks."""
-        depth, length = len(model.adapter.layers), len(one.ids)
+        depth, length = len(model.adapter.layers), len(sentence.ids)
         positions: list[list[int]] = [[] for _ in range(depth + 1)]
         hops: list[set[tuple[int, int]]] = [set() for _ in range(depth + 1)]
         for name in names:
@@ -83,11 +82,13 @@ class _Pattern:
                 positions[layer].append(position)
         if len(positions[0]) != 1:
             raise UsageError(f"pattern {' '.join(names)!r} has {len(positions[0])} input nodes; it needs one")
-        if positions[depth] not in ([], [one.target]):
-            raise UsageError(f"pattern {' '.join(names)!r} ends elsewhere than at the target {one.target}")
+        if positions[depth] not in ([], [sentence.target]):
+            raise UsageError(
+                f"pattern {' '.join(names)!r} ends elsewhere than at the target {sentence.target}"
+            )
         everywhere = list(range(length))
         inner = [places or everywhere for places in positions[1:-1]]
-        return cls([positions[0], *inner, [one.target]], [chosen or None for chosen in hops[1:]])
+        return cls([positions[0], *inner, [sentence.target]], [chosen or None for chosen in hops[1:]])
 
 
 def _node_key(name: str) -> NodeKey:
@@ -122,8 +123,8 @@ def _sets(trace: Trace, patterns: Sequence[_Pattern]) -> Sets:
 
 def _kept(pattern: _Pattern, width: int, heads: int) -> list[list[list[bool]]]:
     """Return whether the skip (first) and each head into each place is in the pattern, by layer 1..L."""
-    found = []
+    kept = []
     for places, chosen in zip(pattern.positions[1:], pattern.hops, strict=True):
         rows = [[chosen is None or (place, head) in chosen for head in range(heads + 1)] for place in places]
-        found.append(rows + [[False] * (heads + 1)] * (width - len(rows)))
-    return found
+        kept.append(rows + [[False] * (heads + 1)] * (width - len(rows)))
+    return kept

@@ -11,7 +11,7 @@ from ipgraph.extractor.methods.catalogue import METHODS
 from ipgraph.extractor.models.loading import LoadedModel
 from ipgraph.extractor.tracing.batch import IntegrationPath
 from ipgraph.graphstore.common.errors import UsageError, unknown
-from ipgraph.graphstore.schema.records import LEVELS, Level
+from ipgraph.graphstore.schema.records import LEVELS, Level, levels_of
 
 ALGORITHM_VERSION = 1
 """Raised only when numbers change: part of every run's id."""
@@ -52,18 +52,21 @@ class Options:
                 f"method {self.method!r} is not defined at the {min(refused)} level; use level {defined!r}"
             )
         if self.n_steps < 2:
-            raise UsageError(f"n_steps is {self.n_steps}; the line from baseline to input needs at least 2")
+            raise UsageError(
+                f"n_steps is {self.n_steps}; the path from baseline to input needs at least 2 points"
+            )
 
     @property
     def levels(self) -> tuple[Level, ...]:
         """The levels asked for."""
-        return tuple(name for name in LEVELS if self.level in (name, "both"))
+        return levels_of(self.level)
 
     def require_for(self, model: LoadedModel) -> None:
         """Raise UsageError where the QoI is not defined for a model."""
         if self.qoi == "positive-negative" and model.classes != 2:
             raise UsageError(
-                f"the QoI 'positive-negative' needs a classifier of two classes; {model.name!r} is none"
+                f"the QoI 'positive-negative' needs a classifier of two classes, and model {model.name!r} "
+                "is not one"
             )
 
     def integration_path(self, model: LoadedModel) -> IntegrationPath:

@@ -1,8 +1,8 @@
 """One shard of a run directory: a fixed number of instances with all that was found out about them.
 
 A shard is a folder of Parquet files, one per table (`schema.tables.files`), and a `manifest.json` with each
-file's row count and digest. It is written beside its place under a temporary name, synced, and renamed: it is
-there whole or not at all.
+file's row count and digest, and the environment that computed it. It is written beside its place under a
+temporary name, synced, and renamed: it is there whole or not at all.
 """
 
 import json
@@ -58,7 +58,7 @@ class Shard:
         return rows | fixed | self.further
 
 
-def write(shard: Shard, folder: Path) -> None:
+def write(shard: Shard, folder: Path, environment: Mapping[str, Any]) -> None:
     """Write a shard as `folder`; raises IpgraphError for rows that do not fit together."""
     _require_coherent(shard)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -66,7 +66,8 @@ def write(shard: Shard, folder: Path) -> None:
     try:
         filled = {name: to_table(tables.record_of(name), rows) for name, rows in shard.records().items()}
         files = {f"{name}.parquet": _write_table(table, temporary, name) for name, table in filled.items()}
-        write_json({"schema_version": SCHEMA_VERSION, "files": files}, temporary / MANIFEST)
+        manifest = {"schema_version": SCHEMA_VERSION, "files": files, "environment": dict(environment)}
+        write_json(manifest, temporary / MANIFEST)
         _move_into_place(temporary, folder)
     except OSError as error:
         raise IpgraphError(
@@ -76,9 +77,9 @@ def write(shard: Shard, folder: Path) -> None:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def remove_leftovers(parent: Path) -> None:
-    """Remove what interrupted writing left beside shards, but not what another process may be writing now."""
-    for left in parent.glob(".*.tmp"):
+def remove_leftovers(parent: Path, pattern: str = ".*.tmp") -> None:
+    """Remove what interrupted writing left in a folder, but not what another process may be writing now."""
+    for left in parent.glob(pattern):
         with suppress(FileNotFoundError):
             if time.time() - left.stat().st_mtime > _ABANDONED:
                 shutil.rmtree(left, ignore_errors=True)
@@ -114,6 +115,11 @@ def rows(folder: Path) -> dict[str, int]:
     """Return how many rows each of a shard's tables has."""
     files = json.loads((folder / MANIFEST).read_text())["files"]
     return {name: int(files[f"{name}.parquet"]["rows"]) for name in tables.files()}
+
+
+def environment(folder: Path) -> dict[str, Any]:
+    """Return the environment that computed a shard."""
+    return dict(json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["environment"])
 
 
 def write_json(content: Mapping[str, Any], path: Path) -> None:

@@ -23,6 +23,11 @@ Level = Literal["embedding", "attention"]
 LEVELS: tuple[Level, ...] = ("embedding", "attention")
 
 
+def levels_of(level: str) -> tuple[Level, ...]:
+    """Return the levels that a run's `level` stands for: itself, or every level where it is "both"."""
+    return tuple(name for name in LEVELS if level in (name, "both"))
+
+
 @dataclass(frozen=True, slots=True)
 class Instance:
     """One sentence of a dataset and what a model should say of it; nothing that a run or tokenizer adds."""
@@ -155,15 +160,16 @@ class Measure:
     method: str
     level: str
     grouping: str  # subtask, or "" for the whole run (of structures: the most frequent one, see note)
-    target: str  # "dropped" or "kept" where patterns through the target count; else ""
-    size: str  # "natural" where as many nodes are kept as the patterns have; else ""
-    counting: str  # what is counted, where there is a choice; else ""
+    target: str  # of ablation: "dropped" or "kept", the target's own column; else ""
+    size: str  # of ablation: "natural" where a method keeps its own paths, not as many nodes as Pi_+; else ""
+    counting: str  # of a share of paths: "one path per word" or "inside"; else ""
     k: int  # nodes per layer; 1 unless several
     search: str  # "beam", "exhaustive", "random" or ""
     beam: int  # width; 0 where there is no beam
     draws: int  # random draws; 0 where there are none
     resamples: int  # of the bootstrap behind the interval
     position: int  # -1 where the number is not of one position
+    word: str  # the role at that position, or its most frequent token; else ""
     value: float
     low: float
     high: float

@@ -1,4 +1,4 @@
-"""The influence of given patterns against the oracle: paths, several nodes a layer, layers left free."""
+"""The influence of given patterns against the oracle: paths, several nodes per layer, layers left free."""
 
 import itertools
 from pathlib import Path as File

@@ -48,12 +48,14 @@ def make_run(
     layers: int = LAYERS,
     heads: int = HEADS,
     shard_instances: int = 10,
+    shape: GraphShape | None = None,
     finish: bool = True,
 ) -> RunDirectory:
     """Write a run directory of 24 x `scale` instances (456 patterns and 2,508 steps at scale 1).
 
     `seed` changes the numbers and the run's id, not the instances; `dataset` changes the instances' ids, and
-    a larger `scale` adds instances to a smaller one's. Unless `finish`, the last shard is left out.
+    a larger `scale` adds instances to a smaller one's; `shape` is the model's computation graph, along which
+    patterns of embeddings 1 to `layers` need not run. Unless `finish`, the last shard is left out.
     """
     examples = list(_examples(dataset, 24 * scale))
     settings = {
@@ -79,7 +81,7 @@ def make_run(
         "dtype": "float64",
         "layers": layers,
         "heads": heads,
-        "graph": GraphShape.uniform(layers, heads).to_json(),
+        "graph": (shape or GraphShape.uniform(layers, heads)).to_json(),
     }
     run = RunDirectory.create(
         root,
@@ -94,7 +96,7 @@ def make_run(
         part = examples[index * shard_instances : (index + 1) * shard_instances]
         shard = _Writer(run.id, model, layers, heads, method, level, random).shard(part)
         if finish or index < shards - 1:
-            run.write_shard(index, shard)
+            run.write_shard(index, shard, {"device": "cpu", "threads": 1 + index % 2})
     if finish:
         run.finish(seconds=1.5)
     return run
@@ -130,6 +132,7 @@ def make_measures(run: RunDirectory, count: int = 3) -> list[Measure]:
             draws=0,
             resamples=1000,
             position=-1,
+            word="",
             value=0.5 + k / 10,
             low=0.4 + k / 10,
             high=0.6 + k / 10,
