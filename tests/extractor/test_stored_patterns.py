@@ -14,10 +14,10 @@ from torch import Tensor
 from transformers import BertForMaskedLM, BertForSequenceClassification, BertTokenizer
 
 from ipgraph.extractor.datasets import Dataset, Example, load, make_instance
-from ipgraph.extractor.extraction.batching import pad
 from ipgraph.extractor.extraction.extract import extract
 from ipgraph.extractor.models.encoding import encode
 from ipgraph.extractor.models.loading import LoadedModel, load_model
+from ipgraph.extractor.tracing.batch import pad
 from ipgraph.graphstore.runs.directory import RunDirectory
 from ipgraph.graphstore.schema.labels import parse_label
 from ipgraph.graphstore.schema.records import Instance

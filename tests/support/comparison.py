@@ -9,9 +9,11 @@ import torch
 from torch import Tensor
 
 from ipgraph.extractor.extraction.options import QUADRATURES
-from ipgraph.extractor.methods.patterns.guided import Refinement, refine_attention, refine_embeddings, signs
-from ipgraph.extractor.models.adapter import bert_adapter
-from ipgraph.extractor.tracing.trace import Batch, Line, Trace
+from ipgraph.extractor.methods.patterns.paths import Paths, signs
+from ipgraph.extractor.methods.patterns.search import attention_paths, embedding_paths
+from ipgraph.extractor.models.architectures.bert import bert_adapter
+from ipgraph.extractor.tracing.batch import Batch, IntegrationPath
+from ipgraph.extractor.tracing.trace import Trace
 from support import oracle
 from support.oracle import Guided, Question
 
@@ -65,13 +67,13 @@ def batch_of(asked: Sequence[Question], *, extra: int = 0, device: str = "cpu") 
             [[True] * len(one.ids) + [False] * n for one, n in zip(asked, fill, strict=True)], device=device
         ),
         target=torch.tensor([one.target or 0 for one in asked], device=device),
-        rows=torch.tensor([(one.correct, one.wrong) for one in asked], device=device),
+        qoi_logits=torch.tensor([(one.correct, one.wrong) for one in asked], device=device),
     )
 
 
-def line_of(quadrature: str, n_steps: int, like: Tensor) -> Line:
+def integration_path_of(quadrature: str, n_steps: int, like: Tensor) -> IntegrationPath:
     points, weights = QUADRATURES[quadrature](n_steps)
-    return Line(torch.tensor(points).to(like), torch.tensor(weights).to(like))
+    return IntegrationPath(torch.tensor(points).to(like), torch.tensor(weights).to(like))
 
 
 def trace_of(
@@ -87,7 +89,7 @@ def trace_of(
     return Trace(
         bert_adapter(model),
         batch_of(asked, extra=extra, device=words.device),
-        line_of(quadrature, n_steps, words),
+        integration_path_of(quadrature, n_steps, words),
         asked[0].baseline.to(words),
         keep=keep,
     )
@@ -97,19 +99,19 @@ def fast(trace: Trace) -> list[list[Guided]]:
     """Return the library's patterns of each sentence in the oracle's words."""
     sentences, positions = trace.batch.ids.shape
     words = torch.arange(positions, device=trace.batch.ids.device).expand(sentences, -1)
-    embedding = refine_embeddings(trace, words)
-    attention = refine_attention(trace, embedding)
+    embedding = embedding_paths(trace, words)
+    attention = attention_paths(trace, embedding)
     return [
         [
             guided(trace, embedding, attention, row, word)
             for word in range(positions)
-            if bool(trace.batch.mask[row, word] & trace.moves[row, word])
+            if bool(trace.batch.mask[row, word] & trace.has_pattern[row, word])
         ]
         for row in range(sentences)
     ]
 
 
-def guided(trace: Trace, embedding: Refinement, attention: Refinement, row: int, word: int) -> Guided:
+def guided(trace: Trace, embedding: Paths, attention: Paths, row: int, word: int) -> Guided:
     """Return one word's pattern; asserts that its forced steps repeat the one before."""
     assert attention.choices is not None
     assert embedding.positions[row, word].tolist() == attention.positions[row, word].tolist()
