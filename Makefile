@@ -28,7 +28,7 @@ lint: $(VENV)/.dev
 types: $(VENV)/.dev
 	mkdir -p .mypy_path && ln -sfn .. .mypy_path/ipgraph
 	MYPYPATH=.mypy_path $(VENV)/bin/mypy $(foreach room,$(ROOMS),-p ipgraph.$(room))
-	MYPYPATH=.mypy_path:tests:benchmarks:$(subst $(eval ) ,:,$(ROOMS:%=tests/%)) $(VENV)/bin/mypy --explicit-package-bases tests benchmarks
+	MYPYPATH=.mypy_path:tests:benchmarks $(VENV)/bin/mypy --explicit-package-bases tests benchmarks
 
 check: test lint types
 

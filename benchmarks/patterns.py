@@ -41,14 +41,14 @@ def main() -> None:
         lambda: integrated_gradients(model, ids, target, asked.samples),
     )
     rows = [
-        ("plain integrated gradients, a sentence", f"{plain / asked.batch:.3f} s", ""),
-        ("patterns of both levels, all words, a sentence", f"{ours / asked.batch:.3f} s", ""),
+        ("plain integrated gradients, per sentence", f"{plain / asked.batch:.3f} s", ""),
+        ("patterns of both levels, all words, per sentence", f"{ours / asked.batch:.3f} s", ""),
         ("patterns / integrated gradients", f"{ours / plain:.2f}", "at most 3"),
     ]
     if not asked.no_published:
         slow, agreed = _published(model, ids[:1], target, asked.samples)
         rows += [
-            ("the published way, one run, a sentence", f"{slow:.1f} s", ""),
+            ("the published way, one run, per sentence", f"{slow:.1f} s", ""),
             ("published way / patterns", f"{slow / (ours / asked.batch):.0f}", "at least 80"),
             ("choices of both that agree", agreed, "all"),
         ]

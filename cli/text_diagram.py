@@ -1,9 +1,9 @@
 """An instance's patterns drawn with characters: words along the bottom, layers upward.
 
-    layer   + - ±   node that positive, negative or both kinds of patterns pass (· where none does)
+    layer   + - ±   node that positive, negative or both kinds of patterns pass (· if none does)
             ┆       skip connection        │3       head 3 at the same position
             ╭─3─╯   head 3 to another position; lines that leave or join it end in a corner or a ┤ ├ ┬ ┴,
-                    lines that only cross are interrupted by it
+                    it interrupts lines that only cross it
 
 Heads are numbered 1..A as in the paper. An embedding-level path has no heads: its hops carry no number.
 """
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 MARGIN, NARROWEST, TIGHTEST = 4, 7, 4
-"""Columns for the layer's number; columns of a word at least, and where there is no room for more."""
+"""Columns for the layer's number; least columns per word usually, and on a narrow terminal."""
 UP, DOWN, LEFT, RIGHT = 1, 2, 4, 8
 LINES = " ╵╷│╴╯╮┤╶╰╭├─┴┬┼"
 """Box-drawing characters by the sum of the directions in which they reach."""
@@ -36,7 +36,7 @@ NONE: Signs = frozenset()
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """One layer of a path, from position to position, through a head (from 1), the skip or "" (not known)."""
+    """One layer of a path, from position to position, through a head (from 1), the skip or "" (unknown)."""
 
     layer: int
     source: int
@@ -82,19 +82,19 @@ class Cell:
 def draw(tokens: Sequence[str], paths: Sequence[Path], width: int | None = None) -> "Text":
     """Return the drawing of `paths` over `tokens`.
 
-    Past `width` columns it is drawn narrower: without unused positions, words cut, and totals left out that
-    would run together. It may still be wider.
+    If it is wider than `width` columns, unused positions are left out, words are cut, and totals without room
+    are omitted. It can still be wider.
     """
-    found = [hop for path in paths for hop in path.hops()]
-    layers = range(max((hop.layer for hop in found), default=0), 0, -1)
-    into = {layer: [hop for hop in found if hop.layer == layer] for layer in layers}
-    met = {position for hop in found for position in (hop.source, hop.target)} | {p.position for p in paths}
+    taken = [hop for path in paths for hop in path.hops()]
+    layers = range(max((hop.layer for hop in taken), default=0), 0, -1)
+    by_layer = {layer: [hop for hop in taken if hop.layer == layer] for layer in layers}
+    used = {position for hop in taken for position in (hop.source, hop.target)} | {p.position for p in paths}
     best = [NARROWEST, *(cell_len(t) + 1 for t in (*tokens, *(_total(path) for path in paths)))]
-    least = max([TIGHTEST, *(_bundle(hops) + 1 for hops in into.values())])
-    grid = _Grid(_columns(len(tokens), sorted(met), width, max(best), least))
+    least = max([TIGHTEST, *(_bundle(hops) + 1 for hops in by_layer.values())])
+    grid = _Grid(_columns(len(tokens), sorted(used), width, max(best), least))
     for layer in layers:
         grid.nodes(layer, _passing(paths, layer))
-        grid.band(into[layer])
+        grid.band(by_layer[layer])
     grid.nodes(0, _passing(paths, 0))
     grid.words(tokens, paths)
     return grid.text()
@@ -106,15 +106,15 @@ def _passing(paths: Sequence[Path], layer: int) -> dict[int, Signs]:
         for kind, at, position, *_ in map(parse_label, path.labels):
             if at == layer and kind in ("input", "embedding"):
                 signs[position].add(path.sign)
-    return {position: frozenset(found) for position, found in signs.items()}
+    return {position: frozenset(passing) for position, passing in signs.items()}
 
 
-def _columns(count: int, met: Sequence[int], width: int | None, best: int, least: int) -> dict[int, int]:
-    """Return the column of each position's middle, as far apart as is best or, past `width`, as can be."""
+def _columns(count: int, used: Sequence[int], width: int | None, best: int, least: int) -> dict[int, int]:
+    """Return the column of each position's middle: `best` apart or, on a narrow terminal, as far as fits."""
     step = max(best, least)
     shown: Sequence[int] = range(count)
     if width is not None and MARGIN + step * len(shown) > width:
-        shown = met
+        shown = used
         step = max(least, min(step, (width - MARGIN) // max(1, len(shown))))
     return {position: MARGIN + step * i + step // 2 for i, position in enumerate(shown)}
 
@@ -140,7 +140,7 @@ class _Grid:
             _write(row, column, MARKS.get(signs, "·"), signs)
 
     def band(self, hops: Sequence[Hop]) -> None:
-        """Draw the hops into a layer: each lane in its own row, then a row to number the heads that stay."""
+        """Draw the hops into a layer: one row per lane, then a row with the numbers of heads that stay."""
         lanes = _lanes(hops)
         stays = _stays(hops, lanes)
         needed = not lanes or any(through != SKIP for _, through in stays)
@@ -187,7 +187,7 @@ class _Grid:
             _write(row, target + 2, lane.through, lane.signs)
 
     def words(self, tokens: Sequence[str], paths: Sequence[Path]) -> None:
-        """Draw the words, their positions and, where there is room, the total influences."""
+        """Draw the words, their positions and, if there is room, the total influences."""
         row, numbers = self._row(), self._row()
         for position, column in self.columns.items():
             _centre(row, column, _fitting(tokens[position], self.step - 1))
@@ -218,16 +218,16 @@ class _Grid:
 def _lanes(hops: Sequence[Hop]) -> list[Lane]:
     """Return the hops that move, joined by target and head, from the bottom up.
 
-    Lanes out of a position come before lanes into it: then no line up from a position runs along one that
-    comes down on it. (Positions that swap are drawn as they come.)
+    Lanes out of a position come before lanes into it, so that a line up from a position never runs along one
+    that comes down on it. (For positions that swap, this is impossible.)
     """
     joined: dict[tuple[int, str], list[Hop]] = defaultdict(list)
     for hop in hops:
         joined[hop.target, hop.through].append(hop)
     lanes = [
-        Lane(target, through, frozenset(h.source for h in found), frozenset(h.sign for h in found))
-        for (target, through), found in sorted(joined.items())
-        if any(hop.source != target for hop in found)
+        Lane(target, through, frozenset(h.source for h in group), frozenset(h.sign for h in group))
+        for (target, through), group in sorted(joined.items())
+        if any(hop.source != target for hop in group)
     ]
     below = {
         lane: [b for b in lanes if b is not lane and b.target not in b.sources and lane.target in b.sources]
@@ -250,7 +250,7 @@ def _stays(hops: Sequence[Hop], lanes: Sequence[Lane]) -> dict[tuple[int, str], 
 
 
 def _bundle(hops: Sequence[Hop]) -> int:
-    """Return how many columns the hops into a layer need beside one another where they stay."""
+    """Return the largest number of columns that the hops which stay at one position need."""
     columns: dict[int, int] = defaultdict(int)
     for position, through in _stays(hops, _lanes(hops)):
         columns[position] += 1 + len(through.replace(SKIP, ""))
@@ -262,7 +262,7 @@ def _total(path: Path) -> str:
 
 
 def _fitting(text: str, room: int) -> str:
-    """Return as much of a text as fits into so many columns."""
+    """Return as much of a text as fits into `room` columns."""
     return text if cell_len(text) <= room else set_cell_size(text, room - 1).rstrip() + "…"
 
 

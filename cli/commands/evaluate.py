@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ipgraph.cli.commands.ingest import add_to, extract_run, usable_store
-from ipgraph.cli.options import Extraction, FormatOption, Selection, StoreOption, takes
+from ipgraph.cli.option_groups import Extraction, Selection, takes
+from ipgraph.cli.options import FormatOption, StoreOption
 from ipgraph.cli.progress import progress
+from ipgraph.extractor.methods.catalogue import COMPARABLE, COMPARED
 from ipgraph.graphstore.common.errors import UsageError
 
 if TYPE_CHECKING:
@@ -40,13 +42,8 @@ class EvaluationOptions:
     """The options of an evaluation."""
 
     methods: Annotated[
-        str,
-        _option(
-            "Methods to compare with: attention, attention_max, conductance, internal_influence, "
-            "internal_influence_l2, random, skip_replaced; or all.",
-            metavar="NAME,...",
-        ),
-    ] = "attention,conductance,internal_influence,random,skip_replaced"
+        str, _option(f"Methods to compare with: {', '.join(COMPARABLE)}; or all.", metavar="NAME,...")
+    ] = ",".join(COMPARED)
     nodes_per_layer: Annotated[int, _option("Measure also 2 to this many nodes per layer.", min=1)] = 1
     beam: Annotated[int, _option("Compare the greedy search with a beam of this width.", min=0)] = 0
     exhaustive: Annotated[
@@ -124,14 +121,13 @@ def _measure(
     seed: int,
 ) -> "list[Measure]":
     with progress("evaluating", "sentences") as bar:
-        from ipgraph.extractor.evaluation.evaluate import COMPARABLE
         from ipgraph.extractor.evaluation.evaluate import evaluate as measure
         from ipgraph.extractor.evaluation.searches.figures import Searches
 
         return measure(
             run,
             model=model,
-            methods=COMPARABLE if options.methods == "all" else options.methods.split(","),
+            methods=tuple(COMPARABLE) if options.methods == "all" else options.methods.split(","),
             searches=Searches(
                 nodes_per_layer=options.nodes_per_layer,
                 beam=options.beam,

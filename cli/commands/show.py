@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ipgraph.cli.options import FormatOption, RunOption, StoreOption
+from ipgraph.cli.options import FormatOption, LevelOption, RunOption, StoreOption
 from ipgraph.cli.render import console, print_parts, render, rows_table
 
 if TYPE_CHECKING:
@@ -21,15 +21,12 @@ Record = dict[str, Any]
 
 def show(
     instance: Annotated[
-        str, typer.Argument(metavar="INSTANCE", help="Its id, the beginning of it, or its row's own name.")
+        str, typer.Argument(metavar="INSTANCE", help="Id, beginning of the id, or the name of the row.")
     ],
-    level: Annotated[
-        str,
-        typer.Option(help="embedding or attention.", show_default="attention where the run has it"),
-    ] = "",
+    level: LevelOption = "",
     threshold: Annotated[
         float,
-        typer.Option(min=0, max=1, help="Draw words whose share of the total influence is at least this."),
+        typer.Option(min=0, max=1, help="Draw words with at least this share of the sum of |g|."),
     ] = 0.05,
     run: RunOption = "",
     store: StoreOption = None,
@@ -37,7 +34,8 @@ def show(
 ) -> None:
     """Draw an instance's patterns: words along the bottom, layers upward, skips dashed, heads from 1.
 
-    Nodes carry the sign of the patterns through them. With --format json or csv, the patterns' steps as rows.
+    A node shows the sign of the patterns that pass it. With --format json or csv, each row is a step of a
+    pattern.
     """
     from rich.text import Text
 
@@ -57,7 +55,7 @@ def show(
     picture = draw(about["tokens"], drawn, out.width if out.is_terminal else None)
     needed = max(line.cell_len for line in picture.split())
     if out.is_terminal and needed > out.width:
-        picture = Text(f"(the drawing needs {needed} columns: widen the terminal or raise --threshold)")
+        picture = Text(f"(the drawing needs {needed} columns; widen the terminal or raise --threshold)")
     print_parts([_heading(about, words, str(steps.parameters["run"])), picture])
     render([_listing(words, hidden=len(words) - len(drawn), threshold=threshold)])
 
@@ -102,12 +100,12 @@ def _listing(words: Sequence[Record], *, hidden: int, threshold: float) -> "Tabl
         for w in words
     ]
     note = (
-        "total: the word's influence; pattern: its path's; path: layer by layer, 3>7 is head 3 to position 7"
+        "total: influence of the word; pattern: influence of its path; "
+        "path: one hop per layer, 3>7 is head 3 to position 7"
     )
     if hidden:
-        note += (
-            f"\nnot drawn: {hidden} words under {threshold:.0%} of the influence (--threshold 0 draws all)"
-        )
+        omitted = "1 word" if hidden == 1 else f"{hidden} words"
+        note += f"\nnot drawn: {omitted} below {threshold:.0%} of the influence; --threshold 0 draws all"
     return Table("", columns, rows, note)
 
 

@@ -1,4 +1,4 @@
-"""The legend below flow diagrams: only what the diagrams hold is explained."""
+"""The legend below flow diagrams, which explains what occurs in them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ def _entries(diagrams: Sequence[Diagram]) -> Iterator[_Entry]:
 
 
 def legend_height(diagrams: Sequence[Diagram], width: float) -> float:
-    """Return the height of a legend of a width, in inches."""
+    """Return the height in inches of a legend that is `width` inches wide."""
     return len(_lines(diagrams, width)) * LINE
 
 

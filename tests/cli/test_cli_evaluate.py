@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from support.cli_runs import call, invoke
+from support.interpreters import imported
 from support.tiny_models import save_masked_lm
-from test_imports import imported
 
 from ipgraph.graphstore.opening import open_store
 from ipgraph.graphstore.runs.directory import RunDirectory
@@ -117,8 +117,8 @@ def test_reports_on_the_command_line_are_the_librarys(
 
 
 def test_cite_says_how_the_run_was_evaluated(done: Done, monkeypatch: pytest.MonkeyPatch) -> None:
-    methods = "attention, conductance, internal influence, random, skip replaced"
-    said = f"evaluated as in section 4 there, beside {methods}; intervals are 95% percentile bootstraps"
+    methods = "attention, conductance, internal influence, random, skips replaced"
+    said = f"section 4 of Lu et al. 2021 and compared with {methods}; intervals are 95% percentile bootstraps"
     monkeypatch.chdir(done.path)
     for place in ("runs", "elsewhere"):  # the run's directory, and the store alone
         assert said in invoke("cite", done.run.id, "--runs-dir", place).stdout

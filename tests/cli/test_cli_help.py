@@ -13,7 +13,7 @@ import pytest
 import typer
 
 from ipgraph.cli.app import app
-from ipgraph.cli.options import Extraction, Selection
+from ipgraph.cli.option_groups import Extraction, Selection
 from ipgraph.extractor.extraction.extract import extract
 from ipgraph.extractor.extraction.options import BASELINES, QOIS, QUADRATURES
 from ipgraph.extractor.methods.registry import METHODS

@@ -135,7 +135,7 @@ def test_templates_of_ones_own_are_found(folder: Folder, tmp_path: Path) -> None
         (("run", "skip-share", "--param", "role=subjekt"), "unknown role 'subjekt' in run "),
         (("run", "skip-share", "--param", "sign=plus"), "not a whole number"),
         (("run", "skip-share", "--param", "sign"), "--param 'sign' is not of the form NAME=VALUE"),
-        (("run", "skip-share", "--param", "sign=1", "--param", "sign=1"), "sign is given twice"),
+        (("run", "skip-share", "--param", "sign=1", "--param", "sign=1"), "parameter 'sign' is given twice"),
         (("run", "skip-share", "--store", "nowhere.db"), "nowhere.db"),
         (("run", "skip-share", "--format", "xml"), "xml"),
         (("run", "skip-share", "--queries-dir", "nowhere"), "nowhere"),

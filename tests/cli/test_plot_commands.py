@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from support.cli_runs import Folder, folder, invoke, own, shared_folder
+from support.entropy_measures import WORDS, measures
 from support.remade import remade
 
 from ipgraph.cli.figures import points
@@ -13,8 +14,6 @@ from ipgraph.cli.figures.entropy import entropy_panels
 from ipgraph.graphstore.common.errors import UsageError
 from ipgraph.graphstore.opening import open_store
 from ipgraph.graphstore.schema.labels import parse_label
-from ipgraph.graphstore.schema.measures import MeasureKey, measure_id
-from ipgraph.graphstore.schema.records import Measure
 from ipgraph.graphstore.store.protocol import Store
 from ipgraph.queries.views.evaluated import from_measures, tasks_of
 
@@ -66,7 +65,7 @@ def test_a_scope_that_holds_nothing_is_an_error(folder: Folder, tmp_path: Path) 
         (("draw",), "no instance of the run is of this condition"),
         (("plot", "skip-share"), f"run {rest.id} has no patterns of this subtask and condition"),
         (("plot", "heads", "--role", "det"), "no words in the role 'det' of this subtask and condition"),
-        (("plot", "margins"), "no choices with a margin of this subtask and condition"),
+        (("plot", "margins"), "no choices between two candidates for this subtask and condition"),
     ):
         where = ("--store", place, "--subtask", SUBTASK, "--condition", CONDITION, "-o", out)
         assert said in " ".join(invoke(*command, *where, code=2).output.split())
@@ -131,40 +130,6 @@ def test_margins_rise_to_the_share_of_choices_within_the_whole_qoi(folder: Folde
 
 
 # ---- entropy, from the measures of an evaluation
-
-WORDS = ("the", "subject", "attractor", "target")
-
-
-def measures(run: str, *tasks: str) -> list[Measure]:
-    """Return the measures that `evaluate` stores for Figure 5: by position, entropy falls with influence."""
-    found = []
-    for number, task in enumerate(tasks):
-        for method, level in (("gpr", "embedding"), ("gpr", "attention"), ("attention", "embedding")):
-            for at, word in enumerate(WORDS):
-                falling = 0.4 - 0.1 * at + 0.3 * (word == "attractor")
-                key = MeasureKey("position_entropy", method, level, task, position=at)
-                found.append(measure(run, key, falling, word))
-                found.append(measure(run, key._replace(metric="position_influence"), at, word))
-            found.append(measure(run, MeasureKey("entropy", method, level, task), 0.1 + number / 10))
-        found.append(measure(run, MeasureKey("qoi", "gpr", "", task), 5 - number))
-    return found
-
-
-def measure(run: str, key: MeasureKey, value: float, word: str = "", draws: int = 0) -> Measure:
-    return Measure(
-        id=measure_id([run], key),
-        runs=[run],
-        **key._asdict(),
-        word=word,
-        draws=draws,
-        resamples=1000,
-        value=value,
-        low=value - 0.01,
-        high=value + 0.02,
-        count=24,
-        seed=0,
-        note="one structure: 4 tokens, target at 3",
-    )
 
 
 def test_panels_show_entropy_by_position_and_by_task(folder: Folder) -> None:

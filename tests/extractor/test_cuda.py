@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from support.extractions import AGREEMENT
 from support.requirements import missing
 from support.tiny_models import save_masked_lm
-from test_extract import AGREEMENT
 
 from ipgraph.extractor.extraction.extract import extract
 

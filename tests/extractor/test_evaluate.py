@@ -11,7 +11,7 @@ import pytest
 import torch
 from support import oracle
 from support.evaluations import TEXTS, Evaluated, Sentence, make_run
-from test_ablation import ablated
+from support.zeroed import ablated
 from torch import Tensor
 
 from ipgraph.extractor.datasets import Example

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from support.extractions import AGREEMENT, run_of, sentences
 from support.tiny_models import save_classifier, save_masked_lm
 
 from ipgraph.cli.commands.cite import paragraph
@@ -12,7 +13,6 @@ from ipgraph.extractor.datasets import Dataset, Example, make_instance, read_sen
 from ipgraph.extractor.extraction.extract import extract
 from ipgraph.extractor.models.loading import load_model
 from ipgraph.graphstore.common.errors import IpgraphError, UsageError
-from ipgraph.graphstore.runs.directory import RunDirectory
 
 
 @pytest.fixture(scope="session")
@@ -25,15 +25,6 @@ def classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_classifier(tmp_path_factory.mktemp("classifier"), classes=3)
 
 
-def sentences(*texts: str, correct: str = "is", wrong: str = "are") -> Dataset:
-    examples = [
-        Example(make_instance("mine", text, correct=correct, wrong=wrong), (), f"mine.jsonl:{line}")
-        for line, text in enumerate(texts, 1)
-    ]
-    return Dataset("mine", examples)
-
-
-AGREEMENT = sentences("the farmer that the farmers like [MASK] old .", "a farmer [MASK] tall .")
 REVIEWS = Dataset(
     "reviews",
     [
@@ -41,10 +32,6 @@ REVIEWS = Dataset(
         Example(make_instance("reviews", "a good film ."), (), "reviews.tsv:2"),
     ],
 )
-
-
-def run_of(model: Path, dataset: Dataset, folder: Path, **options: Any) -> RunDirectory:
-    return extract(model, dataset, runs_dir=folder, n_steps=5, **options)
 
 
 def test_every_word_but_the_mask_gets_a_pattern_at_both_levels(masked_lm: Path, tmp_path: Path) -> None:

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.extractions import interrupt, many, run_of
 from support.tiny_models import save_masked_lm
-from test_extract import run_of
-from test_resume import interrupt, many
 
 from ipgraph.extractor.extraction import selection
 from ipgraph.extractor.extraction.compute import Worker, compute

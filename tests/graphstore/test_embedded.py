@@ -9,7 +9,8 @@ from typing import Any
 import ladybug
 import pytest
 from support.fixtures import MEMORY, file_size_limit, make_measures, make_run
-from test_runs import read_shard
+from support.shards import read_shard
+from support.stores import spoil_version
 
 from ipgraph.graphstore.common.errors import IpgraphError, UsageError
 from ipgraph.graphstore.embedded import source as ladybug_source
@@ -64,11 +65,6 @@ VERSION_1 = (
     r"store.db has schema version 1, and this ipgraph reads version 2: "
     r"extract its runs again \(`ipgraph ingest dataset ...`\)$"
 )
-
-
-def spoil_version(path: Path) -> None:
-    with ladybug.Database(path, **MEMORY) as database:
-        ladybug.Connection(database).execute("COMMENT ON TABLE Run IS 'ipgraph schema version 1'")
 
 
 def test_a_store_of_another_schema_version_is_refused(path: Path, root: Path) -> None:

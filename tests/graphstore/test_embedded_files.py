@@ -10,7 +10,7 @@ import ladybug
 import pytest
 from filelock import FileLock
 from support.fixtures import file_size_limit, make_measures, make_run
-from test_embedded import spoil_version
+from support.stores import spoil_version
 
 from ipgraph.graphstore.common.errors import IpgraphError, UsageError
 from ipgraph.graphstore.embedded import file as ladybug_file

@@ -12,7 +12,7 @@ import pytest
 from support.fixtures import make_measures, make_run
 from support.requirements import neo4j_launcher
 from support.servers import Server
-from test_runs import read_shard
+from support.shards import read_shard
 
 from ipgraph.graphstore.common.errors import UsageError
 from ipgraph.graphstore.embedded.store import EmbeddedStore

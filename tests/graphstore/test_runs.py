@@ -14,27 +14,16 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from support.fixtures import file_size_limit, make_measures, make_run
+from support.shards import read_shard
 
 from ipgraph.graphstore.common.errors import IpgraphError, UsageError
 from ipgraph.graphstore.runs import shards
-from ipgraph.graphstore.runs.directory import RunDirectory, Shard, run_id
+from ipgraph.graphstore.runs.directory import RunDirectory, run_id
 from ipgraph.graphstore.runs.finding import find_run, list_runs
 from ipgraph.graphstore.schema.records import SCHEMA_VERSION
-from ipgraph.graphstore.schema.tables import files, record_of
 
 RACERS, ROUNDS = 8, 5
 """Processes that create the same run at once, and how often."""
-
-
-def read_shard(run: RunDirectory, index: int) -> Shard:
-    """One shard's records, read back."""
-    folder = run.path / "shards" / f"{index:05d}"
-    rows = {
-        name: [record_of(name)(**row) for row in pq.read_table(folder / f"{name}.parquet").to_pylist()]
-        for name in files()
-    }
-    further = {name: rows.pop(name) for name in list(rows) if name not in Shard.__dataclass_fields__}
-    return Shard(**rows, further=further)
 
 
 def test_the_run_id_is_that_of_the_settings() -> None:

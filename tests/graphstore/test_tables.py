@@ -12,8 +12,8 @@ from typing import Any
 import networkx as nx
 import pytest
 from support.fixtures import make_run
+from support.shards import read_shard
 from support.stores import rows
-from test_runs import read_shard
 
 from ipgraph.graphstore.common.errors import IpgraphError
 from ipgraph.graphstore.export.export import export

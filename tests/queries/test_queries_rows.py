@@ -1,12 +1,12 @@
 """Every shipped template returns what plain Python computes from the run directories' Parquet files."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.cells import close
 from support.expected_data import Data
 from support.expected_rows import examples, expected, names
 from support.query_runs import query_runs
@@ -38,12 +38,6 @@ def store(runs: list[RunDirectory], tmp_path_factory: pytest.TempPathFactory) ->
         made.add(runs)
         made.add_measures(runs[0].id, runs[0].measures())
         yield made
-
-
-def close(found: Any, wanted: Any) -> bool:
-    if isinstance(found, float) and isinstance(wanted, float):
-        return math.isclose(found, wanted, rel_tol=1e-9, abs_tol=1e-12)
-    return type(found) is type(wanted) and bool(found == wanted)
 
 
 def test_every_template_has_examples() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import typer
-from test_plot_commands import measure, measures
+from support.entropy_measures import measure, measures
 
 from ipgraph.cli.app import app
 from ipgraph.cli.figures.entropy import entropy_panels

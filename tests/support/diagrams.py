@@ -9,7 +9,7 @@ SKIP = None
 
 
 def attention(position: int, g: float, *hops: tuple[int | None, int], influence: float = 0.5) -> Traced:
-    """Return a pattern of (head from 0 or SKIP, position) hops, each losing a tenth of the influence."""
+    """Return a pattern of (head or SKIP, position) hops, each losing a tenth of the influence."""
     labels, influences = [node_label("input", 0, position)], [influence]
     for layer, (head, to) in enumerate(hops, 1):
         through = node_label("skip", layer, to) if head is SKIP else node_label("head", layer, to, head)
@@ -57,8 +57,8 @@ def sentence(*patterns: Traced, tokens: str = "a b c d", roles: str = "det noun 
 
 
 TWO_WORDS = sentence(
-    attention(0, 2.0, (SKIP, 0), (4, 3), influence=1.0),
-    attention(1, -1.0, (0, 3), (SKIP, 3), influence=-0.5),
+    attention(0, 2.0, (SKIP, 0), (5, 3), influence=1.0),
+    attention(1, -1.0, (1, 3), (SKIP, 3), influence=-0.5),
     embedding(0, 2.0, 0, 3),
     embedding(1, -1.0, 3, 3),
 )

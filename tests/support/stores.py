@@ -5,10 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import ladybug
+
 from ipgraph.graphstore.runs.directory import RunDirectory, Shard
 from ipgraph.graphstore.schema import graph
 from ipgraph.graphstore.schema.graph import GraphShape
 from ipgraph.graphstore.store.protocol import Store
+from support.fixtures import MEMORY
 
 
 def rows(store: Store, cypher: str, **parameters: Any) -> list[dict[str, Any]]:
@@ -84,3 +87,9 @@ def changed_copy(run: RunDirectory, folder: Path, table: str, change: Callable[[
     shutil.rmtree(path / "shards" / "00000")
     copy.write_shard(0, shard)
     return copy
+
+
+def spoil_version(path: Path) -> None:
+    """Give an embedded store the first schema version."""
+    with ladybug.Database(path, **MEMORY) as database:
+        ladybug.Connection(database).execute("COMMENT ON TABLE Run IS 'ipgraph schema version 1'")
