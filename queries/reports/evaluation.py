@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from ipgraph.graphstore.schema.measures import INSIDE, ONE_PER_WORD, MeasureKey
+from ipgraph.queries.reports.declaration import Report, RunId
+from ipgraph.queries.reports.parts import OUR_CHOICE
 from ipgraph.queries.reports.published import MODELS, SKIP_SHARE, TABLE1, TASKS
 from ipgraph.queries.reports.tables import Table, TableColumn, text
 from ipgraph.queries.views.evaluated import (
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
 
 E, A = "embedding", "attention"
 TARGETS = ("dropped", "kept")
-OUR_CHOICE = "†: our choice, where the paper is silent"
 
 
 class Row(NamedTuple):
@@ -52,7 +53,7 @@ METHODS = (
 FIXED = ("target_column", "original", "nothing")
 
 
-def table1(store: "Store", *, run: str = "") -> list[Table]:
+def table1(store: "Store", *, run: RunId = "") -> list[Table]:
     """The paper's Table 1 for the evaluated runs, and as it was printed."""
     return table1_of(evaluated_runs(store, run))
 
@@ -151,7 +152,7 @@ def published() -> Table:
     return Table("As printed by Lu et al. (2021), Table 1", columns, rows, note)
 
 
-def optimality(store: "Store", *, run: str = "") -> list[Table]:
+def optimality(store: "Store", *, run: RunId = "") -> list[Table]:
     """How good the greedy search is: beside wider searches, random patterns and several nodes per layer."""
     return optimality_of(evaluated_runs(store, run))
 
@@ -262,3 +263,9 @@ def runs_note(tasks: Sequence[Task]) -> str:
 def _run_note(run: "Run", settings: Iterable[str]) -> str:
     said = "".join(f", {name} {getattr(run, name)}" for name in settings)
     return f"run {run.id}: {run.instances:,} instances of {run.dataset}, {run.model_name}{said}"
+
+
+REPORTS = (
+    Report("table1", "Table 1", table1, needs="evaluation"),
+    Report("optimality", "Optimality", optimality, needs="evaluation"),
+)
