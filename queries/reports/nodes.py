@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from ipgraph.graphstore.store.protocol import Store
 
 NOTE = (
-    "H: mean binary entropy of p_n over all nodes n of the graph, in bits†; p_n: share of instances with n on "
-    f"a pattern; {OUR_CHOICE}"
+    "H: mean binary entropy of p_n over all nodes n of the graph, in bits†; p_n: share of instances with n "
+    f"on a pattern; {OUR_CHOICE}"
 )
 
 
