@@ -10,9 +10,9 @@ from ipgraph.cli.options import LevelOption, OutputOption, RunsOption, StoreOpti
 from ipgraph.graphstore.common.errors import UsageError, unknown
 
 if TYPE_CHECKING:
-    from ipgraph.cli.figures.diagram import Diagram
     from ipgraph.graphstore.schema.records import Level, Run
     from ipgraph.graphstore.store.protocol import Store
+    from ipgraph.queries.views.flow import Diagram
 
 
 def draw(
@@ -50,9 +50,10 @@ def draw(
     There is one panel per INSTANCE and --run, or per --condition and --run. In a condition's panel, the width
     of an edge is the share of the instances that take it.
     """
-    from ipgraph.cli.figures import flow, gather, style
+    from ipgraph.cli.figures import flow, style
     from ipgraph.queries.language.binding import resolve_run
     from ipgraph.queries.language.running import opened
+    from ipgraph.queries.views.scope import ALL
 
     style.check_format(output)
     style.need_matplotlib()
@@ -68,7 +69,7 @@ def draw(
         else:
             drawn = _of_conditions(graph, runs, condition or (), subtask, (chosen, threshold, min_share))
     what = ", ".join(filter(None, [subtask, *(instances or condition or ())]))
-    about = f"runs {', '.join(r.id for r in runs)}: {what or gather.ALL}"
+    about = f"runs {', '.join(r.id for r in runs)}: {what or ALL}"
     style.save(flow.draw(drawn, width), output, about)
     typer.echo(f"wrote {output}")
 
@@ -76,8 +77,8 @@ def draw(
 def _of_instances(
     store: "Store", runs: "Sequence[Run]", instances: Sequence[str], level: "Level | None", threshold: float
 ) -> "list[Diagram]":
-    from ipgraph.cli.figures.diagram import of_sentence
-    from ipgraph.cli.figures.gather import load_sentence
+    from ipgraph.queries.views.flow import of_sentence
+    from ipgraph.queries.views.sentence import load_sentence
 
     return [
         _named(of_sentence(load_sentence(store, run, instance), level, threshold), run, runs)
@@ -93,8 +94,9 @@ def _of_conditions(
     subtask: str,
     how: "tuple[Level | None, float, float | None]",
 ) -> "list[Diagram]":
-    from ipgraph.cli.figures.diagram import MIN_SHARE, of_condition
-    from ipgraph.cli.figures.gather import ALL, load_sentences, scope_name
+    from ipgraph.queries.views.flow import MIN_SHARE, of_condition
+    from ipgraph.queries.views.scope import ALL, scope_name
+    from ipgraph.queries.views.sentence import load_sentences
 
     level, threshold, asked = how
     least = MIN_SHARE if asked is None else asked

@@ -45,13 +45,15 @@ def skip_share(
     store: StoreOption = None,
 ) -> None:
     """Plot how often patterns take the skip connection per layer, with 95% intervals over instances."""
-    from ipgraph.cli.figures import gather, plots, points, style
+    from ipgraph.cli.figures import plots, style
+    from ipgraph.queries.views.charts import skip_shares
+    from ipgraph.queries.views.scope import scope_name
 
     with _opened(store, run, output) as (graph, chosen):
         scope = {"subtask": subtask, "condition": condition}
-        series = points.skip_shares(graph, chosen, by=by or "", seed=seed, **scope)
+        series = skip_shares(graph, chosen, by=by or "", seed=seed, **scope)
     figure = plots.skip_share(series, width or style.COLUMN)
-    _write(figure, output, chosen, of=gather.scope_name(subtask, condition))
+    _write(figure, output, chosen, of=scope_name(subtask, condition))
 
 
 @app.command()
@@ -71,13 +73,13 @@ def heads(
     store: StoreOption = None,
 ) -> None:
     """Plot the share of the patterns that pass each attention head: layers upward, heads numbered from 1."""
-    from ipgraph.cli.figures import gather, plots, points
+    from ipgraph.cli.figures import plots
+    from ipgraph.queries.views.charts import head_map
+    from ipgraph.queries.views.scope import scope_name
 
     with _opened(store, run, output) as (graph, chosen):
         maps = [
-            points.head_map(
-                graph, chosen, role=r, condition=c, subtask=subtask, title=gather.scope_name(r, subtask, c)
-            )
+            head_map(graph, chosen, role=r, condition=c, subtask=subtask, title=scope_name(r, subtask, c))
             for r in role or [""]
             for c in condition or [""]
         ]
@@ -95,11 +97,13 @@ def margins(
     store: StoreOption = None,
 ) -> None:
     """Plot how close the choices were: the share of choices with at most a given margin, per layer."""
-    from ipgraph.cli.figures import gather, plots, points
+    from ipgraph.cli.figures import plots
+    from ipgraph.queries.views.charts import margin_panels
+    from ipgraph.queries.views.scope import scope_name
 
     with _opened(store, run, output) as (graph, chosen):
-        panels = points.margin_panels(graph, chosen, subtask=subtask, condition=condition)
-    of = gather.scope_name(subtask, condition)
+        panels = margin_panels(graph, chosen, subtask=subtask, condition=condition)
+    of = scope_name(subtask, condition)
     if not panels:
         where = " for this subtask and condition" if of else ""
         raise UsageError(f"run {chosen.id} has no choices between two candidates{where}")

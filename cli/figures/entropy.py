@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
-from ipgraph.cli.figures.plots import Point, Series
 from ipgraph.cli.figures.scatter import Scatter
 from ipgraph.graphstore.common.errors import unknown
 from ipgraph.queries.reports.correlation import correlate
+from ipgraph.queries.views.charts import Point, Series
 from ipgraph.queries.views.evaluated import Task, by_model, one_per_task
 from ipgraph.queries.views.figure5 import ATTRACTOR, SERIES, by_position, by_task
 

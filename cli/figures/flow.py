@@ -11,12 +11,12 @@ from itertools import groupby
 from math import copysign, floor, log10
 from typing import TYPE_CHECKING, Any
 
-from ipgraph.cli.figures.diagram import Diagram, Edge
 from ipgraph.cli.figures.legend import TINTS, draw_legend, legend_height
 from ipgraph.cli.figures.pen import DASHES, Pen, Point, extent, short
 from ipgraph.cli.figures.style import INK, RULE, SIGNS, SMALL, TEXT, letter, styled
 from ipgraph.graphstore.common.errors import UsageError
-from ipgraph.queries.views.labels import SKIP
+from ipgraph.queries.views.flow import Diagram, Edge
+from ipgraph.queries.views.sentence import SKIP
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ipgraph.cli.figures.diagram import Diagram
 from ipgraph.cli.figures.pen import DASHES, Pen, Point, extent
 from ipgraph.cli.figures.style import FAINT, INK, SIGNS, SMALL
+from ipgraph.queries.views.flow import Diagram
 
 LINE, MARK, APART = 0.17, 0.26, 0.1
 """Inches: height of a line; width of a mark; room between entries."""

@@ -5,7 +5,6 @@ told apart in black and white.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ipgraph.cli.figures.style import (
@@ -22,6 +21,7 @@ from ipgraph.cli.figures.style import (
     styled,
     turn,
 )
+from ipgraph.queries.views.charts import HeadMap, Series
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,34 +34,6 @@ DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)))
 CELL_WITH_NUMBER = 0.22
 """Least width in inches of a cell that shows its number in a map of heads."""
 WIDEST_MAP = 0.32
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """A value at x with its 95% interval (None if unknown) and its label."""
-
-    x: float
-    value: float
-    low: float | None = None
-    high: float | None = None
-    label: str = ""
-    is_marked: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Series:
-    """Points that belong together."""
-
-    name: str
-    points: tuple[Point, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class HeadMap:
-    """The share of patterns through each head: `shares[layer - 1][head - 1]`."""
-
-    title: str
-    shares: tuple[tuple[float, ...], ...]
 
 
 @styled

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from math import hypot
 from typing import TYPE_CHECKING, Any
 
-from ipgraph.cli.figures.plots import Point, Series, error_bars
+from ipgraph.cli.figures.plots import error_bars
 from ipgraph.cli.figures.style import COLUMN, MARKERS, SMALL, TEXT, colour, grid, letter, sheet, styled, turn
+from ipgraph.queries.views.charts import Point, Series
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

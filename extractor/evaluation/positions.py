@@ -119,9 +119,8 @@ class _Structure:
         length, depth = len(self.patterns[0].encoded.ids), self.paths[0].positions.shape[1] - 1
         used = nodes[present][:, nodes[present].any(0)]
         counts = self.counts[:, present]
-        return pattern_entropy(
-            probabilities(used, counts), graph_size(GraphShape.uniform(depth, self.heads), length, level)
-        )
+        shape = GraphShape.uniform(depth, self.heads)
+        return pattern_entropy(probabilities(used, counts), graph_size(shape, length, level))
 
     def _influence(self, position: int, present: Bools) -> Floats:
         influence = np.abs([p.influence[position] for p in self.paths])

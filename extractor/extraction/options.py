@@ -11,7 +11,7 @@ from ipgraph.extractor.methods.registry import METHODS
 from ipgraph.extractor.models.loading import LoadedModel
 from ipgraph.extractor.tracing.trace import Line
 from ipgraph.graphstore.common.errors import UsageError, unknown
-from ipgraph.graphstore.schema.records import LEVELS, Level
+from ipgraph.graphstore.schema.records import LEVELS, Level, levels_of
 
 ALGORITHM_VERSION = 1
 """Raised only when numbers change: part of every run's id."""
@@ -59,7 +59,7 @@ class Options:
     @property
     def levels(self) -> tuple[Level, ...]:
         """The levels asked for."""
-        return tuple(name for name in LEVELS if self.level in (name, "both"))
+        return levels_of(self.level)
 
     def require_for(self, model: LoadedModel) -> None:
         """Raise UsageError where the QoI is not defined for a model."""

@@ -20,7 +20,7 @@ def binary_entropy(probabilities: "npt.ArrayLike") -> "Floats":
     if ((p < 0) | (p > 1)).any():
         raise ValueError(f"a probability is between 0 and 1, and {p[(p < 0) | (p > 1)][0]} is not")
     both = np.stack([p, 1 - p])
-    entropy: Floats = (both * np.log2(1 / np.where(both > 0, both, 1.0))).sum(0)
+    entropy: Floats = 0.0 - (both * np.log2(np.where(both > 0, both, 1.0))).sum(0)
     return entropy
 
 

@@ -113,7 +113,7 @@ def require_schema(database: Database, path: Path) -> None:
     comment = database.tables().get("Run")
     if comment is None or not comment.startswith(_VERSION):
         raise UsageError(f"{path} is a database, but not a store of ipgraph")
-    require_version(comment.removeprefix(_VERSION), str(path), "its runs")
+    require_version(comment.removeprefix(_VERSION), str(path), "its runs again into another store")
 
 
 def create_tables(database: Database) -> None:
@@ -149,10 +149,10 @@ class Change:
 
 @contextmanager
 def changed_copy(path: Path, *, fresh: bool = False, room: int = 0) -> Iterator[Change]:
-    """Give a writable copy of a store, which replaces it at the end; `path` is no link.
+    """Give a writable copy of a store, which replaces it at the end; `path` is not a link.
 
     `fresh` begins with an empty store instead. Waits for other changes of the store. Leave by an exception,
-    and the store stays as it was; leave by `Unchanged`, and nobody hears of it.
+    and the store stays as it was; leave by `Unchanged`, and nothing is said of it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with _locked(path), tempfile.TemporaryDirectory(prefix="ipgraph-") as staging:
@@ -168,16 +168,16 @@ def changed_copy(path: Path, *, fresh: bool = False, room: int = 0) -> Iterator[
             shutil.rmtree(folder, ignore_errors=True)
 
 
-class Unchanged(Exception):  # noqa: N818 - no error: it ends `changed_copy` without a change
+class Unchanged(Exception):  # noqa: N818 - not an error: it ends `changed_copy` without a change
     """Nothing is to be changed after all."""
 
 
 def _built(path: Path, copy: Path, staging: Path, *, fresh: bool, room: int) -> Iterator[Change]:
-    held = path.stat().st_size if path.exists() else 0
+    size = path.stat().st_size if path.exists() else 0
     fresh = fresh or not path.exists()
     if not fresh:
         shutil.copyfile(path, copy)
-    database = Database(copy, read_only=False, room=room + held * fresh)
+    database = Database(copy, read_only=False, room=room + size * fresh)
     change = Change(database, staging)
     try:
         if fresh:

@@ -112,19 +112,20 @@ class _Loading:
         last = rows(
             self.database, "MATCH (n:Node {model: $model}) RETURN max(n.position) AS last", model=model
         )
-        held = -1 if last[0]["last"] is None else last[0]["last"]
-        own = [run for run in source.runs if run.model == model]
-        shape, positions = shapes(own)[model]
-        due = [node for node in graph.nodes(model, shape, positions) if held < 0 or node.position > held]
+        reached = -1 if last[0]["last"] is None else last[0]["last"]
+        runs = [run for run in source.runs if run.model == model]
+        shape, positions = shapes(runs)[model]
+        whole = graph.nodes(model, shape, positions)
+        due = [node for node in whole if reached < 0 or node.position > reached]
         nodes = self.copy_tables("Node", [to_table(Node, due)], columns(Node))
         reach = max(graph.FULL_POSITIONS, source.whole.get(model, 0))
         full = positions if full_graph else min(positions, reach)
         flows = 0
-        if full > held + 1:
-            edges = graph.flow_tables(model, shape, full, start=held + 1)
+        if full > reached + 1:
+            edges = graph.flow_tables(model, shape, full, start=reached + 1)
             flows += self.copy_tables("FLOWS_TO", edges, columns(Flow))
         if positions > full:
-            taken = self._taken(source, {run.id for run in own}, model, shape)
+            taken = self._taken(source, {run.id for run in runs}, model, shape)
             flows += self.copy_tables("FLOWS_TO", [taken], columns(Flow))
         return nodes, flows
 

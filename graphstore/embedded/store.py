@@ -121,34 +121,34 @@ class EmbeddedStore:
         A run that is there gets its directory's measures, where they differ.
         """
         due = verified(runs)
-        held = {run.id for run in self.runs()} & due.keys()
-        if held == due.keys() and not any(_outdated(self, due[name]) for name in held):
+        stored = {run.id for run in self.runs()} & due.keys()
+        if stored == due.keys() and not any(_outdated(self, due[name]) for name in stored):
             return 0
         self.close()
-        with changed_copy(self.path, room=_bytes(due[name] for name in due.keys() - held)) as change:
+        with changed_copy(self.path, room=_bytes(due[name] for name in due.keys() - stored)) as change:
             database = change.database
-            held = {run.id for run in reading.runs(database)} & due.keys()
-            new = [run for name, run in due.items() if name not in held]
-            outdated = {name: found for name in held if (found := _outdated(database, due[name]))}
+            stored = {run.id for run in reading.runs(database)} & due.keys()
+            new = [run for name, run in due.items() if name not in stored]
+            outdated = [measure for name in stored for measure in _outdated(database, due[name])]
             if not new and not outdated:
                 raise Unchanged
             if new:
                 load(database, change.staging, from_directories(new, change.staging), progress=progress)
-            for measures in outdated.values():
-                merge_measures(database, measures)
+            if outdated:
+                merge_measures(database, outdated)
         return len(new)
 
     def remove(self, run: str, progress: Progress | None = None) -> None:
-        """Delete a run and what only it used: the store is made anew from what it holds of the others."""
+        """Delete a run and what only it used: the store is built again from what it holds of the others."""
         reading.require_run(self, run)
         self.close()
         with changed_copy(self.path, fresh=True) as change, closing(open_file(self.path)) as old:
-            _keep(change, old, [held for held in reading.runs(old) if held.id != run], progress=progress)
+            _keep(change, old, [other for other in reading.runs(old) if other.id != run], progress=progress)
 
     def rebuild(
         self, runs: Iterable[RunDirectory], progress: Progress | None = None, *, full_graph: bool = False
     ) -> list[Run]:
-        """Make the store anew from run directories; return the runs that it kept, having no directory here.
+        """Build the store again from run directories; return the runs that it kept, which have none here.
 
         A file that cannot be read as a store, or is of another schema version, is set aside under another
         name. With `full_graph` every edge of the computation graphs is written, however long the sentences.
@@ -163,10 +163,10 @@ class EmbeddedStore:
             change.unreadable = _unreadable(self.path) if self.path.exists() else None
             if self.path.exists() and not change.unreadable:
                 with closing(open_file(self.path)) as old:
-                    held = reading.runs(old)
-                    kept = [run for run in held if run.id not in directories]
+                    stored = reading.runs(old)
+                    kept = [run for run in stored if run.id not in directories]
                     _keep(change, old, kept, full_graph=full_graph)
-                    named = [run.id for run in held if run.id in directories]
+                    named = [run.id for run in stored if run.id in directories]
                     measures = [measure for name in named for measure in reading.measures(old, name)]
             if directories:
                 source = from_directories(list(directories.values()), change.staging, measures)
@@ -226,12 +226,12 @@ def require_file(path: Path) -> os.stat_result:
 def _require_regular(path: Path) -> None:
     if not path.is_file():
         raise UsageError(
-            f"{path} is {'a folder' if path.is_dir() else 'no regular file'}; a store is one file"
+            f"{path} is {'a folder' if path.is_dir() else 'not a regular file'}; a store is one file"
         )
 
 
 def open_file(path: Path) -> Database:
-    """Open a store's file to read; raises UsageError if it is no store of this schema version."""
+    """Open a store's file to read; raises UsageError unless it is a store of this schema version."""
     try:
         database = Database(path, read_only=True)
     except RuntimeError as error:

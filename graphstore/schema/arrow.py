@@ -78,10 +78,10 @@ def read_table(record: type, path: Path) -> pa.Table:
     return table
 
 
-def require_version(version: object, where: str, what: str = "the run") -> None:
-    """Raise UsageError, which says to extract `what` again, unless `version` at `where` is this schema's."""
+def require_version(version: object, where: str, what: str = "the run again") -> None:
+    """Raise UsageError, which says to extract `what`, unless `version` at `where` is this schema's."""
     if str(version) != str(SCHEMA_VERSION):
         raise UsageError(
             f"{where} has schema version {version}, and this ipgraph reads version {SCHEMA_VERSION}: "
-            f"extract {what} again (`ipgraph ingest dataset ...`)"
+            f"extract {what} (`ipgraph ingest dataset ...`)"
         )

@@ -41,7 +41,7 @@ class GraphLayer:
     reads: int = 1  # whose embeddings its heads see: 1 in a cross-attention of stack 2
 
     def seen(self, position: int, positions: int) -> range:
-        """Return which of so many positions the destination at a position sees."""
+        """Return which of `positions` positions the destination at a position sees."""
         first = 0 if self.behind is None else max(0, position - self.behind)
         last = positions - 1 if self.ahead is None else min(positions - 1, position + self.ahead)
         return range(first, last + 1)
@@ -129,18 +129,21 @@ def _edges(shape: GraphShape, positions: int, level: Level) -> Iterator[tuple[In
     head = first + depth
     skip = head + sum(layer.heads for layer in shape.layers)
     for number, layer in enumerate(shape.layers, 1):
-        own, read = embeddings(layer.stack, number), embeddings(layer.reads, number)
+        before, read = embeddings(layer.stack, number), embeddings(layer.reads, number)
         after = (first - 1 + number) * positions + every
         if level == "embedding":
             yield _seen(layer, read, after)
             if layer.reads != layer.stack:
-                yield own, after
+                yield before, after
             continue
         into = head * positions + np.arange(layer.heads * positions)
         skips = (skip + number - 1) * positions + every
         head += layer.heads
         yield _seen(layer, read, into)
-        yield np.concatenate([into, own, skips]), np.concatenate([np.tile(after, layer.heads), skips, after])
+        yield (
+            np.concatenate([into, before, skips]),
+            np.concatenate([np.tile(after, layer.heads), skips, after]),
+        )
     output = (skip + depth) * positions
     yield (first - 1 + depth) * positions + every, np.full(positions, output)
 
@@ -214,16 +217,16 @@ def path_count(
         for number in range(1, shape.stacks + 1)
     }
     for layer in shape.layers:
-        before = [0, *accumulate(paths[layer.reads])]
+        sums = [0, *accumulate(paths[layer.reads])]
         windows = (layer.seen(position, positions) for position in range(positions))
-        heads = [before[window.stop] - before[window.start] for window in windows]
-        own = paths[layer.stack]
+        heads = [sums[window.stop] - sums[window.start] for window in windows]
+        before = paths[layer.stack]
         if level == "attention":
-            paths[layer.stack] = [layer.heads * n + skip for n, skip in zip(heads, own, strict=True)]
+            paths[layer.stack] = [layer.heads * n + skip for n, skip in zip(heads, before, strict=True)]
         elif layer.reads == layer.stack:
             paths[layer.stack] = heads
         else:
-            paths[layer.stack] = [n + skip for n, skip in zip(heads, own, strict=True)]
+            paths[layer.stack] = [n + skip for n, skip in zip(heads, before, strict=True)]
     ends = paths[shape.layers[-1].stack]
     return sum(ends) if target is None else ends[target]
 

@@ -23,6 +23,11 @@ Level = Literal["embedding", "attention"]
 LEVELS: tuple[Level, ...] = ("embedding", "attention")
 
 
+def levels_of(level: str) -> tuple[Level, ...]:
+    """Return the levels that a run's `level` stands for: itself, or every level where it is "both"."""
+    return tuple(name for name in LEVELS if level in (name, "both"))
+
+
 @dataclass(frozen=True, slots=True)
 class Instance:
     """One sentence of a dataset and what a model should say of it; nothing that a run or tokenizer adds."""

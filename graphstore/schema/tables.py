@@ -167,9 +167,9 @@ def record_of(file: str) -> type:
 
 def schema_names() -> dict[str, list[str]]:
     """Return the names that a query can use, by what they name: "label", "relationship" or "property"."""
-    found: dict[str, Iterable[str]] = {
+    names: dict[str, Iterable[str]] = {
         "label": (table.name for table in nodes()),
         "relationship": (table.name for table in relationships()),
         "property": {name for table in TABLES for name in table.properties},
     }
-    return {what: sorted(names) for what, names in found.items()}
+    return {what: sorted(known) for what, known in names.items()}

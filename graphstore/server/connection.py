@@ -45,9 +45,11 @@ class Connection:
 
     def __init__(self, location: str) -> None:
         if "@" in location:
-            raise UsageError("a Neo4j URI holds no user or password: set NEO4J_USERNAME and NEO4J_PASSWORD")
+            raise UsageError(
+                "a Neo4j URI cannot hold a user or password: set NEO4J_USERNAME and NEO4J_PASSWORD"
+            )
         if path := urlsplit(location).path.strip("/"):
-            raise UsageError(f"a Neo4j URI names no database: leave /{path} out and set NEO4J_DATABASE")
+            raise UsageError(f"a Neo4j URI cannot name a database: leave /{path} out and set NEO4J_DATABASE")
         self.location = location
         self.database = os.environ.get("NEO4J_DATABASE") or None
         user = os.environ.get("NEO4J_USERNAME") or "neo4j"
@@ -136,8 +138,8 @@ class Connection:
             self._sentences(),
             self.driver.session(database=self.database, default_access_mode=access) as session,
         ):
-            found = {name: (version, edition) for name, version, edition in session.run(query).values()}
-        return found["Neo4j Kernel"]
+            components = {name: (version, edition) for name, version, edition in session.run(query).values()}
+        return components["Neo4j Kernel"]
 
     @contextmanager
     def _sentences(self) -> Iterator[None]:

@@ -12,7 +12,7 @@ from ipgraph.graphstore.server.connection import Connection
 BATCH_PATTERNS = 1000
 BATCH_ROWS = 5000
 
-_OWN = "MATCH (:Run {{id: $run}})-[:{0}]->(n:{1}) WITH n LIMIT $size DETACH DELETE n"
+_OWNED = "MATCH (:Run {{id: $run}})-[:{0}]->(n:{1}) WITH n LIMIT $size DETACH DELETE n"
 _SHARED = """
 MATCH (:Run {{id: $run}})-[e:{0}]->(n:{1})
 WITH e, n LIMIT $size
@@ -58,16 +58,16 @@ def remove(connection: Connection, run: str, report: Callable[[int], None] | Non
 def _goes_with_nodes(table: Table) -> bool:
     """Tell whether a run's relationships go with nodes of the run, or lead to nodes to be removed."""
     linked = [label for label in tables.nodes() if label.link]
-    own = {label.record for label in linked if label.owner == "run"}
-    return bool(own & set(table.ends or ())) or table.name in {label.link for label in linked}
+    owned = {label.record for label in linked if label.owner == "run"}
+    return bool(owned & set(table.ends or ())) or table.name in {label.link for label in linked}
 
 
 def _remove_nodes(
     connection: Connection, table: Table, run: str, report: Callable[[int], None] | None
 ) -> None:
-    own = table.owner == "run"
-    text = (_OWN if own else _SHARED).format(table.link, table.name)
-    size, gone = BATCH_PATTERNS if own else BATCH_ROWS, 0
+    owned = table.owner == "run"
+    text = (_OWNED if owned else _SHARED).format(table.link, table.name)
+    size, gone = BATCH_PATTERNS if owned else BATCH_ROWS, 0
     while (changed := connection.write(text, run=run, size=size)).relationships_deleted:
         gone += changed.nodes_deleted
         if report:

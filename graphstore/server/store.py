@@ -111,7 +111,7 @@ class Neo4jStore:
             raise IpgraphError(f"{error}; {stays}") from error
 
     def remove(self, run: str, progress: Progress | None = None) -> None:
-        """Delete a run and what only it used, in bounded transactions; raises UsageError if there is none."""
+        """Delete a run and what only it used, in bounded transactions; raises UsageError without the run."""
         patterns = reading.require_run(self, run).patterns
         neo4j_remove.remove(self._connection, run, _counted(progress, 0, patterns))
 
@@ -123,15 +123,15 @@ class Neo4jStore:
         With `full_graph` every edge of their computation graphs is written, however long the sentences.
         """
         directories = verified(runs)
-        held = self.runs()
-        for run in held:
+        stored_runs = self.runs()
+        for run in stored_runs:
             if run.id in directories:
                 neo4j_remove.remove(self._connection, run.id)
         self._load(list(directories.values()), progress)
         if full_graph:
             for directory in directories.values():
                 neo4j_load.load_far_edges(self._connection, directory.run)
-        return [run for run in held if run.id not in directories]
+        return [run for run in stored_runs if run.id not in directories]
 
     def add_measures(self, run: str, measures: Iterable[Measure]) -> None:
         """Attach measures to a run, replacing those of the same id; raises UsageError if it is not there."""
@@ -170,7 +170,7 @@ class Neo4jStore:
     def _require_version(self) -> None:
         text = "MATCH (r:Run) RETURN DISTINCT coalesce(r.schema_version, 'none') AS version"
         for row in self._connection.read(text).records:
-            require_version(row["version"], self.location, "its runs")
+            require_version(row["version"], self.location, "its runs again into another store")
 
 
 def _counted(progress: Progress | None, before: int, total: int) -> Callable[[int], None]:

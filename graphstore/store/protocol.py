@@ -77,7 +77,7 @@ class Store(Protocol):
     def rebuild(
         self, runs: Iterable[RunDirectory], progress: Progress | None = None, *, full_graph: bool = False
     ) -> list[Run]:
-        """Make the store anew from run directories; return the runs that it kept, having none among these."""
+        """Build the store again from run directories; return the runs that it kept, which have none here."""
 
     def add_measures(self, run: str, measures: Iterable[Measure]) -> None:
         """Attach measures to a run, replacing those of the same id."""

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from ipgraph.graphstore.common.errors import UsageError, lacking
 from ipgraph.queries.language.binding import bind, bind_text, declared_values
+from ipgraph.queries.language.parameters import BOUND_BY_STORE
 from ipgraph.queries.language.registry import template as find
-from ipgraph.queries.language.template import BOUND_BY_STORE, Template
+from ipgraph.queries.language.template import Template
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,5 +119,5 @@ def _read(store: "Store", cypher: str, parameters: "Mapping[str, Value]", path: 
             raise
         raise UsageError(f"{path}: {str(error).partition(chr(10))[0]}") from error
     log.info("%d rows from %s in %.3f s", len(result.rows), store.location, perf_counter() - started)
-    shown = {name: value for name, value in parameters.items() if name != BOUND_BY_STORE}
+    shown = {name: value for name, value in parameters.items() if name not in BOUND_BY_STORE}
     return Rows(result.columns, result.rows, cypher, shown)

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from ipgraph.graphstore.schema.measures import INSIDE, ONE_PER_WORD, MeasureKey
+from ipgraph.queries.reports.declaration import Report, RunId
+from ipgraph.queries.reports.parts import OUR_CHOICE
 from ipgraph.queries.reports.published import MODELS, SKIP_SHARE, TABLE1, TASKS
 from ipgraph.queries.reports.tables import Table, TableColumn, text
 from ipgraph.queries.views.evaluated import (
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
 
 E, A = "embedding", "attention"
 TARGETS = ("dropped", "kept")
-OUR_CHOICE = "†: our choice, where the paper is silent"
 
 
 class Row(NamedTuple):
@@ -52,7 +53,7 @@ METHODS = (
 FIXED = ("target_column", "original", "nothing")
 
 
-def table1(store: "Store", *, run: str = "") -> list[Table]:
+def table1(store: "Store", *, run: RunId = "") -> list[Table]:
     """The paper's Table 1 for the evaluated runs, and as it was printed."""
     return table1_of(evaluated_runs(store, run))
 
@@ -76,8 +77,8 @@ _ACCURACY = (
     "accuracy: share of instances on which the model is right, or without a label says what it says "
     "unablated; sources: words with g >= 0; 95% bootstrap intervals over instances (every digit: --format "
     "json); target: its own column, which has g = 0, is dropped, or kept in every layer (its embeddings and, "
-    "at the attention level, its skips)†; every method keeps as many nodes per layer as Pi_+: its united "
-    f"paths, cut or filled by its own node score†; {OUR_CHOICE}"
+    "at the attention level, its skips)†; every method keeps as many nodes per layer as Pi_+: the "
+    f"union of its paths, cut or filled by its own node score†; {OUR_CHOICE}"
 )
 _SHARES = (
     "concentration: sum of I / sum of g over the words of one sign, per instance, then averaged†; share: of "
@@ -86,7 +87,7 @@ _SHARES = (
     f"through a skip or head, and of those that stay at their position; {OUR_CHOICE}"
 )
 _SIZES = (
-    "the methods above keep as many nodes as Pi_+; own: what a method's united paths have, and the accuracy "
+    "the methods above keep as many nodes as Pi_+; own: the nodes of all of a method's paths, and the accuracy "
     "with those alone; sd: over random draws (at the attention level heads and skips are drawn among those "
     f"that enter the drawn embeddings†); {OUR_CHOICE}"
 )
@@ -142,7 +143,7 @@ def _sizes() -> Iterator[Row]:
 
 def published() -> Table:
     """Return the paper's own Table 1, marked as such."""
-    columns = (text("figure"), *(TableColumn(task, "g", "right") for task in TASKS))
+    columns = (text("measure"), *(TableColumn(task, "g", "right") for task in TASKS))
     rows: list[list[object]] = [[label, *values] for label, values in TABLE1.items()]
     note = (
         f"for comparison: {MODELS}, other weights than any above; alignment's chance is 1/8; "
@@ -151,7 +152,7 @@ def published() -> Table:
     return Table("As printed by Lu et al. (2021), Table 1", columns, rows, note)
 
 
-def optimality(store: "Store", *, run: str = "") -> list[Table]:
+def optimality(store: "Store", *, run: RunId = "") -> list[Table]:
     """How good the greedy search is: beside wider searches, random patterns and several nodes per layer."""
     return optimality_of(evaluated_runs(store, run))
 
@@ -174,15 +175,15 @@ def optimality_of(evaluated: Iterable[EvaluatedRun]) -> list[Table]:
         ),
         estimates_table("Several nodes per layer", _several(keys), tasks, _SEVERAL + runs_note(tasks)),
     ]
-    return [table for table in tables if table.rows] or [Table.of(_NOT_SEARCHED, ["figure"], [])]
+    return [table for table in tables if table.rows] or [Table.of(_NOT_SEARCHED, ["measure"], [])]
 
 
 def _searches(keys: Sequence[MeasureKey]) -> Iterator[Row]:
     for metric, what in SEARCHES.items():
         for key in keys:
             if key.metric == metric:
-                search = f"{key.search}={key.beam}" if key.beam else key.search
-                yield Row(f"{what}, {key.level}, {search}", key)
+                search = {"beam": f", beam={key.beam}", "exhaustive": ", exhaustive"}.get(key.search, "")
+                yield Row(f"{what}, {key.level}{search}", key)
 
 
 def _several(keys: Sequence[MeasureKey]) -> Iterator[Row]:
@@ -234,7 +235,7 @@ def estimates_table(title: str, rows: Iterable[Row], tasks: Sequence[Task], note
         for counts, estimate in zip(behind, estimates, strict=True):
             if estimate:
                 counts.add(estimate.instances)
-    columns = (text("figure"), *(text(task.name) for task in tasks))
+    columns = (text("measure"), *(text(task.name) for task in tasks))
     said = [f"{task.name} {_instances(counts)}" for task, counts in zip(tasks, behind, strict=True) if counts]
     whole = f"instances: {', '.join(said)}; {note}" if said else note
     return Table(title, columns, cells, whole, cypher_of(tasks))
@@ -262,3 +263,9 @@ def runs_note(tasks: Sequence[Task]) -> str:
 def _run_note(run: "Run", settings: Iterable[str]) -> str:
     said = "".join(f", {name} {getattr(run, name)}" for name in settings)
     return f"run {run.id}: {run.instances:,} instances of {run.dataset}, {run.model_name}{said}"
+
+
+REPORTS = (
+    Report("table1", "Table 1", table1, needs="evaluation"),
+    Report("optimality", "Optimality", optimality, needs="evaluation"),
+)

@@ -4,7 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ipgraph.queries.reports.correlation import Coefficient, correlate
-from ipgraph.queries.reports.evaluation import OUR_CHOICE, runs_note
+from ipgraph.queries.reports.declaration import Report, RunId
+from ipgraph.queries.reports.evaluation import runs_note
+from ipgraph.queries.reports.parts import OUR_CHOICE
 from ipgraph.queries.reports.tables import Table, count, number, text
 from ipgraph.queries.views.evaluated import (
     QOI,
@@ -28,7 +30,7 @@ CAUTION = (
 Pairs = Sequence[tuple[float, float]]
 
 
-def figure5(store: "Store", *, run: str = "") -> list[Table]:
+def figure5(store: "Store", *, run: RunId = "") -> list[Table]:
     """The paper's Figure 5 in numbers: pattern entropy against influence and against the QoI."""
     return figure5_of(evaluated_runs(store, run))
 
@@ -119,3 +121,6 @@ def _correlations(title: str, pairs: Mapping[str, Pairs], tasks: list[Task]) -> 
 def _coefficient(coefficient: Coefficient, points: Pairs) -> tuple[float | None, float | None]:
     correlation = correlate(coefficient, [x for x, _ in points], [y for _, y in points])
     return (None, None) if correlation is None else (correlation.value, correlation.p)
+
+
+REPORTS = (Report("figure5", "Figure 5", figure5, needs="evaluation"),)

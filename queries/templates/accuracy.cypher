@@ -1,9 +1,6 @@
 // title: Model accuracy
 // description: How often the model prefers the correct answer in each subtask and condition.
-// parameters:
-//   run: run = newest  The run: a unique prefix of its id, or `newest` for the newest complete one.
-//   subtask: subtask = ""  Only instances of this subtask; all where empty.
-//   condition: condition = ""  Only instances of this condition; all where empty.
+// parameters: run, subtask, condition
 // columns:
 //   subtask: Subtask of the instances.
 //   condition: Condition of the instances.

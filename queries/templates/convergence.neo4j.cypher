@@ -11,11 +11,12 @@ WITH size(found) AS all_instances, number, found[number] AS routes, found_roles[
      targets[number] AS target
 UNWIND routes AS route
 WITH route, roles, target, max(all_instances) AS all_instances, collect(number) AS numbers,
-     max(CASE WHEN $level = 'attention' THEN 2 ELSE 1 END) AS stride
-UNWIND range(1, ((size(route) + 1) / 12 - 1) / stride) AS layer
-WITH all_instances, numbers, roles, target, layer, substring(route, layer * stride * 12 + 6, 5) AS offset,
-     substring(route, (layer - 1) * stride * 12 + 6, 5) AS source
-WHERE offset <> '+000'
+     max(CASE WHEN $level = 'attention' THEN 2 ELSE 1 END) AS per_layer
+UNWIND range(1, ((size(route) + 1) / $stride - 1) / per_layer) AS layer
+WITH all_instances, numbers, roles, target, layer,
+     substring(route, layer * per_layer * $stride + 6, $stride - 7) AS offset,
+     substring(route, (layer - 1) * per_layer * $stride + 6, $stride - 7) AS source
+WHERE offset <> '+0000'
 WITH layer, offset, roles[target + toInteger(offset)] AS role, max(all_instances) AS all_instances,
      collect(source) AS sources, collect(numbers) AS found
 CALL (sources, found) {  // a place at a time, so that what is counted is named by its number alone

@@ -1,14 +1,6 @@
 // title: Heads ranked by traversal, per role
 // description: Which heads carry the patterns of each role's words; within a role the most traversed first.
-// parameters:
-//   run: run = newest  The run: a unique prefix of its id, or `newest` for the newest complete one.
-//   level: level attention = attention  Heads and skips exist at attention level only.
-//   subtask: subtask = ""  Only instances of this subtask; all where empty.
-//   condition: condition = ""  Only instances of this condition; all where empty.
-//   role: role = ""  Only patterns of words in this role; all where empty.
-//   sign: int -1|0|1 = 0  1: patterns of words with total influence >= 0 (Pi_+); -1: the others (Pi_-); 0:
-//     both.
-//   layer: layer 0.. = 0  Only heads of this layer; 0 for all.
+// parameters: run, attention-level, subtask, condition, role, sign, layer
 //   limit: int 1.. = 200  Rows at most.
 // columns:
 //   role: Role of the word whose pattern it is.
@@ -20,8 +12,8 @@ MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
 WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
   AND $role IN ['', p.role] AND $sign IN [0, p.sign]
 WITH p.role AS role, p.route AS route, count(*) AS patterns
-UNWIND range(1, (size(route) + 1) / 22) AS at
-WITH role, at, substring(route, at * 24 - 12 + $first, 6) AS any_step, sum(patterns) AS passing
+UNWIND range(1, (size(route) + 1) / (2 * $stride)) AS at
+WITH role, at, substring(route, (2 * at - 1) * $stride + $first, 6) AS any_step, sum(patterns) AS passing
 WHERE $layer IN [0, at]
 WITH role, at, collect(any_step) AS steps, collect(passing) AS counts, sum(passing) AS total
 UNWIND range(0, size(steps) - 1) AS k

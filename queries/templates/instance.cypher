@@ -1,9 +1,7 @@
 // title: One instance and what the run found out about it
 // description: The sentence, its tokens and roles, the quantity of interest and how complete the influences
 //   are.
-// parameters:
-//   run: run = newest  The run: a unique prefix of its id, or `newest` for the newest complete one.
-//   instance: instance  The instance: its id, the row's own name, or a unique prefix of the id.
+// parameters: run, instance
 // columns:
 //   instance: Id of the instance.
 //   dataset: Its dataset.

@@ -1,11 +1,8 @@
 // title: Accuracy and influence by word form
 // description: For every form of the word in a role: how often the model is right, what influence the word
 //   has, and what share of all the model's errors fall on it. A word's pieces are taken together.
-// parameters:
-//   run: run = newest  The run: a unique prefix of its id, or `newest` for the newest complete one.
-//   level: level = finest  `attention` or `embedding`; `finest` is attention where the run has it.
+// parameters: run, level, subtask
 //   role: role  Role of the word.
-//   subtask: subtask = ""  Only instances of this subtask; all where empty.
 //   limit: int 1.. = 200  Rows at most.
 // columns:
 //   word: The word form.

@@ -1,11 +1,7 @@
 // title: How close the choices were, per layer
 // description: For every layer, how many choices of a node beat the runner-up by no more than a given part of
 //   the |quantity of interest|. Steps with one candidate have no margin and are not counted.
-// parameters:
-//   run: run = newest  The run: a unique prefix of its id, or `newest` for the newest complete one.
-//   level: level = finest  `attention` or `embedding`; `finest` is attention where the run has it.
-//   subtask: subtask = ""  Only instances of this subtask; all where empty.
-//   condition: condition = ""  Only instances of this condition; all where empty.
+// parameters: run, level, subtask, condition
 // columns:
 //   layer: Layer, from 1.
 //   choices: Steps with more than one candidate.

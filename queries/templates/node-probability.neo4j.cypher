@@ -12,8 +12,8 @@ UNWIND range(0, size(found) - 1) AS number
 WITH size(found) AS all_instances, number, found[number] AS routes
 UNWIND routes AS route
 WITH route, max(all_instances) AS all_instances, collect(number) AS numbers  // many patterns share a route
-UNWIND range(0, (size(route) + 1) / 12 - 1) AS step
-WITH all_instances, numbers, substring(route, step * 12, 11) AS label
+UNWIND range(0, (size(route) + 1) / $stride - 1) AS step
+WITH all_instances, numbers, substring(route, step * $stride, $stride - 1) AS label
 UNWIND numbers AS number
 WITH label, max(all_instances) AS total, count(DISTINCT number) AS instances
 MATCH (r:Run {id: $run})

@@ -1,9 +1,6 @@
 // title: Instances of a run in full
 // description: Every instance with its tokens and roles and all that the run found out about it.
-// parameters:
-//   run: run = newest  The run: a unique prefix of its id, or `newest` for the newest complete one.
-//   subtask: subtask = ""  Only instances of this subtask; all where empty.
-//   condition: condition = ""  Only instances of this condition; all where empty.
+// parameters: run, subtask, condition
 //   limit: int 1.. = 1000  Rows at most.
 // columns:
 //   instance: Id of the instance.

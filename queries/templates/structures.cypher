@@ -1,10 +1,7 @@
 // title: Sentence structures
 // description: The sequences of roles in each subtask's sentences; positions are comparable within one
 //   structure only.
-// parameters:
-//   run: run = newest  The run: a unique prefix of its id, or `newest` for the newest complete one.
-//   subtask: subtask = ""  Only instances of this subtask; all where empty.
-//   condition: condition = ""  Only instances of this condition; all where empty.
+// parameters: run, subtask, condition
 // columns:
 //   subtask: Subtask of the instances.
 //   length: Tokens in the sentence, special ones included.

@@ -5,43 +5,17 @@ h03.07-0002 -> h3.7-2        (relative to the target)
 h03.07:subject......... -> h3.7:subject
 """
 
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
-
 from ipgraph.graphstore.schema.labels import parse_label
 
-SKIP = "skip"
 KEY = "x: input, e: embedding, h: head (layer.number, from 1), s: skip"
 """What a table's note says of them."""
-
-
-class Hop(NamedTuple):
-    """A layer of a path: from where to where, through a head ("1".."A"), SKIP or "" (embedding level)."""
-
-    layer: int
-    source: int
-    target: int
-    through: str
-
-
-def hops(labels: Iterable[str]) -> Iterator[Hop]:
-    """Yield the hops of a path of absolute labels, layer by layer."""
-    source, through = -1, ""
-    for label in labels:
-        kind, layer, position, head, _ = parse_label(label)
-        if kind in ("head", "skip"):
-            through = SKIP if kind == "skip" else str(head)
-        elif kind == "embedding":
-            yield Hop(layer, source, position, through)
-        if kind in ("input", "embedding"):
-            source = position
 
 
 def printed_step(step: str) -> str:
     """Return what a label says before its position: `h03.07` gives `h3.7`."""
     kind, layer, _, head, _ = parse_label(f"{step}@0000")
     if kind == "input":
-        return "x"
+        return step[0]
     return f"{step[0]}{layer}" + (f".{head}" if head else "")
 
 

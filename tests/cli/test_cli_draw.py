@@ -2,29 +2,32 @@
 
 import pytest
 from rich.cells import cell_len
+from support.diagrams import pattern
 
-from ipgraph.cli.text_diagram import Path, draw
+from ipgraph.cli.text_diagram import draw
 from ipgraph.graphstore.schema.labels import node_label
+from ipgraph.queries.views.sentence import WordPattern
 
 SKIP = None
 TOKENS = ["a", "b", "c", "d"]
 
 
-def attention(position: int, sign: int, *hops: tuple[int | None, int], total: float = 1.0) -> Path:
+def attention(position: int, sign: int, *hops: tuple[int | None, int], total: float = 1.0) -> WordPattern:
     """Return a path of (head or SKIP, position) hops."""
     labels = [node_label("input", 0, position)]
     for layer, (head, to) in enumerate(hops, 1):
         labels.append(node_label("skip", layer, to) if head is SKIP else node_label("head", layer, to, head))
         labels.append(node_label("embedding", layer, to))
-    return Path(position, sign, sign * total, tuple(labels))
+    return pattern("attention", position, sign * total, labels, [1.0] * len(labels))
 
 
-def embedding(position: int, *to: int) -> Path:
+def embedding(position: int, *to: int) -> WordPattern:
     labels = [node_label("embedding", layer, p) for layer, p in enumerate(to, 1)]
-    return Path(position, 1, 1.0, (node_label("input", 0, position), *labels))
+    labels = [node_label("input", 0, position), *labels]
+    return pattern("embedding", position, 1.0, labels, [1.0] * len(labels))
 
 
-def drawn(*paths: Path, tokens: list[str] = TOKENS, width: int | None = None) -> str:
+def drawn(*paths: WordPattern, tokens: list[str] = TOKENS, width: int | None = None) -> str:
     return "\n".join(line.rstrip() for line in draw(tokens, paths, width).plain.split("\n"))
 
 

@@ -60,8 +60,8 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
 def test_a_dataset_becomes_tables_in_the_papers_layout(done: Done) -> None:
     assert "As printed by Lu et al. (2021), Table 1" in done.printed
     assert "BERT_SMALL" in done.printed
-    header = next(line for line in done.printed.splitlines() if line.startswith("figure"))
-    assert header.split() == ["figure", "agreement", "negation", "other"]
+    header = next(line for line in done.printed.splitlines() if line.startswith("measure"))
+    assert header.split() == ["measure", "agreement", "negation", "other"]
     assert "Several nodes per layer" in done.printed
     assert "beam=2" in done.printed
 
@@ -90,7 +90,7 @@ def test_reports_print_the_measures(done: Done) -> None:
         assert accuracy["Pi_+^a"][place] == Estimate(found.value, found.low, found.high, found.count)
         assert str(accuracy["Pi_+^a"][place]) == f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]"
     assert [row[0] for row in published.rows] == list(TABLE1)
-    assert published.headers == ["figure", *TASKS]
+    assert published.headers == ["measure", *TASKS]
     by_task = next(table for table in five if "5b" in table.title)
     assert [row[0] for row in by_task.rows] == ["agreement", "negation", "other"]
     correlations = five[-1].records()
@@ -138,7 +138,7 @@ def test_a_run_is_evaluated_by_its_id(done: Done, tmp_path: Path, monkeypatch: p
         *("--store", store, "--format", "json"),
     )
     tables = json.loads(shown.stdout)
-    labels = [row["figure"] for row in tables[0]["rows"]]
+    labels = [row["measure"] for row in tables[0]["rows"]]
     assert "attention (head max)^e" in labels
     assert "random^e" not in labels
     with open_store(store) as opened:

@@ -3,8 +3,8 @@
 import pytest
 from support.diagrams import SKIP, TWO_WORDS, attention, embedding, sentence
 
-from ipgraph.cli.figures.diagram import finest, of_condition, of_sentence
 from ipgraph.graphstore.common.errors import UsageError
+from ipgraph.queries.views.flow import finest, of_condition, of_sentence
 
 
 def test_hops_become_edges_with_heads_from_1_and_the_influence_so_far() -> None:

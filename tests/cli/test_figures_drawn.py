@@ -12,10 +12,10 @@ import pytest
 from support.diagrams import SKIP, TWO_WORDS, attention, sentence
 
 from ipgraph.cli.figures import flow, plots, style
-from ipgraph.cli.figures.diagram import of_sentence
-from ipgraph.cli.figures.plots import HeadMap, Point, Series
 from ipgraph.cli.figures.scatter import Scatter, scatter
 from ipgraph.graphstore.common.errors import IpgraphError, UsageError
+from ipgraph.queries.views.charts import HeadMap, Point, Series
+from ipgraph.queries.views.flow import of_sentence
 
 SVG = "{http://www.w3.org/2000/svg}"
 BLUE, ORANGE = "#0072b2", "#d55e00"

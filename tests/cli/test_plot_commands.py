@@ -9,12 +9,12 @@ from support.cli_runs import Folder, folder, invoke, own, shared_folder
 from support.entropy_measures import WORDS, measures
 from support.remade import remade
 
-from ipgraph.cli.figures import points
 from ipgraph.cli.figures.entropy import entropy_panels
 from ipgraph.graphstore.common.errors import UsageError
 from ipgraph.graphstore.opening import open_store
 from ipgraph.graphstore.schema.labels import parse_label
 from ipgraph.graphstore.store.protocol import Store
+from ipgraph.queries.views.charts import head_map, margin_panels, skip_shares
 from ipgraph.queries.views.evaluated import from_measures, tasks_of
 
 __all__ = ["folder", "own", "shared_folder"]
@@ -80,7 +80,7 @@ def test_skip_shares_are_those_of_the_patterns_within_their_intervals(folder: Fo
         for kind, layer, *_ in map(parse_label, pattern.route.split()):
             if kind in ("head", "skip"):
                 steps[conditions[pattern.instance], layer].append(kind == "skip")
-    found = points.skip_shares(store, run.run, by="condition")
+    found = skip_shares(store, run.run, by="condition")
     values = {(series.name, int(p.x)): p.value for series in found for p in series.points}
     assert values == pytest.approx({key: sum(skips) / len(skips) for key, skips in steps.items()})
     for series in found:
@@ -88,7 +88,7 @@ def test_skip_shares_are_those_of_the_patterns_within_their_intervals(folder: Fo
             assert point.low is not None
             assert point.high is not None
             assert point.low < point.value < point.high
-    assert [s.name for s in points.skip_shares(store, run.run)] == ["all instances"]
+    assert [s.name for s in skip_shares(store, run.run)] == ["all instances"]
 
 
 def test_the_map_of_heads_counts_the_patterns_through_each(folder: Folder, store: Store) -> None:
@@ -97,7 +97,7 @@ def test_the_map_of_heads_counts_the_patterns_through_each(folder: Folder, store
     through = Counter(
         (layer, head) for p in patterns for _, layer, _, head, _ in map(parse_label, p.route.split()) if head
     )
-    found = points.head_map(store, run.run, role="subject")
+    found = head_map(store, run.run, role="subject")
     assert {
         (layer, head): share
         for layer, row in enumerate(found.shares, 1)
@@ -117,7 +117,7 @@ def test_margins_rise_to_the_share_of_choices_within_the_whole_qoi(folder: Folde
             pattern = patterns[step.pattern]
             layer = str(parse_label(step.node.rpartition("/")[2])[1])
             within[pattern.level, layer].append(step.margin <= 0.1 * qoi[pattern.instance])
-    found = points.margin_panels(store, run.run)
+    found = margin_panels(store, run.run)
     assert [title for title, _ in found] == ["embedding level", "attention level"]
     tenth = {
         (title.split()[0], series.name): next(p.value for p in series.points if p.x == 0.1)

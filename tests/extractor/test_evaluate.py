@@ -19,12 +19,13 @@ from ipgraph.extractor.extraction.influence import influence_of
 from ipgraph.extractor.extraction.options import Options
 from ipgraph.extractor.models.loading import load_model
 from ipgraph.graphstore.common.entropy import pattern_entropy
-from ipgraph.graphstore.schema.graph import digraph
+from ipgraph.graphstore.schema.graph import GraphShape, digraph, graph_size
 from ipgraph.graphstore.schema.labels import node_id, node_label, parse_label
 from ipgraph.graphstore.schema.measures import MeasureKey
-from ipgraph.graphstore.schema.records import Pattern, graph_size
+from ipgraph.graphstore.schema.records import Pattern
 
 LAYERS, HEADS = 3, 2
+SHAPE = GraphShape.uniform(LAYERS, HEADS)
 
 
 def kept_nodes(sentence: Sentence, patterns: Sequence[Pattern]) -> tuple[Tensor, Tensor]:
@@ -158,7 +159,7 @@ def test_path_shares_by_enumeration(evaluated: Evaluated) -> None:
     for level in ("embedding", "attention"):
         for sentence in evaluated.sentences:
             n = sentence.length
-            graph = digraph("m", LAYERS, HEADS, n, level=level)
+            graph = digraph("m", SHAPE, n, level=level)
             target = node_id("m", node_label("embedding", LAYERS, sentence.evaluation.target))
             inputs = [node_id("m", node_label("input", 0, position)) for position in range(n)]
             every = (n if level == "embedding" else HEADS * n + 1) ** LAYERS
@@ -210,7 +211,7 @@ def test_entropy_of_one_structure_by_position_and_of_pi_plus(evaluated: Evaluate
         same = [s for s in some if s.evaluation.roles == some[0].evaluation.roles]
         assert len(same) == (3 if subtask == "long" else 2)
         for level in ("embedding", "attention"):
-            size = graph_size(LAYERS, HEADS, same[0].length, level)
+            size = graph_size(SHAPE, same[0].length, level)
             for position in range(same[0].length):
                 patterns = [p for s in same for p in s.patterns[level] if p.position == position]
                 key = MeasureKey("position_entropy", "gpr", level, subtask, position=position)

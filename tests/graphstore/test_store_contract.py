@@ -18,7 +18,7 @@ from ipgraph.graphstore.common.errors import IpgraphError, UsageError
 from ipgraph.graphstore.opening import open_store
 from ipgraph.graphstore.runs.directory import RunDirectory
 from ipgraph.graphstore.schema import graph
-from ipgraph.graphstore.schema.graph import GraphShape
+from ipgraph.graphstore.schema.graph import GraphLayer, GraphShape
 from ipgraph.graphstore.schema.records import columns
 from ipgraph.graphstore.schema.tables import record_of
 from ipgraph.graphstore.store.reading import whole_positions
@@ -105,6 +105,33 @@ def test_the_graph_is_the_models_computation_graph(location: str, run: RunDirect
     expected = graph.digraph(MODEL, SHAPE, run.run.positions)
     assert len(edges) == expected.number_of_edges()
     assert nx.utils.graphs_equal(found, nx.DiGraph(expected.edges))
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        GraphShape(
+            (GraphLayer(HEADS, ahead=0), GraphLayer(HEADS, behind=2, ahead=0), GraphLayer(2, ahead=0))
+        ),
+        GraphShape(
+            (*SHAPE.layers, GraphLayer(2, ahead=0, stack=2, reads=2), GraphLayer(2, stack=2, reads=1))
+        ),
+    ],
+)
+def test_the_graph_holds_what_the_models_positions_see(
+    location: str, tmp_path: Path, shape: GraphShape
+) -> None:
+    seeing = make_run(tmp_path, shape=shape)
+    with open_store(location) as store:
+        store.add([seeing])
+        assert counts(store) == due(seeing)
+        text = "MATCH (a:Node)-[:FLOWS_TO]->(b:Node) RETURN a.id AS source, b.id AS target"
+        edges = {(row["source"], row["target"]) for row in rows(store, text)}
+        assert edges == set(graph.digraph(MODEL, shape, seeing.run.positions).edges)
+        stacks = rows(store, "MATCH (n:Node) RETURN DISTINCT n.stack AS stack ORDER BY stack")
+        assert [row["stack"] for row in stacks] == list(range(1, shape.stacks + 1))
+        assert store.check([seeing]) == []
+        assert store.info()[f"graph of {MODEL}"] == f"{seeing.run.positions} positions"
 
 
 def test_far_positions_hold_only_the_edges_that_patterns_take(

@@ -10,6 +10,9 @@ from support.stores import counts, due, rows
 from ipgraph.graphstore.common.errors import IpgraphError, UsageError
 from ipgraph.graphstore.opening import open_store
 from ipgraph.graphstore.runs.directory import RunDirectory
+from ipgraph.graphstore.schema.measures import MeasureKey
+from ipgraph.graphstore.schema.records import Measure, columns
+from ipgraph.queries.language.running import ask
 
 
 def test_measures_are_attached_and_replaced_by_id(location: str, run: RunDirectory) -> None:
@@ -78,3 +81,14 @@ def test_a_measure_of_two_runs_belongs_to_both_and_stays_with_the_last(
         store.add([run, other])
         with pytest.raises(IpgraphError, match="measure overlap does not belong to run"):
             store.add_measures(run.id, [replace(shared, runs=[other.id])])
+
+
+def test_a_query_tells_every_column_of_a_measure_but_its_id(location: str, run: RunDirectory) -> None:
+    measures = [replace(measure, word="subject", position=k) for k, measure in enumerate(make_measures(run))]
+    with open_store(location) as store:
+        store.add([run])
+        store.add_measures(run.id, measures)
+        told = list(ask("measures", store, run=run.id))
+    assert told[0].keys() == columns(Measure).keys() - {"id"}
+    expected = sorted(measures, key=MeasureKey.of)
+    assert told == [{name: getattr(measure, name) for name in told[0]} for measure in expected]

@@ -163,7 +163,7 @@ def test_what_the_newest_run_lacks_is_said_with_another_run_to_name(
         hint = rf"\(that is the newest run; others are named by --run, such as {older.id}\)$"
         with pytest.raises(UsageError, match=f"has no instance 'nothing'.*{hint}"):
             ask("instance", store, instance="nothing")
-        with pytest.raises(UsageError, match=r"there is no layer 99: .* has \d+$"):
+        with pytest.raises(UsageError, match=r"has layers 1 to \d+; you asked for 99$"):
             ask("heads-by-traversal", store, run=newest.id, layer=99)
         store.remove(older.id)
         with pytest.raises(UsageError, match=r"has no instance 'nothing'; .* lists them$"):
@@ -180,14 +180,14 @@ def test_layers_and_heads_that_the_model_does_not_have_are_refused(
         def through(layer: int, head: int) -> Rows:
             return ask("instances-through-head", store, role="subject", layer=layer, head=head)
 
-        assert through(layers, heads - 1).parameters["layer"] == layers
-        with pytest.raises(UsageError, match=f"^there is no layer {layers + 1}: {of} {layers}$"):
-            through(layers + 1, 0)
-        with pytest.raises(
-            UsageError, match=f"no head {heads} from 0, which is {heads + 1} from 1: {of} {heads} "
-        ):
-            through(1, heads)
-        with pytest.raises(UsageError, match=f"^there is no layer {layers + 1}: "):
+        assert through(layers, heads).parameters["layer"] == layers
+        with pytest.raises(UsageError, match=f"^{of} layers 1 to {layers}; you asked for {layers + 1}$"):
+            through(layers + 1, 1)
+        with pytest.raises(UsageError, match=f"{of} heads 1 to {heads}; you asked for {heads + 1}$"):
+            through(1, heads + 1)
+        with pytest.raises(UsageError, match="the parameter head is 0; it must be at least 1"):
+            through(1, 0)
+        with pytest.raises(UsageError, match=f"^{of} layers 1 to {layers}; "):
             ask("heads-by-traversal", store, layer=layers + 1)
         assert ask("heads-by-traversal", store, layer=0).rows
 

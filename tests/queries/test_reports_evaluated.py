@@ -127,7 +127,7 @@ def test_the_newest_run_of_a_setting_is_shown_and_those_left_out_are_named(lab: 
 
 def test_columns_of_one_task_carry_their_runs_in_every_form(lab: Any) -> None:
     tables = REPORTS["table1"].function(lab)
-    wanted = ["figure", "sva-app", "sva-obj (r444aaa)", "sva-obj (r333aaa)", "sva-obj (r222aaa)"]
+    wanted = ["measure", "sva-app", "sva-obj (r444aaa)", "sva-obj (r333aaa)", "sva-obj (r222aaa)"]
     assert tables[1].headers == wanted
     assert to_csv(tables[1]).splitlines()[0] == ",".join(wanted)
     assert list(json.loads(to_json(tables))[1]["rows"][0]) == wanted

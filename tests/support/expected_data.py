@@ -14,7 +14,7 @@ from ipgraph.graphstore.runs.directory import RunDirectory
 
 Row = dict[str, Any]
 Rows = list[list[Any]]
-_LABEL = re.compile(r"([xehsq])(\d\d)\.(\d\d|--)@(\d{3})")
+_LABEL = re.compile(r"([xehsq])(\d\d)\.(\d\d|--)@(\d{4})")
 _KIND = {"x": "input", "e": "embedding", "h": "head", "s": "skip"}
 
 
@@ -29,6 +29,7 @@ class At:
     position: int
     influence: float
     margin: float | None
+    runner_up: int | None
 
     @property
     def short(self) -> str:
@@ -110,10 +111,11 @@ def _at(step: Row) -> At:
         label,
         _KIND[letter],
         int(layer),
-        -1 if head == "--" else int(head),
+        0 if head == "--" else int(head),
         int(position),
         step["influence"],
         step["margin"],
+        step["runner_up"],
     )
 
 
@@ -135,7 +137,7 @@ def instances_of(patterns: Iterable[Row]) -> int:
 
 def node(label: str) -> At:
     """Return a node by its label alone."""
-    return _at({"node": f"/{label}", "influence": 0.0, "margin": None})
+    return _at({"node": f"/{label}", "influence": 0.0, "margin": None, "runner_up": None})
 
 
 def words_of(patterns: list[Row]) -> Iterator[Row]:

@@ -39,7 +39,7 @@ def patterns_of_instance(data: Data, run: str, level: str, instance: str) -> Row
     return [
         [
             *(p[name] for name in names),
-            *(step, at.label, at.kind, at.layer, at.head, at.position, at.influence, at.margin),
+            *(step, at.label, at.kind, at.layer, at.head, at.position, at.influence, at.margin, at.runner_up),
         ]
         for p in sorted(patterns, key=lambda p: p["position"])
         for step, at in enumerate(p["at"])

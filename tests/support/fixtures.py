@@ -48,12 +48,14 @@ def make_run(
     layers: int = LAYERS,
     heads: int = HEADS,
     shard_instances: int = 10,
+    shape: GraphShape | None = None,
     finish: bool = True,
 ) -> RunDirectory:
     """Write a run directory of 24 x `scale` instances (456 patterns and 2,508 steps at scale 1).
 
     `seed` changes the numbers and the run's id, not the instances; `dataset` changes the instances' ids, and
-    a larger `scale` adds instances to a smaller one's. Unless `finish`, the last shard is left out.
+    a larger `scale` adds instances to a smaller one's; `shape` is the model's computation graph, along which
+    patterns of embeddings 1 to `layers` need not run. Unless `finish`, the last shard is left out.
     """
     examples = list(_examples(dataset, 24 * scale))
     settings = {
@@ -79,7 +81,7 @@ def make_run(
         "dtype": "float64",
         "layers": layers,
         "heads": heads,
-        "graph": GraphShape.uniform(layers, heads).to_json(),
+        "graph": (shape or GraphShape.uniform(layers, heads)).to_json(),
     }
     run = RunDirectory.create(
         root,

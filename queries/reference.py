@@ -1,33 +1,49 @@
 """The reference of templates and reports in docs/queries.md, written from the registry.
 
-`python -m ipgraph.queries.language.reference docs/queries.md` writes it anew; a test compares the two.
+`python -m ipgraph.queries.reference docs/queries.md` writes it anew; a test compares the two.
 """
 
-import inspect
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from ipgraph.queries.language.parameters import Parameter
 from ipgraph.queries.language.registry import templates
-from ipgraph.queries.language.template import Parameter, Template
-from ipgraph.queries.reports.registry import REPORTS, Report
+from ipgraph.queries.language.template import Template
+from ipgraph.queries.reports.declaration import Report, ReportParameter
+from ipgraph.queries.reports.registry import REPORTS
 
-BEGIN = "<!-- from here on: written by `python -m ipgraph.queries.language.reference docs/queries.md` -->"
+BEGIN = "<!-- from here on: written by `python -m ipgraph.queries.reference docs/queries.md` -->"
 
 
 def reference() -> str:
     """Return the reference as Markdown."""
     every = templates()
-    lines = ["## Reports", "", *map(_report, REPORTS.values()), "", "## Templates", ""]
+    lines = ["## Reports"]
+    for report in REPORTS.values():
+        lines += ["", *_report(report)]
+    lines += ["", "## Templates", ""]
     lines += [f"- [`{t.name}`](#{t.name}): {t.title}" for t in every.values()]
     for template in every.values():
         lines += ["", *_template(template)]
     return "\n".join(lines) + "\n"
 
 
-def _report(report: Report) -> str:
-    options = list(inspect.signature(report.function).parameters)[1:]
-    return f"- `{report.name}`: {report.title} Options: {', '.join(f'`{name}`' for name in options)}."
+def _report(report: Report) -> Iterator[str]:
+    yield from (f"### report {report.name}", "", f"{report.summary}{_NEEDS[report.needs]}", "")
+    yield from map(_option, report.parameters)
+
+
+_NEEDS = {
+    "run": "",
+    "attention": " It needs a run with attention-level patterns.",
+    "evaluation": " It needs runs that `ipgraph evaluate` has measured.",
+}
+
+
+def _option(parameter: ReportParameter) -> str:
+    default = "required" if parameter.is_required else f"default `{parameter.default!r}`"
+    return f"- `{parameter.name}` ({default}): {parameter.help}"
 
 
 def _template(template: Template) -> Iterator[str]:
