@@ -85,10 +85,10 @@ def add_patterns(records: Shard, job: Job, batch: list[Encoded], trace: Trace, p
             nodes = _nodes(path, choices[row][word] if choices else None)
             pattern = _pattern(job, sentence, level, total[row][source], influence[row][word][-1], nodes)
             records.patterns.append(pattern)
-            numbers = (influence[row][word], margin[row][word], runner_up[row][word])
-            for step, (node, value, over, second) in enumerate(zip(pattern.path, *numbers, strict=True)):
-                close = (None, None) if second == NO_RUNNER_UP else (over, second)
-                records.steps.append(Step(pattern.id, step, node, value, *close))
+            values = (pattern.path, influence[row][word], margin[row][word], runner_up[row][word])
+            for step, (node, value, over, second) in enumerate(zip(*values, strict=True)):
+                rest = (None, None) if second == NO_RUNNER_UP else (over, second)
+                records.steps.append(Step(pattern.id, step, node, value, *rest))
 
 
 def _listed(choices: Tensor | None, positions: Tensor) -> list[list[list[int]]] | None:

@@ -78,5 +78,5 @@ def test_options_of_extraction_are_those_of_extract_with_its_defaults() -> None:
     ours = {field.name: field.default for options in (Extraction, Selection) for field in fields(options)}
     theirs = {name: p.default for name, p in inspect.signature(extract).parameters.items()}
     assert {name: str(value) for name, value in ours.items()} == {
-        name: str(value) for name, value in theirs.items() if name not in ("dataset", "on_progress")
+        name: str(value) for name, value in theirs.items() if name not in ("dataset", "engine", "on_progress")
     }

@@ -107,15 +107,12 @@ def _add_missed(
         collected.add(key._replace(metric="greedy_share_of_best"), index, greedy.sum(), reached)
 
 
-def _add_random(collected: Collected, batch: TracedBatch, level: Level, random: Floats) -> None:
-    key, draws = MeasureKey("beats_random", "gpr", level, search="random"), random.shape[-1]
+def _add_random(collected: Collected, batch: TracedBatch, level: Level, drawn: Floats) -> None:
+    key, draws = MeasureKey("beats_random", "gpr", level, search="random"), drawn.shape[-1]
     for row, patterns in enumerate(batch.patterns):
         real = patterns.real
         sign = np.where(patterns.total[real] >= 0, 1.0, -1.0)
-        greedy, others = (
-            sign * patterns.influence[level][real],
-            sign[:, None] * random[row, : len(real)][real],
-        )
+        greedy, others = sign * patterns.influence[level][real], sign[:, None] * drawn[row, : len(real)][real]
         index = batch.index[[row]]
         beaten = (greedy[:, None] > others).all(1)
         collected.add(key, index, beaten.sum(), real.sum(), draws=draws)
