@@ -92,8 +92,8 @@ class Columns:
     def __call__(self, x: Tensor, positions: Tensor | None = None) -> tuple[Tensor, Saved]:
         """Return the blocks' values side by side; save what each saved."""
         parts = zip(self.blocks, x.split(self.sizes, -1), strict=True)
-        found, saved = zip(*(block(part, positions) for block, part in parts), strict=True)
-        return torch.cat(found, -1), saved
+        columns, saved = zip(*(block(part, positions) for block, part in parts), strict=True)
+        return torch.cat(columns, -1), saved
 
     def jvp(self, saved: Saved, tangent: Tensor) -> Tensor:
         """Push each block's columns through it."""

@@ -107,9 +107,9 @@ class Pairs:
         """Return how the destinations' contexts move with the sources, [B, S, A, W, M, d]."""
         dk, dv, v = (self._at_sources(x) for x in (moved.k, moved.v, at(self.attention.v, self._flat)))
         asked = self._pairs(self._slope) * _products(self._q, dk)
-        own = self._slope * combine(self.stays, moved.reading.unflatten(3, (self.items, self.below)))
-        stayed = _by_group(own.flatten(3, 4), self.attention.v).unflatten(3, own.shape[3:5])
-        total = asked.sum(-1, keepdim=True) + own.sum(-1, keepdim=True)
+        stays = self._slope * combine(self.stays, moved.reading.unflatten(3, (self.items, self.below)))
+        stayed = _by_group(stays.flatten(3, 4), self.attention.v).unflatten(3, stays.shape[3:5])
+        total = asked.sum(-1, keepdim=True) + stays.sum(-1, keepdim=True)
         contexts: Tensor = combine(asked, v) + combine(self._pairs(self._p), dv) + stayed
         return contexts.sub_(total * self._context)
 
@@ -122,12 +122,12 @@ class Pairs:
         toward = _by_group(flat, attention.v.transpose(-1, -2)).unflatten(3, heads.shape[3:5])
         g_scores = self._slope * (toward - (heads * self._context).sum(-1, keepdim=True))
         g_q = _by_group(g_scores.flatten(3, 4), attention.k).unflatten(3, heads.shape[3:5])
-        found = (
+        parts = (
             combine(self.stays.transpose(-1, -2), g_q),
             self._per_group(combine(self._pairs(g_scores).transpose(-1, -2), self._q)),
             self._per_group(combine(self._pairs(self._p).transpose(-1, -2), heads)),
         )
-        return join(attention.mixing, *(g.flatten(3, 4) for g in found))
+        return join(attention.mixing, *(g.flatten(3, 4) for g in parts))
 
     @cached_property
     def _flat(self) -> Tensor:

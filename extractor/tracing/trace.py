@@ -151,8 +151,8 @@ def _complete(half: Forward, gradient: Tensor) -> LayerState:
 def _reach(windows: list[Tensor | None], batch: Batch) -> list[Tensor]:
     """Return from which positions of h^0 to h^L the target can be reached, [B, N] each."""
     reached = torch.zeros_like(batch.mask).scatter(1, batch.target[:, None], value=True)
-    found = [reached]
+    by_layer = [reached]
     for near in reversed(windows):
         reached = batch.mask if near is None else batch.mask & (reached[:, :, None] & near).any(1)
-        found.insert(0, reached)
-    return found
+        by_layer.insert(0, reached)
+    return by_layer

@@ -174,10 +174,9 @@ def write_graphml(graph: "nx.MultiDiGraph[str]", path: Path) -> None:
 
     flat: nx.MultiDiGraph[str] = nx.MultiDiGraph()
     flat.add_nodes_from((node, _scalars(facts)) for node, facts in graph.nodes(data=True))
-    edges = enumerate(
-        graph.edges(data=True)
-    )  # an edge's key becomes its id in the file, where ids are unique
-    flat.add_edges_from((source, target, key, _scalars(facts)) for key, (source, target, facts) in edges)
+    # An edge's key becomes its id in the file, where ids are unique.
+    for key, (source, target, facts) in enumerate(graph.edges(data=True)):
+        flat.add_edge(source, target, key, **_scalars(facts))
     nx.write_graphml(flat, path)
 
 

@@ -87,7 +87,7 @@ def one_of(x: Tensor, only: Tensor | None) -> Tensor:
 def test_value_tangent_and_gradient_at_every_position(name: str, only: Tensor | None) -> None:
     mixing, rows, attention = attention_of(name, only)
     moved = rows_of(mixing, 1)
-    contexts, pushed = torch.func.jvp(lambda x: plain(mixing, x), (rows,), (moved,))
+    contexts, pushed = torch.func.jvp(lambda x: plain(mixing, x), (rows,), (moved,))[:2]
     assert contexts.isfinite().all()
     assert close(attention.context, one_of(contexts, only))
     assert close(attention.push(moved), one_of(pushed, only))
@@ -120,7 +120,7 @@ def test_tangents_between_sources_and_destinations(name: str, below: int, above:
     found = Pairs(attention, source, destination).contexts(tangents_at(attention, values))
     for w in range(W):
         moved = picked(source, values, w)
-        _, pushed = torch.func.jvp(lambda x: plain(mixing, x), (rows,), (moved,))
+        _, pushed = torch.func.jvp(lambda x: plain(mixing, x), (rows,), (moved,))[:2]
         assert close(found[:, :, :, w], at(pushed, destination[:, w]))
 
 
@@ -150,7 +150,7 @@ def test_one_destination_takes_the_pairs_of_its_row(name: str) -> None:
     pulled = pairs.pull(heads).unflatten(2, (W, 2))
     for w in range(W):
         moved = picked(source, values, w)
-        _, pushed = torch.func.jvp(lambda x: plain(mixing, x), (rows,), (moved,))
+        _, pushed = torch.func.jvp(lambda x: plain(mixing, x), (rows,), (moved,))[:2]
         assert close(found[:, :, :, w], at(pushed, ONLY[:, None]))
         pull = torch.func.vjp(lambda x: at(plain(mixing, x), ONLY[:, None]), rows)[1]
         (gradient,) = pull(heads[:, :, :, w])
@@ -168,7 +168,7 @@ def test_what_each_source_sends_to_every_destination(name: str) -> None:
     )
     for w in range(W):
         moved = picked(source, values, w)
-        _, pushed = torch.func.jvp(lambda x: plain(mixing, x), (rows,), (moved,))
+        _, pushed = torch.func.jvp(lambda x: plain(mixing, x), (rows,), (moved,))[:2]
         expected = (pushed * gradient).sum((2, 4))
         at_source = source[:, w, 0][:, None, None].expand(-1, S, 1)
         assert close(sent[..., w].scatter_add(2, at_source, asked[..., w, None]), expected)

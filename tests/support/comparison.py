@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ipgraph.extractor.extraction.options import QUADRATURES
-from ipgraph.extractor.methods.patterns.paths import Paths, signs
+from ipgraph.extractor.methods.patterns.paths import NO_RUNNER_UP, Paths, signs
 from ipgraph.extractor.methods.patterns.search import attention_paths, embedding_paths
 from ipgraph.extractor.models.architectures.bert import bert_adapter
 from ipgraph.extractor.tracing.batch import Batch, IntegrationPath
@@ -118,6 +118,7 @@ def guided(trace: Trace, embedding: Paths, attention: Paths, row: int, word: int
     influences, margins = attention.influence[row, word].tolist(), attention.margin[row, word].tolist()
     assert influences[1::2] == influences[2::2]
     assert all(math.isnan(margin) for margin in margins[0::2])
+    assert set(attention.runner_up[row, word, 0::2].tolist()) == {NO_RUNNER_UP}
     assert embedding.influence[row, word, 0] == trace.total_influence[row, word]
     return Guided(
         word,
@@ -125,9 +126,11 @@ def guided(trace: Trace, embedding: Paths, attention: Paths, row: int, word: int
         tuple(embedding.positions[row, word, 1:].tolist()),
         tuple(embedding.influence[row, word].tolist()),
         nullable(embedding.margin[row, word].tolist()),
+        runners_up(embedding.runner_up[row, word].tolist()),
         tuple(attention.choices[row, word].tolist()),
         (influences[0], *influences[1::2]),
         nullable([math.nan, *margins[1::2]]),
+        hop_runners_up([NO_RUNNER_UP, *attention.runner_up[row, word, 1::2].tolist()]),
     )
 
 
@@ -135,16 +138,27 @@ def nullable(margins: list[float]) -> tuple[float | None, ...]:
     return tuple(None if math.isnan(margin) else margin for margin in margins)
 
 
+def runners_up(candidates: list[int]) -> tuple[int | None, ...]:
+    return tuple(None if candidate == NO_RUNNER_UP else candidate for candidate in candidates)
+
+
+def hop_runners_up(candidates: Sequence[int | None]) -> tuple[int | None, ...]:
+    """Return the runners-up of hops as the oracle counts them: heads from 0, SKIP the skip."""
+    return tuple(None if c in (None, NO_RUNNER_UP) else c - 1 for c in candidates)
+
+
 def numbers(one: Guided) -> list[float]:
     lists = (one.position_influences, one.position_margins, one.hop_influences, one.hop_margins)
     return [math.inf if value is None else value for values in lists for value in values]
 
 
+def chosen(one: Guided) -> tuple[object, ...]:
+    return one.word, one.sign, one.positions, one.hops, one.position_runners_up, one.hop_runners_up
+
+
 def assert_same(found: Sequence[Guided], expected: Sequence[Guided], tolerance: float) -> None:
     """Assert equal choices, and numbers equal to `tolerance` of the sentence's largest influence."""
-    assert [(g.word, g.sign, g.positions, g.hops) for g in found] == [
-        (g.word, g.sign, g.positions, g.hops) for g in expected
-    ]
+    assert [chosen(one) for one in found] == [chosen(one) for one in expected]
     scale = max(1.0, *(abs(g.position_influences[0]) for g in expected))
     for one, other in zip(found, expected, strict=True):
         assert numbers(one) == pytest.approx(numbers(other), rel=0, abs=tolerance * scale)

@@ -174,7 +174,7 @@ class _Positions:
 
 
 class _Hops:
-    """Attention level: candidates are the skip (first) and the heads into the places above, along patterns."""
+    """Attention level: the candidates are the skip (first) and the heads into each place above."""
 
     def __init__(self, trace: Trace, embedding: Sets):
         self.trace, self.steps = trace, trace.depth
