@@ -44,8 +44,8 @@ _SCOPED: dict[str, Any] = {
     "role": "subject",
     "sign": 1,
 }
-_PAIR: dict[str, Any] = {"role": "subject", "other_role": "other"}
-_TWINS: dict[str, Any] = {"role": DOTTED, "other_role": DOTTED}
+_PAIR: dict[str, Any] = {"role": "attractor", "other_role": "other"}
+_TWINS: dict[str, Any] = {"role": "other", "other_role": "other"}
 _DOTTED: dict[str, Any] = {"role": DOTTED, "other_role": "other"}
 _CONDITIONS: dict[str, Any] = {"condition": "singular-plural", "other_condition": "plural-singular"}
 _PLACES = ("position", "role", "target")
