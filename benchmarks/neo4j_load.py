@@ -68,7 +68,7 @@ def main() -> None:
         server.start()
         try:
             measure(server.login.uri, f"{folder}/ipgraph.db", small, large, second)
-            row("one row a relationship, relationships a second", (f"{plainly(server, small):,.0f}", ""))
+            row("one row per relationship, relationships per second", (f"{plainly(server, small):,.0f}", ""))
         finally:
             server.stop()
 
@@ -81,7 +81,7 @@ def measure(uri: str, path: str, small: RunDirectory, large: RunDirectory, secon
     again = [push(store, large)[0] for store in stores]
     made = large.run.steps + 2 * large.run.patterns + large.run.instances
     row("load everything, s", [f"{seconds:.1f}" for seconds, _ in many], "about 35")
-    row("relationships a second", [f"{made / seconds:,.0f}" for seconds, _ in many], "45,000")
+    row("relationships per second", [f"{made / seconds:,.0f}" for seconds, _ in many], "45,000")
     row("load a tenth of it before that, s", [f"{seconds:.1f}" for seconds, _ in few])
     row("load again, s", [f"{seconds:.1f}" for seconds in again])
     memory = [f"{b >> 20} / {a >> 20}" for (_, a), (_, b) in zip(few, many, strict=True)]
@@ -97,9 +97,9 @@ def measure(uri: str, path: str, small: RunDirectory, large: RunDirectory, secon
     row("remove the run, s", [f"{remove(store, large):.1f}" for store in stores], "under 30")
     warm = [push(store, large)[0] for store in stores]
     row("load everything anew, s", [f"{seconds:.1f}" for seconds in warm])
-    row("relationships a second", [f"{made / seconds:,.0f}" for seconds in warm], "45,000")
+    row("relationships per second", [f"{made / seconds:,.0f}" for seconds in warm], "45,000")
     loading = median_seconds(lambda: load_anew(path, large))
-    row("loading itself, steps a second", ("", f"{large.run.steps / loading:,.0f}"), "200,000 (embedded)")
+    row("loading itself, steps per second", ("", f"{large.run.steps / loading:,.0f}"), "200,000 (embedded)")
 
 
 def row(what: str, pair: Sequence[str], target: str = "") -> None:
@@ -130,7 +130,7 @@ def load_anew(path: str, run: RunDirectory) -> None:
 
 
 def plainly(server: Server, run: RunDirectory) -> float:
-    """Return the relationships a second of the baseline: a row for each, on patterns that are there."""
+    """Return the relationships per second of the baseline: a row for each, on patterns that are there."""
     rows = [row for table in run.tables("steps") for row in table.to_pylist()]
     began = time.perf_counter()
     with server.login.driver() as driver:

@@ -17,9 +17,10 @@ from published import Network, refine
 from torch import Tensor
 from transformers import BertConfig, BertForMaskedLM
 
-from ipgraph.extractor.methods.patterns.guided import refine_attention, refine_embeddings
-from ipgraph.extractor.models.adapter import bert_adapter
-from ipgraph.extractor.tracing.trace import Batch, Line, Trace
+from ipgraph.extractor.methods.patterns.search import attention_paths, embedding_paths
+from ipgraph.extractor.models.architectures.bert import bert_adapter
+from ipgraph.extractor.tracing.batch import Batch, IntegrationPath
+from ipgraph.extractor.tracing.trace import Trace
 
 CORRECT, WRONG, BASELINE = 7, 8, 4
 
@@ -41,14 +42,14 @@ def main() -> None:
         lambda: integrated_gradients(model, ids, target, asked.samples),
     )
     rows = [
-        ("plain integrated gradients, a sentence", f"{plain / asked.batch:.3f} s", ""),
-        ("patterns of both levels, all words, a sentence", f"{ours / asked.batch:.3f} s", ""),
+        ("plain integrated gradients, per sentence", f"{plain / asked.batch:.3f} s", ""),
+        ("patterns of both levels, all words, per sentence", f"{ours / asked.batch:.3f} s", ""),
         ("patterns / integrated gradients", f"{ours / plain:.2f}", "at most 3"),
     ]
     if not asked.no_published:
         slow, agreed = _published(model, ids[:1], target, asked.samples)
         rows += [
-            ("the published way, one run, a sentence", f"{slow:.1f} s", ""),
+            ("the published way, one run, per sentence", f"{slow:.1f} s", ""),
             ("published way / patterns", f"{slow / (ours / asked.batch):.0f}", "at least 80"),
             ("choices of both that agree", agreed, "all"),
         ]
@@ -88,9 +89,10 @@ def patterns(model: Any, ids: Tensor, target: int, samples: int) -> tuple[Tensor
         torch.tensor([[CORRECT, WRONG]], device=ids.device).expand(len(ids), -1),
     )
     points = _points(samples, str(ids.device))
-    trace = Trace(adapter, batch, Line(points, torch.full_like(points, 1 / samples)), adapter.words[BASELINE])
-    embedding = refine_embeddings(trace, torch.arange(ids.shape[1], device=ids.device).expand_as(ids))
-    attention = refine_attention(trace, embedding)
+    path = IntegrationPath(points, torch.full_like(points, 1 / samples))
+    trace = Trace(adapter, batch, path, adapter.words[BASELINE])
+    embedding = embedding_paths(trace, torch.arange(ids.shape[1], device=ids.device).expand_as(ids))
+    attention = attention_paths(trace, embedding)
     assert attention.choices is not None
     return embedding.positions.cpu(), attention.choices.cpu()
 

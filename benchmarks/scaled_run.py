@@ -13,10 +13,10 @@ from hashlib import sha256
 from pathlib import Path
 
 from ipgraph.graphstore.runs.directory import SHARD_INSTANCES, RunDirectory, Shard
-from ipgraph.graphstore.schema.records import Evaluation, Instance, Pattern, Step
+from ipgraph.graphstore.schema.records import Instance, Pattern, Prediction, Step
 
 INSTANCES = 6600
-Example = tuple[Instance, Evaluation, list[Pattern], dict[str, list[Step]]]
+Example = tuple[Instance, Prediction, list[Pattern], dict[str, list[Step]]]
 
 
 def main() -> None:
@@ -68,16 +68,16 @@ def _examples(source: RunDirectory) -> list[Example]:
         patterns[pattern.instance].append(pattern)
     for step in source.records("steps"):
         steps[step.pattern].append(step)
-    pairs = zip(source.records("instances"), source.records("evaluations"), strict=True)
+    pairs = zip(source.records("instances"), source.records("predictions"), strict=True)
     return [(instance, found, patterns[instance.id], steps) for instance, found in pairs]
 
 
 def _add(shard: Shard, example: Example, run: str, turn: int) -> None:
     """Add an instance's repetition number `turn` to a shard."""
-    instance, evaluation, patterns, steps = example
+    instance, prediction, patterns, steps = example
     new = f"{instance.dataset}:{sha256(f'{instance.id}/{turn}'.encode()).hexdigest()[:12]}"
     shard.instances.append(replace(instance, id=new, name=f"{instance.name}/{turn}"))
-    shard.evaluations.append(replace(evaluation, run=run, instance=new))
+    shard.predictions.append(replace(prediction, run=run, instance=new))
     for pattern in patterns:
         key = f"{run}/{new}/{pattern.id.rpartition('/')[2]}"
         shard.patterns.append(replace(pattern, id=key, run=run, instance=new))

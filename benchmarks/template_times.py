@@ -10,12 +10,12 @@ from ipgraph.graphstore.store.protocol import Store
 from ipgraph.queries.language.registry import templates
 from ipgraph.queries.language.running import run_template
 
-SUBPATHS = ("shared-subpaths", "shared-subpaths-by-role", "shared-subpaths-by-target")
+PLACES = ("position", "role", "target")
 _ASKED: dict[str, Any] = {
     "role": "subject",
     "other_role": "attractor",
     "layer": 3,
-    "head": 0,
+    "head": 1,
     "condition": "singular_plural",
     "other_condition": "plural_singular",
 }
@@ -23,12 +23,12 @@ _ASKED: dict[str, Any] = {
 
 
 def template_seconds(store: Store, run: Run, other: Run) -> dict[str, float]:
-    """Return the median seconds of each template on a run, of subpath templates for each length 2 to 6.
+    """Return the median seconds of each template on a run, of `shared-subpaths` for each length 2 to 6.
 
     The templates are called in turn. `other` is what templates of two runs compare it with.
     """
     instance = store.read(
-        "MATCH (:Run {id: $run})-[:EVALUATED]->(i:Instance) RETURN min(i.id) AS id", {"run": run.id}
+        "MATCH (:Run {id: $run})-[:PREDICTED]->(i:Instance) RETURN min(i.id) AS id", {"run": run.id}
     ).rows[0][0]
     known = _ASKED | {"instance": instance, "other": other.id}
     calls = {}
@@ -36,7 +36,8 @@ def template_seconds(store: Store, run: Run, other: Run) -> dict[str, float]:
         if template.browser_only:
             continue
         required = {p.name: known[p.name] for p in template.parameters if p.required}
-        for extra in [{"k": k} for k in range(2, 7)] if name in SUBPATHS else [{}]:
+        kinds = [{"by": by, "k": k} for by in PLACES for k in range(2, 7)]
+        for extra in kinds if name == "shared-subpaths" else [{}]:
             label = " ".join([name, *(f"{key}={value}" for key, value in extra.items())])
             parameters = {"run": run.id, **required, **extra}
             calls[label] = partial(run_template, template, store, **parameters)

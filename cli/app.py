@@ -10,24 +10,16 @@ from typer.core import TyperGroup
 from ipgraph.cli.commands import (
     cite,
     dataset,
+    draw,
     evaluate,
+    html,
     ingest,
+    plot,
     query,
     report,
+    run,
     show,
     store,
-)
-from ipgraph.cli.commands import (
-    draw as draw_command,
-)
-from ipgraph.cli.commands import (
-    html as html_command,
-)
-from ipgraph.cli.commands import (
-    plot as plot_command,
-)
-from ipgraph.cli.commands import (
-    run as runs,
 )
 from ipgraph.graphstore.common.errors import IpgraphError
 
@@ -41,14 +33,14 @@ INTERRUPTED = 130
 
 
 class Guarded(TyperGroup):
-    """The top-level group: turns errors of any command into one message on stderr and an exit code."""
+    """The top-level group: turns any command's error into one message on stderr and an exit code."""
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # noqa: ARG002
-        """Return the commands in the order in which they are used."""
+        """Return the commands in the order of ORDER."""
         return sorted(self.commands, key=ORDER.index)
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
-        """Run the command; no traceback reaches a user for an error that we or the system can name."""
+        """Run the command; errors of ours and of the operating system are shown without a traceback."""
         try:
             result = super().invoke(ctx)
             sys.stdout.flush()
@@ -79,11 +71,11 @@ app.command()(ingest.extract)
 app.command()(evaluate.evaluate)
 app.add_typer(query.app, name="query")
 app.add_typer(report.app, name="report")
-report.app.command()(html_command.html)
+report.app.command()(html.html)
 app.command()(show.show)
-app.command()(draw_command.draw)
-app.add_typer(plot_command.app, name="plot")
-app.add_typer(runs.app, name="run")
+app.command()(draw.draw)
+app.add_typer(plot.app, name="plot")
+app.add_typer(run.app, name="run")
 app.command()(cite.cite)
 app.add_typer(dataset.app, name="dataset")
 app.add_typer(store.app, name="store")
@@ -103,7 +95,7 @@ def options(
         bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
     ] = False,
     verbose: Annotated[
-        int, typer.Option("--verbose", "-v", count=True, help="Log to stderr; twice for more.")
+        int, typer.Option("--verbose", "-v", count=True, help="Log to stderr; repeat for more detail.")
     ] = 0,
 ) -> None:
     """Show how information flows through a transformer: influence patterns in a graph database."""

@@ -1,4 +1,4 @@
-"""Progress of long work on stderr: a bar with rate and time left on a terminal, nothing anywhere else."""
+"""Progress of long work on stderr: a bar with its rate and the time left on a terminal, nothing elsewhere."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from ipgraph.cli.render import console
 
 if TYPE_CHECKING:
-    from ipgraph.graphstore.store.protocol import Progress
+    from ipgraph.graphstore.store.protocol import Progress, Store
 
 
 @contextmanager
 def progress(what: str, unit: str) -> Iterator["Progress"]:
-    """Give a callback (done, total) that draws a bar, or does nothing where stderr is no terminal."""
+    """Give a callback (done, total) that draws a bar, or does nothing if stderr is not a terminal."""
     out = console(stderr=True)
     if not out.is_terminal:
         yield lambda _done, _total: None
@@ -35,3 +35,12 @@ def progress(what: str, unit: str) -> Iterator["Progress"]:
             bars.update(task, completed=done, total=total, rate=rate)
 
         yield report
+
+
+@contextmanager
+def working_store(store: str | None, what: str) -> Iterator[tuple["Store", "Progress"]]:
+    """Open a store for work over its patterns; give it with the callback of a progress bar."""
+    from ipgraph.graphstore.opening import open_store
+
+    with open_store(store) as opened, progress(what, "patterns") as bar:
+        yield opened, bar

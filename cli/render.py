@@ -1,4 +1,4 @@
-"""How tables reach the reader: rich or Markdown to read, JSON or CSV exact to the last digit."""
+"""How tables are printed: rich or Markdown for people, JSON or CSV with exact values for programs."""
 
 import csv
 import json
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 Format = Literal["table", "json", "csv", "md"]
 
 IDS = ("run", "other", "instance")
-"""Columns that stay whole on a terminal, to be copied."""
+"""Columns that are never wrapped, so that they can be copied."""
 ANY_WIDTH = 100_000
-"""Width of output that nothing cuts: in a pipe there is no screen to fit."""
+"""Width outside a terminal, where there is no screen to fit."""
 
 
 def console(*, stderr: bool = False) -> "Console":
-    """Return the console of stdout or stderr; outside a terminal it has no colour and cuts no line."""
+    """Return the console of stdout or stderr; outside a terminal it has no colour and does not cut lines."""
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout
@@ -31,9 +31,9 @@ def console(*, stderr: bool = False) -> "Console":
 
 
 def render(tables: Sequence["Table"], output: Format = "table") -> None:
-    """Print tables: titles and notes where people read them, else only columns and rows.
+    """Print tables; CSV has no titles and notes.
 
-    JSON is a list of objects, or of tables {title, note, rows} where there are several. CSV separates several
+    JSON is a list of rows for one table, a list of {title, note, rows} for several. CSV separates several
     tables by a blank line.
     """
     if output == "json":
@@ -52,9 +52,9 @@ def _print(text: str) -> None:
 
 
 def to_json(tables: Sequence["Table"]) -> str:
-    """Return tables as JSON, floats as Python's shortest exact form, nan and infinities as null."""
-    whole = [{"title": t.title, "note": t.note, "rows": _finite(t.records())} for t in tables]
-    data = whole[0]["rows"] if len(whole) == 1 else whole
+    """Return tables as JSON: floats in Python's shortest exact form, nan and infinities as null."""
+    contents = [{"title": t.title, "note": t.note, "rows": _finite(t.records())} for t in tables]
+    data = contents[0]["rows"] if len(contents) == 1 else contents
     return json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
@@ -69,7 +69,7 @@ def _finite(value: object) -> object:
 
 
 def to_csv(table: "Table") -> str:
-    """Return a table as CSV with a header: floats exact, nothing for None, lists as JSON."""
+    """Return a table as CSV with a header: exact floats, an empty cell for None, lists as JSON."""
     text = StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(table.headers)
@@ -85,7 +85,7 @@ def _csv_cell(value: object) -> object:
 
 
 def to_markdown(table: "Table") -> str:
-    """Return a table as Markdown, numbers to the right and rounded to be read."""
+    """Return a table as Markdown with rounded numbers, aligned to the right."""
     rules = ["---:" if column.align == "right" else ":---" for column in table.columns]
     headers, *cells = (
         [cell.replace("|", "\\|").replace("\n", " ") for cell in row]
@@ -99,18 +99,18 @@ def to_markdown(table: "Table") -> str:
 def rows_table(
     columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "", note: str = ""
 ) -> "Table":
-    """Return a table of any rows: numbers to the right, the floats of a column with the same digits."""
+    """Return a table of any rows: numbers to the right, the floats of a column with equal digits."""
     from ipgraph.queries.reports.tables import Table, TableColumn
 
     kept = [list(row) for row in rows]
-    found = []
+    described = []
     for index, name in enumerate(columns):
         values = [row[index] for row in kept if row[index] is not None]
         numeric = bool(values) and all(_is_number(value) for value in values)
         floats = [value for value in values if isinstance(value, float)]
         digits = _digits(floats) if numeric and len(floats) == len(values) else ""
-        found.append(TableColumn(name, digits, "right" if numeric else "left"))
-    return Table(title, tuple(found), kept, note)
+        described.append(TableColumn(name, digits, "right" if numeric else "left"))
+    return Table(title, tuple(described), kept, note)
 
 
 def _is_number(value: object) -> bool:
@@ -126,7 +126,7 @@ def _digits(values: Sequence[float]) -> str:
 
 
 def print_table(table: "Table", *, gap: bool = False) -> None:
-    """Print a table on stdout: fitted to a terminal by wrapping cells, otherwise as wide as it needs."""
+    """Print a table on stdout; on a terminal, cells wrap to its width."""
     from rich import box
     from rich.table import Table as RichTable
     from rich.text import Text
@@ -145,13 +145,13 @@ def print_table(table: "Table", *, gap: bool = False) -> None:
 
 
 def print_cypher(text: str, parameters: Mapping[str, object] | None = None) -> None:
-    """Print a query on stderr, its parameters as Neo4j Browser takes them."""
+    """Print a query on stderr, with its parameters in Neo4j Browser's form."""
     lines = [f":param {name} => {json.dumps(value)};" for name, value in (parameters or {}).items()]
     sys.stderr.write("\n".join([*lines, text, ""]))
 
 
 def print_parts(parts: Iterable["RenderableType"]) -> None:
-    """Print on stdout, outside a terminal without blanks at the ends of lines."""
+    """Print on stdout, without blanks at the ends of lines."""
     out = console()
     with out.capture() as captured:
         out.print(*parts, sep="\n", soft_wrap=not out.is_terminal)

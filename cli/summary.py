@@ -1,4 +1,4 @@
-"""What is said at the end of an ingest: how much, how well, what was skipped, where it is, what to try."""
+"""What is printed at the end of an extraction or a loading."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -11,45 +11,38 @@ if TYPE_CHECKING:
     from ipgraph.graphstore.runs.directory import RunDirectory
 
 REASONS = 5
-"""Reasons for skipped rows that are listed, the commonest first."""
+"""How many reasons for skipped rows are listed, the commonest first."""
 
 
-def print_summary(run: "RunDirectory", time: str, store: str, then: str) -> None:
-    """Print the summary of an extraction and its loading; `store` is "" where there was none."""
+def print_summary(run: "RunDirectory", time: str, store: str, next_command: str) -> None:
+    """Print the summary of an extraction, and of its loading unless `store` is ""."""
     record = run.run
-    found = _findings(run)
-    levels = 2 if record.level == "both" else 1
-    lines = {
-        "sentences": f"{record.instances}, {_right(record.accuracy)}",
-        "words": str(record.patterns // levels),
-        "patterns": f"{record.patterns} ({record.level if levels == 1 else 'embedding and attention'} level)",
-        "skipped": _skipped(run),
-        "completeness": f"error {found['error']:.3g} on average, {found['largest']:.3g} at most, "
-        f"of a QoI difference of {found['difference']:.3g}",
-        "time": time,
-        "run": str(run.path),
-        "store": store,
-        "next": then,
-    }
-    _print_lines(lines)
-
-
-def _right(accuracy: float | None) -> str:
-    if accuracy is None:
-        return "none with a label"
-    return f"{accuracy:.1%} of them answered correctly by the model"
+    levels = ("embedding", "attention") if record.level == "both" else (record.level,)
+    _print_lines(
+        {
+            "sentences": f"{record.instances}, {_accuracy(record.accuracy)}",
+            "words": str(record.patterns // len(levels)),
+            "patterns": f"{record.patterns} ({' and '.join(levels)} level)",
+            "skipped": _skipped(run),
+            "completeness": _completeness(run),
+            "time": time,
+            "run": str(run.path),
+            "store": store,
+            "next": next_command,
+        }
+    )
 
 
 def print_loaded(runs: "Sequence[RunDirectory]", store: str, new: int, seconds: float) -> None:
-    """Print what loading run directories came to."""
-    patterns = sum(run.run.patterns for run in runs)
-    lines = {
-        "runs": f"{new} added, {len(runs) - new} there already ({', '.join(run.id for run in runs)})",
-        "patterns": str(patterns),
-        "time": f"{seconds:.1f} s",
-        "store": store,
-    }
-    _print_lines(lines)
+    """Print the summary of loading run directories, `new` of which were not in the store."""
+    _print_lines(
+        {
+            "runs": f"{new} added, {len(runs) - new} already stored ({', '.join(run.id for run in runs)})",
+            "patterns": str(sum(run.run.patterns for run in runs)),
+            "time": f"{seconds:.1f} s",
+            "store": store,
+        }
+    )
 
 
 def _print_lines(lines: dict[str, str]) -> None:
@@ -61,14 +54,23 @@ def _print_lines(lines: dict[str, str]) -> None:
             console().print(Text.assemble((f"{name:<{width}}", "bold"), value), soft_wrap=True)
 
 
-def _findings(run: "RunDirectory") -> dict[str, float]:
+def _accuracy(accuracy: float | None) -> str:
+    if accuracy is None:
+        return "none of them with a label"
+    return f"{accuracy:.1%} of them answered correctly by the model"
+
+
+def _completeness(run: "RunDirectory") -> str:
     errors: list[float] = []
     differences: list[float] = []
-    for table in run.tables("evaluations"):
+    for table in run.tables("predictions"):
         errors += [abs(error) for error in table["completeness_error"].to_pylist()]
         qois, baselines = table["qoi"].to_pylist(), table["qoi_baseline"].to_pylist()
         differences += [abs(qoi - baseline) for qoi, baseline in zip(qois, baselines, strict=True)]
-    return {"error": fmean(errors), "largest": max(errors), "difference": fmean(differences)}
+    return (
+        f"mean error {fmean(errors):.3g}, largest {max(errors):.3g}; "
+        f"the QoI changes by {fmean(differences):.3g} on average"
+    )
 
 
 def _skipped(run: "RunDirectory") -> str:
@@ -79,7 +81,7 @@ def _skipped(run: "RunDirectory") -> str:
     listed = [f"\n  {count} x {reason}" for reason, count in counts.most_common(REASONS)]
     more = f"\n  and {len(counts) - REASONS} more reasons" if len(counts) > REASONS else ""
     count = "1 row" if len(rows) == 1 else f"{len(rows)} rows"
-    # A run that was there already has on record what was skipped when it was made, which may differ.
-    is_on_record = run.open(run.path).manifest["skipped"] == rows
-    where = f" (see ipgraph run show {run.id})" if is_on_record else ""
+    # A run that existed already has recorded what was skipped when it was made, which may differ.
+    is_recorded = run.open(run.path).manifest["skipped"] == rows
+    where = f" (see ipgraph run show {run.id})" if is_recorded else ""
     return count + where + "".join(listed) + more

@@ -1,29 +1,29 @@
 """An instance's patterns drawn with characters: words along the bottom, layers upward.
 
-    layer   + - ±   node that positive, negative or both kinds of patterns pass (· where none does)
+    layer   + - ±   node that positive, negative or both kinds of patterns pass (· if none does)
             ┆       skip connection        │3       head 3 at the same position
             ╭─3─╯   head 3 to another position; lines that leave or join it end in a corner or a ┤ ├ ┬ ┴,
-                    lines that only cross are interrupted by it
+                    it interrupts lines that only cross it
 
 Heads are numbered 1..A as in the paper. An embedding-level path has no heads: its hops carry no number.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len, set_cell_size
 
-from ipgraph.graphstore.schema.labels import parse_label
-from ipgraph.queries.views.labels import SKIP, hops
+from ipgraph.queries.views.flow import Edge, edges_of
+from ipgraph.queries.views.sentence import SKIP, WordPattern
 
 if TYPE_CHECKING:
     from rich.text import Text
 
 MARGIN, NARROWEST, TIGHTEST = 4, 7, 4
-"""Columns for the layer's number; columns of a word at least, and where there is no room for more."""
+"""Columns for the layer's number; least columns per word usually, and on a narrow terminal."""
 UP, DOWN, LEFT, RIGHT = 1, 2, 4, 8
 LINES = " ╵╷│╴╯╮┤╶╰╭├─┴┬┼"
 """Box-drawing characters by the sum of the directions in which they reach."""
@@ -32,31 +32,6 @@ MARKS = {frozenset({1}): "+", frozenset({-1}): "-", frozenset({1, -1}): "±"}
 
 Signs = frozenset[int]
 NONE: Signs = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Hop:
-    """One layer of a path, from position to position, through a head (from 1), the skip or "" (not known)."""
-
-    layer: int
-    source: int
-    target: int
-    through: str
-    sign: int
-
-
-@dataclass(frozen=True, slots=True)
-class Path:
-    """A pattern to draw: its word's position, sign and total influence, its nodes' labels in step order."""
-
-    position: int
-    sign: int
-    total_influence: float
-    labels: tuple[str, ...]
-
-    def hops(self) -> Iterator[Hop]:
-        """Yield the path's hops, layer by layer."""
-        yield from (Hop(*hop, self.sign) for hop in hops(self.labels))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,42 +54,43 @@ class Cell:
     signs: set[int] = field(default_factory=set)
 
 
-def draw(tokens: Sequence[str], paths: Sequence[Path], width: int | None = None) -> "Text":
+def draw(tokens: Sequence[str], paths: Sequence[WordPattern], width: int | None = None) -> "Text":
     """Return the drawing of `paths` over `tokens`.
 
-    Past `width` columns it is drawn narrower: without unused positions, words cut, and totals left out that
-    would run together. It may still be wider.
+    If it is wider than `width` columns, unused positions are left out, words are cut, and totals without room
+    are omitted. It can still be wider.
     """
-    found = [hop for path in paths for hop in path.hops()]
-    layers = range(max((hop.layer for hop in found), default=0), 0, -1)
-    into = {layer: [hop for hop in found if hop.layer == layer] for layer in layers}
-    met = {position for hop in found for position in (hop.source, hop.target)} | {p.position for p in paths}
+    taken = [hop for path in paths for hop in edges_of(path)]
+    layers = range(max((hop.layer for hop in taken), default=0), 0, -1)
+    by_layer = {layer: [hop for hop in taken if hop.layer == layer] for layer in layers}
+    used = {position for hop in taken for position in (hop.source, hop.target)} | {p.position for p in paths}
     best = [NARROWEST, *(cell_len(t) + 1 for t in (*tokens, *(_total(path) for path in paths)))]
-    least = max([TIGHTEST, *(_bundle(hops) + 1 for hops in into.values())])
-    grid = _Grid(_columns(len(tokens), sorted(met), width, max(best), least))
+    least = max([TIGHTEST, *(_bundle(hops) + 1 for hops in by_layer.values())])
+    grid = _Grid(_columns(len(tokens), sorted(used), width, max(best), least))
     for layer in layers:
-        grid.nodes(layer, _passing(paths, layer))
-        grid.band(into[layer])
-    grid.nodes(0, _passing(paths, 0))
+        grid.nodes(layer, _passing(taken, layer))
+        grid.band(by_layer[layer])
+    grid.nodes(0, _passing(taken, 0))
     grid.words(tokens, paths)
     return grid.text()
 
 
-def _passing(paths: Sequence[Path], layer: int) -> dict[int, Signs]:
+def _passing(hops: Sequence[Edge], layer: int) -> dict[int, Signs]:
     signs: dict[int, set[int]] = defaultdict(set)
-    for path in paths:
-        for kind, at, position, _ in map(parse_label, path.labels):
-            if at == layer and kind in ("input", "embedding"):
-                signs[position].add(path.sign)
-    return {position: frozenset(found) for position, found in signs.items()}
+    for hop in hops:
+        if hop.layer == layer:
+            signs[hop.target].add(hop.sign)
+        elif hop.layer == layer + 1:
+            signs[hop.source].add(hop.sign)
+    return {position: frozenset(passing) for position, passing in signs.items()}
 
 
-def _columns(count: int, met: Sequence[int], width: int | None, best: int, least: int) -> dict[int, int]:
-    """Return the column of each position's middle, as far apart as is best or, past `width`, as can be."""
+def _columns(count: int, used: Sequence[int], width: int | None, best: int, least: int) -> dict[int, int]:
+    """Return the column of each position's middle: `best` apart or, on a narrow terminal, as far as fits."""
     step = max(best, least)
     shown: Sequence[int] = range(count)
     if width is not None and MARGIN + step * len(shown) > width:
-        shown = met
+        shown = used
         step = max(least, min(step, (width - MARGIN) // max(1, len(shown))))
     return {position: MARGIN + step * i + step // 2 for i, position in enumerate(shown)}
 
@@ -139,8 +115,8 @@ class _Grid:
             signs = passing.get(position, NONE)
             _write(row, column, MARKS.get(signs, "·"), signs)
 
-    def band(self, hops: Sequence[Hop]) -> None:
-        """Draw the hops into a layer: each lane in its own row, then a row to number the heads that stay."""
+    def band(self, hops: Sequence[Edge]) -> None:
+        """Draw the hops into a layer: one row per lane, then a row with the numbers of heads that stay."""
         lanes = _lanes(hops)
         stays = _stays(hops, lanes)
         needed = not lanes or any(through != SKIP for _, through in stays)
@@ -186,8 +162,8 @@ class _Grid:
         if last > target:
             _write(row, target + 2, lane.through, lane.signs)
 
-    def words(self, tokens: Sequence[str], paths: Sequence[Path]) -> None:
-        """Draw the words, their positions and, where there is room, the total influences."""
+    def words(self, tokens: Sequence[str], paths: Sequence[WordPattern]) -> None:
+        """Draw the words, their positions and, if there is room, the total influences."""
         row, numbers = self._row(), self._row()
         for position, column in self.columns.items():
             _centre(row, column, _fitting(tokens[position], self.step - 1))
@@ -215,19 +191,19 @@ class _Grid:
         return self.rows[-1]
 
 
-def _lanes(hops: Sequence[Hop]) -> list[Lane]:
+def _lanes(hops: Sequence[Edge]) -> list[Lane]:
     """Return the hops that move, joined by target and head, from the bottom up.
 
-    Lanes out of a position come before lanes into it: then no line up from a position runs along one that
-    comes down on it. (Positions that swap are drawn as they come.)
+    Lanes out of a position come before lanes into it, so that a line up from a position never runs along one
+    that comes down on it. (For positions that swap, this is impossible.)
     """
-    joined: dict[tuple[int, str], list[Hop]] = defaultdict(list)
+    joined: dict[tuple[int, str], list[Edge]] = defaultdict(list)
     for hop in hops:
         joined[hop.target, hop.through].append(hop)
     lanes = [
-        Lane(target, through, frozenset(h.source for h in found), frozenset(h.sign for h in found))
-        for (target, through), found in sorted(joined.items())
-        if any(hop.source != target for hop in found)
+        Lane(target, through, frozenset(h.source for h in group), frozenset(h.sign for h in group))
+        for (target, through), group in sorted(joined.items())
+        if any(hop.source != target for hop in group)
     ]
     below = {
         lane: [b for b in lanes if b is not lane and b.target not in b.sources and lane.target in b.sources]
@@ -239,7 +215,7 @@ def _lanes(hops: Sequence[Hop]) -> list[Lane]:
         return lanes
 
 
-def _stays(hops: Sequence[Hop], lanes: Sequence[Lane]) -> dict[tuple[int, str], Signs]:
+def _stays(hops: Sequence[Edge], lanes: Sequence[Lane]) -> dict[tuple[int, str], Signs]:
     """Return the hops that stay at their position and join no lane, the skip of each position first."""
     joined = {(lane.target, lane.through) for lane in lanes}
     staying = [h for h in hops if h.source == h.target and (h.target, h.through) not in joined]
@@ -249,20 +225,20 @@ def _stays(hops: Sequence[Hop], lanes: Sequence[Lane]) -> dict[tuple[int, str], 
     return {key: frozenset(h.sign for h in staying if (h.target, h.through) == key) for key in keys}
 
 
-def _bundle(hops: Sequence[Hop]) -> int:
-    """Return how many columns the hops into a layer need beside one another where they stay."""
+def _bundle(hops: Sequence[Edge]) -> int:
+    """Return the largest number of columns that the hops which stay at one position need."""
     columns: dict[int, int] = defaultdict(int)
     for position, through in _stays(hops, _lanes(hops)):
         columns[position] += 1 + len(through.replace(SKIP, ""))
     return max(columns.values(), default=0)
 
 
-def _total(path: Path) -> str:
+def _total(path: WordPattern) -> str:
     return f"{path.total_influence:+.3f}"
 
 
 def _fitting(text: str, room: int) -> str:
-    """Return as much of a text as fits into so many columns."""
+    """Return as much of a text as fits into `room` columns."""
     return text if cell_len(text) <= room else set_cell_size(text, room - 1).rstrip() + "…"
 
 

@@ -35,7 +35,9 @@ def test_citation_and_changelog_name_this_version() -> None:
     assert f"\n## {project['version']} " in (ROOT / "CHANGELOG.md").read_text()
 
 
-@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page", sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]), ids=lambda page: page.name
+)
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     parts = page.read_text().split("](")[1:]
     targets = [part.partition(")")[0].partition("#")[0] for part in parts]

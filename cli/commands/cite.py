@@ -1,4 +1,4 @@
-"""`ipgraph cite`: what a methods section says of a run."""
+"""`ipgraph cite`: text for the methods section of a paper."""
 
 import json
 from collections.abc import Sequence
@@ -6,22 +6,15 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from ipgraph.cli.commands.run import RunArgument, find, flat
-from ipgraph.cli.options import RUNS_DIR, RunsDirOption, StoreOption
+from ipgraph.cli.known_runs import flattened, known_run
+from ipgraph.cli.option_groups import BASELINES, LEVELS, QOIS, QUADRATURES
+from ipgraph.cli.options import RUNS_DIR, RunArgument, RunsDirOption, StoreOption
+from ipgraph.extractor.methods.catalogue import COMPARABLE, METHODS, method_named
 
 if TYPE_CHECKING:
     from ipgraph.graphstore.schema.records import Measure, Run
 
-PAPER = """\
-@inproceedings{lu2021influence,
-  title     = {Influence Patterns for Explaining Information Flow in {BERT}},
-  author    = {Lu, Kaiji and Wang, Zifan and Mardziel, Piotr and Datta, Anupam},
-  booktitle = {Advances in Neural Information Processing Systems},
-  volume    = {34},
-  year      = {2021},
-  note      = {arXiv:2011.00740}
-}
-"""
+GPR = METHODS["gpr"]
 TOOL = """\
 @software{{ipgraph,
   title   = {{ipgraph: a graph-database-backed explorer of influence patterns}},
@@ -30,46 +23,31 @@ TOOL = """\
   note    = {{run {run}}}
 }}
 """
-LEVELS = {
-    "both": "the embedding and the attention level",
-    "embedding": "the embedding level",
-    "attention": "the attention level",
-}
-QOIS = {
-    "correct-wrong": "the logit of the correct word or class minus that of the wrong one or best other",
-    "positive-negative": "the logit of the positive class minus that of the negative one",
-}
-BASELINES = {
-    "mask": "the embedding of the mask token",
-    "pad": "the embedding of the padding token",
-    "zero": "the zero vector",
-}
-QUADRATURES = {
-    "uniform": "evenly spaced with both ends",
-    "gauss-legendre": "those of Gauss-Legendre quadrature",
-}
 
 
 def cite(run: RunArgument, store: StoreOption = None, runs_dir: RunsDirOption = RUNS_DIR) -> None:
-    """Print what a methods section needs of a run: a paragraph, its evaluation included, settings, BibTeX."""
+    """Print what a paper needs to say about a run: a paragraph of methods, its settings, and BibTeX."""
     from importlib.metadata import version
 
-    found = find(run, store, runs_dir)
-    record = found.directory.run if found.directory else found.stored
+    chosen = known_run(run, store, runs_dir)
+    record = chosen.directory.run if chosen.directory else chosen.stored
     assert record is not None  # noqa: S101
     tool = version("ipgraph")
-    measures = found.directory.measures() if found.directory else _stored_measures(store, record.id)
+    measures = chosen.directory.measures() if chosen.directory else _stored_measures(store, record.id)
     typer.echo(paragraph(record, tool) + evaluation(measures))
-    typer.echo(f"\nWhat determines the numbers:\n{_listing(record.settings)}")
-    typer.echo(f"\nWhere they were computed:\n{_listing(record.environment)}")
-    typer.echo(f"\n{PAPER}\n{TOOL.format(version=tool, year=record.created[:4], run=record.id)}", nl=False)
+    typer.echo(f"\nSettings that determine the numbers:\n{_listing(record.settings)}")
+    typer.echo(f"\nEnvironment in which they were computed:\n{_listing(record.environment)}")
+    citations = dict.fromkeys((GPR.citation, method_named(record.method).citation))
+    entries = [citation.entry for citation in citations]
+    entries.append(TOOL.format(version=tool, year=record.created[:4], run=record.id))
+    typer.echo("\n" + "\n".join(entries), nl=False)
 
 
 def paragraph(run: "Run", version: str) -> str:
-    """Return a run's method in the words of a paper."""
+    """Return a run's method as a paragraph for a paper."""
     model = "masked language model" if run.task == "masked-lm" else "classifier"
     return (
-        f"Influence patterns (Lu et al., 2021) of every word were extracted with ipgraph {version} "
+        f"Influence patterns ({GPR.citation.short}) of every word were extracted with ipgraph {version} "
         f"(run {run.id}) from the {model} {run.model_name} "
         f"({run.layers} layers, {run.heads} heads; {run.model}) "
         f"on {run.instances} sentences of {run.dataset} ({run.skipped} more could not be used), "
@@ -82,22 +60,22 @@ def paragraph(run: "Run", version: str) -> str:
 
 def _accuracy(run: "Run") -> str:
     if run.accuracy is None:
-        return "No sentence has a label; the class that the model predicts stands for it."
+        return "No sentence has a label; the predicted class is used instead."
     return f"The model is right on {run.accuracy:.1%} of the sentences that have a label."
 
 
 def evaluation(measures: "Sequence[Measure]") -> str:
-    """Return how a run's patterns were evaluated, in the words of a paper; nothing where they were not."""
+    """Return a sentence for a paper on how a run's patterns were evaluated; "" if they were not."""
     from ipgraph.queries.reports.evaluation import FIXED
 
     compared = {measure.method for measure in measures if measure.metric == "ablated_accuracy"}
     if not compared:
         return ""
-    others = ", ".join(sorted(name.replace("_", " ") for name in compared - {"gpr", *FIXED}))
-    beside = f", beside {others}" if others else ""
+    others = ", ".join(sorted(COMPARABLE[name].title for name in compared - {"gpr", *FIXED}))
+    compared_with = f" and compared with {others}" if others else ""
     seeds = ", ".join(sorted({str(measure.seed) for measure in measures}))
     return (
-        f" The patterns were evaluated as in section 4 there{beside}; "
+        f" The patterns were evaluated as in section 4 of {GPR.citation.short}{compared_with}; "
         f"intervals are 95% percentile bootstraps over instances (seed {seeds})."
     )
 
@@ -111,8 +89,9 @@ def _stored_measures(store: str | None, run: str) -> "list[Measure]":
 
 
 def _method(name: str) -> str:
-    return "guided pattern refinement" if name == "gpr" else f"the method {name.replace('_', ' ')}"
+    method = method_named(name)
+    return method.title if method is GPR else f"the method {method.title} ({method.citation.short})"
 
 
 def _listing(data: str) -> str:
-    return "\n".join(f"  {key}: {value}" for key, value in sorted(flat(json.loads(data))))
+    return "\n".join(f"  {key}: {value}" for key, value in sorted(flattened(json.loads(data))))

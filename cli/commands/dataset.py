@@ -1,4 +1,4 @@
-"""`ipgraph dataset`: the built-in datasets, and what a dataset or file holds."""
+"""`ipgraph dataset`: the built-in datasets, and what a dataset or file contains."""
 
 from typing import Annotated
 
@@ -7,9 +7,7 @@ import typer
 from ipgraph.cli.options import FormatOption
 from ipgraph.cli.render import render, rows_table
 
-app = typer.Typer(
-    no_args_is_help=True, help="Built-in datasets, and what a dataset or a file of yours holds."
-)
+app = typer.Typer(no_args_is_help=True, help="Built-in datasets, and what a dataset or file contains.")
 
 
 @app.command("list")
@@ -18,7 +16,7 @@ def list_(output: FormatOption = "table") -> None:
     from ipgraph.extractor.datasets import infos
 
     rows = [[i.name, i.task, i.n, ", ".join(i.conditions), i.description] for i in infos()]
-    note = "`ipgraph dataset show NAME` prints examples. A file (JSONL, TSV, Parquet) serves as a name does."
+    note = "`ipgraph dataset show NAME` prints examples. A JSONL, TSV or Parquet file can replace a name."
     render(
         [rows_table(["name", "task", "sentences", "conditions", "description"], rows, "Datasets", note)],
         output,
@@ -28,20 +26,20 @@ def list_(output: FormatOption = "table") -> None:
 @app.command()
 def show(
     name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A built-in dataset or group, or a file.")],
-    examples: Annotated[int, typer.Option("--examples", min=1, help="Examples of each condition.")] = 1,
+    examples: Annotated[int, typer.Option("--examples", min=1, help="Examples per condition.")] = 1,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of a built-in dataset's sentences.")] = 0,
     output: FormatOption = "table",
 ) -> None:
-    """Show a dataset's conditions and sizes, examples with the roles of their words, and unusable rows."""
+    """Show a dataset's conditions and sizes, examples with word roles, and rows that cannot be used."""
     from ipgraph.extractor.datasets import load
 
     dataset = load(name, seed=seed)
     groups: dict[tuple[str, str], list[list[object]]] = {}
     for example in dataset.examples:
-        one = example.instance
-        expected = f"{one.correct}, not {one.wrong}" if one.correct else one.label
-        row: list[object] = [one.subtask, one.condition, one.text, expected, list(example.roles)]
-        groups.setdefault((one.subtask, one.condition), []).append(row)
+        instance = example.instance
+        group = (instance.subtask, instance.condition)
+        expected = f"{instance.correct}, not {instance.wrong}" if instance.correct else instance.label
+        groups.setdefault(group, []).append([*group, instance.text, expected, list(example.roles)])
     sizes: list[list[object]] = [[*group, len(rows)] for group, rows in groups.items()]
     shown = [row for rows in groups.values() for row in rows[:examples]]
     tables = [

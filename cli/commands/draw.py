@@ -2,63 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipgraph.cli.options import StoreOption
+from ipgraph.cli.options import LevelOption, OutputOption, RunsOption, StoreOption, WidthOption
 from ipgraph.graphstore.common.errors import UsageError, unknown
 
 if TYPE_CHECKING:
-    from ipgraph.cli.figures.diagram import Diagram
     from ipgraph.graphstore.schema.records import Level, Run
     from ipgraph.graphstore.store.protocol import Store
-
-OutputOption = Annotated[
-    Path,
-    typer.Option(
-        "--output", "-o", metavar="FILE", help="File to write: .svg, .pdf or .png.", show_default=False
-    ),
-]
-NARROWEST, WIDEST = 1.5, 60.0
-"""Inches that a figure may be wide."""
-
-
-def _checked_width(width: float | None) -> float | None:
-    if width is not None and not NARROWEST <= width <= WIDEST:
-        raise typer.BadParameter(f"{width:g}; a figure is {NARROWEST:g} to {WIDEST:g} inches wide")
-    return width
-
-
-WidthOption = Annotated[
-    float | None,
-    typer.Option(
-        "--width",
-        metavar="INCHES",
-        help="Width of the figure.",
-        show_default="what the figure needs",
-        callback=_checked_width,
-    ),
-]
-RunsOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--run",
-        metavar="RUN",
-        help="Run id or its beginning; repeat it to put runs (say, of two methods) side by side.",
-        show_default="the newest complete run",
-    ),
-]
+    from ipgraph.queries.views.flow import Diagram
 
 
 def draw(
     output: OutputOption,
     instances: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="INSTANCE...", help="Their ids, the beginnings of them, or their rows' own names."
-        ),
+        typer.Argument(metavar="INSTANCE...", help="Ids, beginnings of ids, or the names of rows."),
     ] = None,
     condition: Annotated[
         list[str] | None,
@@ -67,9 +28,7 @@ def draw(
         ),
     ] = None,
     subtask: Annotated[str, typer.Option(help="With --condition: only instances of this subtask.")] = "",
-    level: Annotated[
-        str, typer.Option(help="embedding or attention.", show_default="attention where the run has it")
-    ] = "",
+    level: LevelOption = "",
     threshold: Annotated[
         float, typer.Option(min=0, max=1, help="Draw words with at least this share of the sum of |g|.")
     ] = 0.05,
@@ -78,7 +37,7 @@ def draw(
         typer.Option(
             min=0,
             max=1,
-            help="With --condition: draw edges in at least this share of instances.",
+            help="With --condition: draw edges that at least this share of the instances take.",
             show_default="0.1",
         ),
     ] = None,
@@ -86,23 +45,22 @@ def draw(
     run: RunsOption = None,
     store: StoreOption = None,
 ) -> None:
-    """Draw flow diagrams, side by side: words down, layers to the right, skips dashed, heads numbered from 1.
+    """Draw flow diagrams: words down, layers to the right, skips dashed, heads numbered from 1.
 
-    One panel an INSTANCE and --run; or, with --condition, one panel a condition, where an edge's width is the
-    share of its instances.
+    There is one panel per INSTANCE and --run, or per --condition and --run. In a condition's panel, the width
+    of an edge is the share of the instances that take it.
     """
-    from ipgraph.cli.figures import flow, gather, style
+    from ipgraph.cli.figures import flow, style
     from ipgraph.queries.language.binding import resolve_run
     from ipgraph.queries.language.running import opened
+    from ipgraph.queries.views.scope import ALL
 
     style.check_format(output)
     style.need_matplotlib()
     if bool(instances) == bool(condition):
-        raise UsageError(
-            "draw what? Name instances (ipgraph query run instances lists them), or give --condition"
-        )
+        raise UsageError("give either instances (`ipgraph query run instances` lists them) or --condition")
     if instances and (subtask or min_share is not None):
-        raise UsageError("--subtask and --min-share go with --condition; leave them out")
+        raise UsageError("--subtask and --min-share can be used with --condition only")
     chosen = _level(level)
     with opened(store) as graph:
         runs = list(dict.fromkeys(resolve_run(graph, name) for name in run or [""]))
@@ -111,7 +69,7 @@ def draw(
         else:
             drawn = _of_conditions(graph, runs, condition or (), subtask, (chosen, threshold, min_share))
     what = ", ".join(filter(None, [subtask, *(instances or condition or ())]))
-    about = f"runs {', '.join(r.id for r in runs)}: {what or gather.ALL}"
+    about = f"runs {', '.join(r.id for r in runs)}: {what or ALL}"
     style.save(flow.draw(drawn, width), output, about)
     typer.echo(f"wrote {output}")
 
@@ -119,8 +77,8 @@ def draw(
 def _of_instances(
     store: "Store", runs: "Sequence[Run]", instances: Sequence[str], level: "Level | None", threshold: float
 ) -> "list[Diagram]":
-    from ipgraph.cli.figures.diagram import of_sentence
-    from ipgraph.cli.figures.gather import load_sentence
+    from ipgraph.queries.views.flow import of_sentence
+    from ipgraph.queries.views.sentence import load_sentence
 
     return [
         _named(of_sentence(load_sentence(store, run, instance), level, threshold), run, runs)
@@ -136,8 +94,9 @@ def _of_conditions(
     subtask: str,
     how: "tuple[Level | None, float, float | None]",
 ) -> "list[Diagram]":
-    from ipgraph.cli.figures.diagram import MIN_SHARE, of_condition
-    from ipgraph.cli.figures.gather import ALL, load_sentences, scope_name
+    from ipgraph.queries.views.flow import MIN_SHARE, of_condition
+    from ipgraph.queries.views.scope import ALL, scope_name
+    from ipgraph.queries.views.sentence import load_sentences
 
     level, threshold, asked = how
     least = MIN_SHARE if asked is None else asked
@@ -151,7 +110,7 @@ def _of_conditions(
 
 
 def _named(drawn: "Diagram", run: "Run", runs: "Sequence[Run]") -> "Diagram":
-    """Return a diagram that says which of several runs it shows: by method or model, if they differ in it."""
+    """Return a diagram whose title says which of several runs it shows: by method, model or id."""
     if len(runs) == 1:
         return drawn
     names = ([r.method for r in runs], [r.model_name for r in runs], [r.id for r in runs])
@@ -160,10 +119,10 @@ def _named(drawn: "Diagram", run: "Run", runs: "Sequence[Run]") -> "Diagram":
 
 
 def _level(text: str) -> "Level | None":
-    """Return the level that an option names; None leaves it to the data."""
+    """Return the level that an option names, None for the finest that a run has."""
     from ipgraph.graphstore.schema.records import LEVELS
 
-    if text in ("", "finest"):
+    if not text:
         return None
     for level in LEVELS:
         if text == level:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ipgraph.cli.commands.ingest import add_to, extract_run, usable_store
-from ipgraph.cli.options import Extraction, FormatOption, Selection, StoreOption, takes
+from ipgraph.cli.option_groups import Extraction, Selection, takes
+from ipgraph.cli.options import FormatOption, StoreOption
 from ipgraph.cli.progress import progress
+from ipgraph.extractor.methods.catalogue import COMPARABLE, COMPARED
 from ipgraph.graphstore.common.errors import UsageError
 
 if TYPE_CHECKING:
@@ -36,23 +38,18 @@ def _option(help_: str, *names: str, **more: Any) -> Any:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Asked:
+class EvaluationOptions:
     """The options of an evaluation."""
 
     methods: Annotated[
-        str,
-        _option(
-            "Methods to compare with: attention, attention_max, conductance, internal_influence, "
-            "internal_influence_l2, random, skip_replaced; or all.",
-            metavar="NAME,...",
-        ),
-    ] = "attention,conductance,internal_influence,random,skip_replaced"
-    nodes_per_layer: Annotated[int, _option("Also keep 1 to so many nodes a layer.", min=1)] = 1
-    beam: Annotated[int, _option("Compare the greedy search with a beam of so many paths.", min=0)] = 0
+        str, _option(f"Methods to compare with: {', '.join(COMPARABLE)}; or all.", metavar="NAME,...")
+    ] = ",".join(COMPARED)
+    nodes_per_layer: Annotated[int, _option("Measure also 2 to this many nodes per layer.", min=1)] = 1
+    beam: Annotated[int, _option("Compare the greedy search with a beam of this width.", min=0)] = 0
     exhaustive: Annotated[
-        bool, _option("Compare it with a search of every path (small models).", "--exhaustive")
+        bool, _option("Compare it with a search of all paths (small models).", "--exhaustive")
     ] = False
-    random_patterns: Annotated[int, _option("Compare it with so many random paths a word.", min=0)] = 0
+    random_patterns: Annotated[int, _option("Compare it with this many random paths per word.", min=0)] = 0
     searched: Annotated[
         int, _option("Instances that --beam, --exhaustive and --random-patterns look at.", min=1)
     ] = 20
@@ -62,11 +59,11 @@ class Asked:
 
 @takes("selection", Selection)
 @takes("extraction", Extraction, without="method")
-@takes("asked", Asked)
+@takes("options", EvaluationOptions)
 def evaluate(
     context: typer.Context,
     target: TargetArgument,
-    asked: Asked,
+    options: EvaluationOptions,
     extraction: Extraction,
     selection: Selection,
     store: StoreOption = None,
@@ -75,7 +72,7 @@ def evaluate(
     """Evaluate a run's patterns beside other methods: ablated accuracy, concentration, alignment, entropy."""
     with usable_store(store) as opened:
         run, model = _run_and_model(context, target, extraction, selection)
-        measures = _measure(run, model, asked, extraction, selection.seed)
+        measures = _measure(run, model, options, extraction, selection.seed)
         add_to([run], opened)
     _print(run, measures, output)
 
@@ -85,7 +82,7 @@ def _run_and_model(
 ) -> "tuple[RunDirectory, LoadedModel]":
     """Return the run that is meant, or the dataset's finished extraction; a built-in dataset's name wins."""
     from ipgraph.extractor.datasets import names
-    from ipgraph.graphstore.runs.directory import find_run
+    from ipgraph.graphstore.runs.finding import find_run
 
     is_directory = (Path(target) / "run.json").exists()
     if not is_directory and (target in names() or not _RUN_ID.fullmatch(target)):
@@ -96,10 +93,10 @@ def _run_and_model(
         return extract_run(target, extraction, selection, model)[0], model
     given = _given(context)
     serve = _SERVE_ANY_RUN | ({"revision"} if "model" in given else set())
-    if own := [name for name in given if name not in serve]:
+    if refused := [name for name in given if name not in serve]:
         raise UsageError(
-            f"--{own[0].replace('_', '-')} is for extracting a dataset, and {target} is a run, which has its "
-            "own; leave it out"
+            f"--{refused[0].replace('_', '-')} is for extracting a dataset, and {target} is a run, which has "
+            "its own; leave it out"
         )
     from ipgraph.extractor.evaluation.evaluate import model_of
 
@@ -117,26 +114,29 @@ def _given(context: typer.Context) -> list[str]:
 
 
 def _measure(
-    run: "RunDirectory", model: "LoadedModel", asked: Asked, extraction: Extraction, seed: int
+    run: "RunDirectory",
+    model: "LoadedModel",
+    options: EvaluationOptions,
+    extraction: Extraction,
+    seed: int,
 ) -> "list[Measure]":
     with progress("evaluating", "sentences") as bar:
-        from ipgraph.extractor.evaluation.evaluate import COMPARABLE
         from ipgraph.extractor.evaluation.evaluate import evaluate as measure
         from ipgraph.extractor.evaluation.searches.figures import Searches
 
         return measure(
             run,
             model=model,
-            methods=COMPARABLE if asked.methods == "all" else asked.methods.split(","),
+            methods=tuple(COMPARABLE) if options.methods == "all" else options.methods.split(","),
             searches=Searches(
-                nodes_per_layer=asked.nodes_per_layer,
-                beam=asked.beam,
-                exhaustive=asked.exhaustive,
-                random_patterns=asked.random_patterns,
-                instances=asked.searched,
+                nodes_per_layer=options.nodes_per_layer,
+                beam=options.beam,
+                exhaustive=options.exhaustive,
+                random_patterns=options.random_patterns,
+                instances=options.searched,
             ),
-            draws=asked.draws,
-            repeats=asked.resamples,
+            draws=options.draws,
+            resamples=options.resamples,
             seed=seed,
             batch_size=extraction.batch_size,
             on_progress=bar,

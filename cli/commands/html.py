@@ -1,6 +1,6 @@
 """`ipgraph report html`: everything about a run in one file."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,19 +10,14 @@ from ipgraph.cli.options import RunOption, StoreOption
 from ipgraph.graphstore.common.errors import UsageError
 
 if TYPE_CHECKING:
-    from ipgraph.cli.figures.diagram import Sentence
     from ipgraph.cli.page.page import Illustration, Section
     from ipgraph.graphstore.schema.records import Run
     from ipgraph.graphstore.store.protocol import Store
+    from ipgraph.queries.reports.declaration import Need
+    from ipgraph.queries.views.sentence import Sentence
 
-REPORTS = ("overview", "quality", "skip-share", "heads", "subpaths", "words", "convergence", "entropy")
-"""The reports that the page holds: those that need no choice of words or conditions."""
-OF_HEADS = ("skip-share", "heads")
-"""Those of them that need attention-level patterns."""
-OF_EVALUATIONS = {"table1": "Table 1", "figure5": "Figure 5", "optimality": "Optimality"}
-"""What the page holds beside them of an evaluated run, and under what heading."""
 PANELS = 4
-"""Conditions drawn at most."""
+"""The most conditions that are drawn."""
 
 
 def html(
@@ -39,11 +34,11 @@ def html(
     store: StoreOption = None,
 ) -> None:
     """Write a run's reports, figures and a view of every instance as one HTML file that needs no network."""
-    from ipgraph.cli.figures.gather import load_sentences
     from ipgraph.cli.figures.style import need_matplotlib, require_place
     from ipgraph.cli.page.page import page
     from ipgraph.queries.language.binding import resolve_run
     from ipgraph.queries.language.running import opened
+    from ipgraph.queries.views.sentence import load_sentences
 
     require_place(output)
     if output.suffix.lower() not in (".html", ".htm"):
@@ -52,44 +47,53 @@ def html(
     with opened(store) as graph:
         chosen = resolve_run(graph, run)
         sentences = load_sentences(graph, chosen, limit=instances)
-        overview, *reports = _reports(graph, chosen)
-        figures = list(_figures(graph, chosen, sentences))
+        held = set(_held(graph, chosen))
+        overview, *reports = _sections(graph, chosen, held)
+        figures = list(_figures(graph, chosen, sentences, held))
     output.write_text(page(chosen, overview, reports, figures, sentences), encoding="utf-8")
     typer.echo(f"wrote {output} ({output.stat().st_size / 1e6:.1f} MB); open it in a browser")
 
 
-def _reports(store: "Store", run: "Run") -> "Iterator[Section]":
+def _sections(store: "Store", run: "Run", held: "Container[Need]") -> "Iterator[Section]":
+    """Yield the reports whose needs the run meets and whose parameters all have defaults."""
     from ipgraph.cli.page.page import Section
-    from ipgraph.queries.reports.registry import REPORTS as KNOWN
+    from ipgraph.queries.reports.registry import REPORTS
 
-    names = [name for name in REPORTS if run.level != "embedding" or name not in OF_HEADS]
-    for name in [*names, *(OF_EVALUATIONS if _is_evaluated(store, run) else ())]:
-        report = KNOWN[name]
-        heading = OF_EVALUATIONS.get(name, name.replace("-", " ").capitalize())
-        yield Section(heading, report.title, report.function(store, run=run.id))
+    for report in REPORTS.values():
+        if report.needs in held and not any(p.is_required for p in report.parameters):
+            yield Section(report.title, report.summary, report.make(store, run=run.id))
 
 
-def _is_evaluated(store: "Store", run: "Run") -> bool:
+def _held(store: "Store", run: "Run") -> "Iterator[Need]":
+    """Yield what reports can need of a run that it has."""
+    from ipgraph.graphstore.schema.records import levels_of
     from ipgraph.queries.language.running import ask
 
-    return len(ask("measures", store, run=run.id)) > 0
+    yield "run"
+    if "attention" in levels_of(run.level):
+        yield "attention"
+    if len(ask("measures", store, run=run.id)):
+        yield "evaluation"
 
 
-def _figures(store: "Store", run: "Run", sentences: "list[Sentence]") -> "Iterator[Illustration]":
-    from ipgraph.cli.figures import plots, points
+def _figures(
+    store: "Store", run: "Run", sentences: "list[Sentence]", held: "Container[Need]"
+) -> "Iterator[Illustration]":
+    from ipgraph.cli.figures import plots
     from ipgraph.cli.figures.style import svg
     from ipgraph.cli.page.page import Illustration
+    from ipgraph.queries.views.charts import head_map, margin_panels, skip_shares
 
     yield from _flows(sentences, run.instances)
-    if run.level != "embedding":
-        shares = svg(plots.skip_share(points.skip_shares(store, run)))
+    if "attention" in held:
+        shares = svg(plots.skip_share(skip_shares(store, run)))
         yield Illustration(shares, "Share of the patterns that take the skip connection, with 95% intervals.")
-        heads = svg(plots.head_maps([points.head_map(store, run)]))
+        heads = svg(plots.head_maps([head_map(store, run)]))
         yield Illustration(heads, "Share of the patterns that pass each head, in percent.")
-    if panels := points.margin_panels(store, run):
+    if panels := margin_panels(store, run):
         margins = svg(plots.margins(panels))
         yield Illustration(margins, "How close the choices of nodes were: their margin over the runner-up.")
-    if _is_evaluated(store, run):
+    if "evaluation" in held:
         yield from _entropy(store, run)
 
 
@@ -98,9 +102,9 @@ def _entropy(store: "Store", run: "Run") -> "Iterator[Illustration]":
     from ipgraph.cli.figures.scatter import scatter
     from ipgraph.cli.figures.style import svg
     from ipgraph.cli.page.page import Illustration
-    from ipgraph.queries.views.evaluated import evaluated_runs, task_columns
+    from ipgraph.queries.views.evaluated import evaluated_runs, tasks_of
 
-    if panels := entropy_panels(task_columns(evaluated_runs(store, run.id))):
+    if panels := entropy_panels(tasks_of(evaluated_runs(store, run.id))):
         caption = "Pattern entropy: by position, against mean |influence|; of several tasks, against mean q."
         yield Illustration(svg(scatter(panels)), caption)
 
@@ -108,10 +112,10 @@ def _entropy(store: "Store", run: "Run") -> "Iterator[Illustration]":
 def _flows(sentences: "list[Sentence]", instances: int) -> "Iterator[Illustration]":
     """Yield the patterns of the commonest structure by condition."""
     from ipgraph.cli.figures import flow
-    from ipgraph.cli.figures.diagram import of_condition, structures
-    from ipgraph.cli.figures.gather import scope_name
     from ipgraph.cli.figures.style import svg
     from ipgraph.cli.page.page import Illustration
+    from ipgraph.queries.views.flow import of_condition, structures
+    from ipgraph.queries.views.scope import scope_name
 
     if not sentences:
         return

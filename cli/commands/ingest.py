@@ -1,4 +1,4 @@
-"""`ipgraph ingest` and `ipgraph extract`: from a dataset to a run directory, and on into a store."""
+"""`ipgraph ingest` and `ipgraph extract`: from a dataset to a run directory, and into a store."""
 
 import os
 import time
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from ipgraph.cli.options import Extraction, Selection, StoreOption, takes
+from ipgraph.cli.option_groups import Extraction, Selection, takes
+from ipgraph.cli.options import AllowUnkOption, DatasetArgument, StoreOption
 from ipgraph.cli.progress import progress
 from ipgraph.graphstore.common.errors import UsageError, nearest_first
 
@@ -23,15 +24,15 @@ if TYPE_CHECKING:
 
 
 class _Kinds(TyperGroup):
-    """The group of what can be ingested, which says how a dataset is named."""
+    """The group of `ipgraph ingest`, which explains how to name a dataset."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Return a command; raises UsageError for a name that is none."""
+        """Return a command; raises UsageError for an unknown name."""
         if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
             commands = ", ".join(nearest_first(args[0], self.list_commands(ctx)))
             raise UsageError(
-                f"there is no `ipgraph ingest {args[0]}`; valid, nearest first: {commands}; a dataset is "
-                "named by `ipgraph ingest dataset NAME|FILE`"
+                f"unknown command `ipgraph ingest {args[0]}`; valid, nearest first: {commands}; "
+                "use `ipgraph ingest dataset NAME|FILE` for a dataset"
             )
         return super().resolve_command(ctx, args)
 
@@ -39,11 +40,6 @@ class _Kinds(TyperGroup):
 app = typer.Typer(
     cls=_Kinds, no_args_is_help=True, help="Extract influence patterns and put them into the graph store."
 )
-
-DatasetArgument = Annotated[
-    str,
-    typer.Argument(metavar="NAME|FILE", help="A built-in dataset or group, or a JSONL, TSV or Parquet file."),
-]
 
 
 @app.command("dataset")
@@ -59,17 +55,15 @@ def ingest_dataset(
 @app.command("text")
 @takes("extraction", Extraction)
 def ingest_text(
-    text: Annotated[str, typer.Argument(help="A sentence, for a masked language model with one \\[MASK].")],
+    text: Annotated[str, typer.Argument(help="A sentence; for a masked language model, with one \\[MASK].")],
     extraction: Extraction,
-    correct: Annotated[str, typer.Option("--correct", metavar="WORD", help="What \\[MASK] should be.")] = "",
-    wrong: Annotated[str, typer.Option("--wrong", metavar="WORD", help="What it should not be.")] = "",
+    correct: Annotated[str, typer.Option("--correct", metavar="WORD", help="Right word for \\[MASK].")] = "",
+    wrong: Annotated[str, typer.Option("--wrong", metavar="WORD", help="Wrong word for \\[MASK].")] = "",
     label: Annotated[
         int | None,
         typer.Option("--label", help="Class of the sentence, for a classifier.", show_default="predicted"),
     ] = None,
-    allow_unk: Annotated[
-        bool, typer.Option("--allow-unk", help="Accept words unknown to the model.")
-    ] = False,
+    allow_unk: AllowUnkOption = False,
     store: StoreOption = None,
 ) -> None:
     """Extract the influence patterns of one sentence and put them into the graph store."""
@@ -87,7 +81,7 @@ def ingest_run(
     ],
     store: StoreOption = None,
 ) -> None:
-    """Load finished run directories into the graph store; a run that is there gets new measures only."""
+    """Load finished run directories into the graph store. A run that is stored gets new measures only."""
     from ipgraph.cli.summary import print_loaded
     from ipgraph.graphstore.runs.directory import RunDirectory
 
@@ -98,11 +92,11 @@ def ingest_run(
 @takes("selection", Selection)
 @takes("extraction", Extraction)
 def extract(dataset: DatasetArgument, selection: Selection, extraction: Extraction) -> None:
-    """Extract the influence patterns of a dataset into a run directory only."""
+    """Extract the influence patterns of a dataset into a run directory, without a graph store."""
     from ipgraph.cli.summary import print_summary
 
-    run, extracting = extract_run(dataset, extraction, selection)
-    print_summary(run, extracting, "", f"ipgraph ingest run {run.path}")
+    run, time_taken = extract_run(dataset, extraction, selection)
+    print_summary(run, time_taken, "", f"ipgraph ingest run {run.path}")
 
 
 def _ingest(
@@ -119,7 +113,7 @@ def _ingest(
 
 @contextmanager
 def usable_store(store: str | None) -> "Iterator[Store]":
-    """Open a store for what is still to be computed: one that cannot be used is found out before."""
+    """Open and read a store before a long computation, so that an unusable one is refused at once."""
     from ipgraph.graphstore.opening import open_store
 
     with open_store(store) as opened:
@@ -133,7 +127,7 @@ def extract_run(
     selection: Selection,
     model: "LoadedModel | None" = None,
 ) -> "tuple[RunDirectory, str]":
-    """Return the finished run, and what it took in words; `model` is the one asked for, if it is loaded."""
+    """Return the finished run and how long it took; `model` is the requested one, if already loaded."""
     started = time.perf_counter()
     computed = False
     with _resumable(), progress("extracting", "sentences") as bar:
@@ -144,14 +138,14 @@ def extract_run(
             computed = True
             bar(done, total)
 
-        asked = asdict(extraction) | asdict(selection) | ({"model": model} if model else {})
-        run = extract(dataset=dataset, **asked, on_progress=report)
+        arguments = asdict(extraction) | asdict(selection) | ({"model": model} if model else {})
+        run = extract(dataset=dataset, **arguments, on_progress=report)
     seconds = time.perf_counter() - started
-    return run, f"extracting {seconds:.1f} s" + ("" if computed else " (the run was there already)")
+    return run, f"extracting {seconds:.1f} s" + ("" if computed else " (the run already existed)")
 
 
 def add_runs(runs: "Sequence[RunDirectory]", store: str | None) -> tuple[str, int, float]:
-    """Add run directories to a store, with progress; return its location, how many were new, and seconds."""
+    """Add run directories to a store; return its location, the number of new runs, and seconds."""
     from ipgraph.graphstore.opening import open_store
 
     with open_store(store) as opened:
@@ -159,7 +153,7 @@ def add_runs(runs: "Sequence[RunDirectory]", store: str | None) -> tuple[str, in
 
 
 def add_to(runs: "Sequence[RunDirectory]", store: "Store") -> tuple[str, int, float]:
-    """Add run directories to an open store; see `add_runs`."""
+    """Add run directories to an open store; returns what `add_runs` does."""
     started = time.perf_counter()
     with _resumable(), progress("loading", "patterns") as bar:
         new = store.add(runs, bar)
@@ -172,5 +166,5 @@ def _resumable() -> Iterator[None]:
         yield
     except KeyboardInterrupt as error:
         raise KeyboardInterrupt(
-            "interrupted; what is finished stays: the same command again goes on from there"
+            "interrupted; finished work is kept, run the same command again to continue"
         ) from error

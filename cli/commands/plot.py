@@ -1,12 +1,19 @@
-"""`ipgraph plot`: what a run shows over all its instances, as figures for a paper."""
+"""`ipgraph plot`: statistics over all instances of a run, as figures for a paper."""
 
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ipgraph.cli.commands.draw import OutputOption, WidthOption
-from ipgraph.cli.options import EvaluatedRunOption, RunOption, StoreOption
+from ipgraph.cli.options import (
+    ConditionOption,
+    EvaluatedRunOption,
+    OutputOption,
+    RunOption,
+    StoreOption,
+    SubtaskOption,
+    WidthOption,
+)
 from ipgraph.graphstore.common.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,58 +26,60 @@ if TYPE_CHECKING:
     from ipgraph.graphstore.store.protocol import Store
 
 app = typer.Typer(
-    no_args_is_help=True, help="Plots of a run, made from the store alone, as .svg, .pdf or .png."
+    no_args_is_help=True, help="Plots of a run, drawn from the store alone, as .svg, .pdf or .png."
 )
-
-SubtaskOption = Annotated[str, typer.Option(help="Only instances of this subtask.")]
-ConditionOption = Annotated[str, typer.Option(help="Only instances of this condition.")]
 
 
 @app.command("skip-share")
 def skip_share(
     output: OutputOption,
     by: Annotated[
-        Literal["subtask", "condition"] | None, typer.Option(help="One line a subtask, or a condition.")
+        Literal["subtask", "condition"] | None,
+        typer.Option(help="Draw one line per subtask or per condition."),
     ] = None,
     subtask: SubtaskOption = "",
     condition: ConditionOption = "",
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the resampling behind the intervals.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap intervals.")] = 0,
     width: WidthOption = None,
     run: RunOption = "",
     store: StoreOption = None,
 ) -> None:
-    """Plot how often patterns take the skip connection in each layer, with 95% intervals over instances."""
-    from ipgraph.cli.figures import gather, plots, points, style
+    """Plot how often patterns take the skip connection per layer, with 95% intervals over instances."""
+    from ipgraph.cli.figures import plots, style
+    from ipgraph.queries.views.charts import skip_shares
+    from ipgraph.queries.views.scope import scope_name
 
     with _opened(store, run, output) as (graph, chosen):
         scope = {"subtask": subtask, "condition": condition}
-        series = points.skip_shares(graph, chosen, by=by or "", seed=seed, **scope)
+        series = skip_shares(graph, chosen, by=by or "", seed=seed, **scope)
     figure = plots.skip_share(series, width or style.COLUMN)
-    _write(figure, output, chosen, of=gather.scope_name(subtask, condition))
+    _write(figure, output, chosen, of=scope_name(subtask, condition))
 
 
 @app.command()
 def heads(
     output: OutputOption,
     role: Annotated[
-        list[str] | None, typer.Option(help="Only patterns of words in this role; repeat it for a map each.")
+        list[str] | None,
+        typer.Option(help="Only patterns of words in this role; repeat the option for one map per role."),
     ] = None,
     condition: Annotated[
-        list[str] | None, typer.Option(help="Only instances of this condition; repeat it for a map each.")
+        list[str] | None,
+        typer.Option(help="Only instances of this condition; repeat the option for one map per condition."),
     ] = None,
     subtask: SubtaskOption = "",
     width: WidthOption = None,
     run: RunOption = "",
     store: StoreOption = None,
 ) -> None:
-    """Plot which share of the patterns passes each attention head: layers upward, heads numbered from 1."""
-    from ipgraph.cli.figures import gather, plots, points
+    """Plot the share of the patterns that pass each attention head: layers upward, heads numbered from 1."""
+    from ipgraph.cli.figures import plots
+    from ipgraph.queries.views.charts import head_map
+    from ipgraph.queries.views.scope import scope_name
 
     with _opened(store, run, output) as (graph, chosen):
         maps = [
-            points.head_map(
-                graph, chosen, role=r, condition=c, subtask=subtask, title=gather.scope_name(r, subtask, c)
-            )
+            head_map(graph, chosen, role=r, condition=c, subtask=subtask, title=scope_name(r, subtask, c))
             for r in role or [""]
             for c in condition or [""]
         ]
@@ -87,15 +96,17 @@ def margins(
     run: RunOption = "",
     store: StoreOption = None,
 ) -> None:
-    """Plot how close the choices were: the share of choices with at most a given margin, layer by layer."""
-    from ipgraph.cli.figures import gather, plots, points
+    """Plot how close the choices were: the share of choices with at most a given margin, per layer."""
+    from ipgraph.cli.figures import plots
+    from ipgraph.queries.views.charts import margin_panels
+    from ipgraph.queries.views.scope import scope_name
 
     with _opened(store, run, output) as (graph, chosen):
-        panels = points.margin_panels(graph, chosen, subtask=subtask, condition=condition)
-    of = gather.scope_name(subtask, condition)
+        panels = margin_panels(graph, chosen, subtask=subtask, condition=condition)
+    of = scope_name(subtask, condition)
     if not panels:
-        why = " of this subtask and condition" if of else ": no step had two candidates"
-        raise UsageError(f"run {chosen.id} has no choices with a margin{why}")
+        where = " for this subtask and condition" if of else ""
+        raise UsageError(f"run {chosen.id} has no choices between two candidates{where}")
     _write(plots.margins(panels, width), output, chosen, of=of)
 
 
@@ -104,31 +115,32 @@ def entropy(
     output: OutputOption,
     task: Annotated[
         str,
-        typer.Option(help="Task whose positions are shown: a dataset or subtask.", show_default="the first"),
+        typer.Option(help="Dataset or subtask whose positions are shown.", show_default="the first"),
     ] = "",
     width: WidthOption = None,
     run: EvaluatedRunOption = "",
     store: StoreOption = None,
 ) -> None:
-    """Plot pattern entropy against influence by position, and against the QoI by task, of evaluated runs.
+    """Plot pattern entropy against influence per position, and against the QoI per task, for evaluated runs.
 
-    What ipgraph evaluate stored: of guided patterns (Pi^e, Pi^a) and of the attention baseline's paths.
+    The values are those that `ipgraph evaluate` stored, for guided patterns (Pi^e, Pi^a) and for the paths of
+    the attention baseline.
     """
     from ipgraph.cli.figures.entropy import entropy_panels
     from ipgraph.cli.figures.scatter import scatter
     from ipgraph.queries.language.running import opened
-    from ipgraph.queries.views.evaluated import evaluated_runs, task_columns
+    from ipgraph.queries.views.evaluated import evaluated_runs, tasks_of
 
     _ready(output)
     with opened(store) as graph:
         evaluated = evaluated_runs(graph, run)
-    figure = scatter(entropy_panels(task_columns(evaluated), task), width)
-    _write(figure, output, *(found.run for found in evaluated))
+    figure = scatter(entropy_panels(tasks_of(evaluated), task), width)
+    _write(figure, output, *(evaluation.run for evaluation in evaluated))
 
 
 @contextmanager
 def _opened(store: str | None, run: str, output: "Path") -> "Iterator[tuple[Store, Run]]":
-    """Give the store and the run that a plot is of, once it is sure that the plot can be written."""
+    """Check that a plot can be written, then give the store and the run to plot."""
     from ipgraph.queries.language.binding import resolve_run
     from ipgraph.queries.language.running import opened
 
@@ -138,7 +150,7 @@ def _opened(store: str | None, run: str, output: "Path") -> "Iterator[tuple[Stor
 
 
 def _ready(output: "Path") -> None:
-    """Raise the errors that need no data before any is read."""
+    """Raise the errors that do not depend on data before any is read."""
     from ipgraph.cli.figures.style import check_format, need_matplotlib
 
     check_format(output)

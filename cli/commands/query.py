@@ -1,8 +1,8 @@
-"""`ipgraph query`: Cypher templates and Cypher of one's own, read-only."""
+"""`ipgraph query`: read-only Cypher, from templates or your own."""
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,39 +21,45 @@ if TYPE_CHECKING:
     from ipgraph.queries.language.running import Rows
 
 app = typer.Typer(
-    no_args_is_help=True, help="Answer questions with Cypher: templates by name, or your own text."
+    no_args_is_help=True, help="Answer questions with Cypher: run templates, or queries of your own."
 )
 
-NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="A template: see ipgraph query list.")]
+NameArgument = Annotated[
+    str, typer.Argument(metavar="NAME", help="A template; `ipgraph query list` lists them.")
+]
 ExplainOption = Annotated[bool, typer.Option("--explain", help="Print the store's plan instead of the rows.")]
 
 
-def assignments(params: Sequence[str] | None, run: str = "") -> dict[str, str]:
-    """Return `--param` values by name, `--run` as that of `run`.
+def assignments(params: Sequence[str] | None, run: str = "") -> dict[str, Any]:
+    """Return the values of `--param` by name, with that of `--run` as `run`.
 
-    Raises UsageError for one that is not NAME=VALUE or comes twice.
+    Raises UsageError for a parameter that is not NAME=VALUE, is given twice, or has a reserved name.
     """
-    found: dict[str, str] = {"run": run} if run else {}
+    from ipgraph.queries.language.parameters import RESERVED
+
+    values: dict[str, Any] = {"run": run} if run else {}
     for given in params or ():
         name, equals, value = given.partition("=")
         if not (equals and name.isidentifier()):
             raise UsageError(f"--param {given!r} is not of the form NAME=VALUE")
-        if name in found:
-            raise UsageError(f"{name} is given twice")
-        found[name] = value
-    return found
+        if name in values:
+            raise UsageError(f"parameter {name!r} is given twice")
+        if name in RESERVED:
+            raise UsageError(f"parameter {name!r} cannot be given; the name has another meaning")
+        values[name] = value
+    return values
 
 
 @app.command("list")
 def list_(queries_dir: QueriesDirOption = None, output: FormatOption = "table") -> None:
-    """List the templates with the parameters that they take."""
+    """List the templates with their parameters."""
     from ipgraph.queries.language.registry import templates
 
     rows = [
         [t.name, t.title, ", ".join(f"{p.name}: {p.type}" for p in t.parameters)]
         for t in templates(queries_dir).values()
     ]
-    note = "`ipgraph query show NAME` prints a template, `ipgraph query run NAME` its answer."
+    note = "`ipgraph query show NAME` prints a template, `ipgraph query run NAME` runs it."
     render([rows_table(["name", "question", "parameters"], rows, "Templates", note)], output)
 
 
@@ -65,18 +71,19 @@ def show(
     store: StoreOption = None,
     queries_dir: QueriesDirOption = None,
 ) -> None:
-    """Print a template with its parameters as `:param` lines, as Neo4j Browser takes it.
+    """Print a template in Neo4j Browser's form, with its parameters as `:param` lines.
 
-    With --store the parameters are looked up there; without, what only a store can say stands in capitals.
+    With --store, the parameters are looked up in that store. Without it, values that only a store knows are
+    placeholders in capitals.
     """
     from ipgraph.queries.language.browser import browser_script
     from ipgraph.queries.language.registry import template
 
-    found = template(name, queries_dir)
-    comments = [found.title, found.description, ""]
-    comments += [f"${p.name} ({p.type}): {p.description}" for p in found.parameters]
-    comments += [f"{column.name}: {column.description}" for column in found.columns]
-    script = browser_script(found, store, **assignments(param, run))
+    chosen = template(name, queries_dir)
+    comments = [chosen.title, chosen.description, ""]
+    comments += [f"${p.name} ({p.type}): {p.description}" for p in chosen.parameters]
+    comments += [f"{column.name}: {column.description}" for column in chosen.columns]
+    script = browser_script(chosen, store, **assignments(param, run))
     typer.echo("".join(f"// {line}".rstrip() + "\n" for line in comments) + script)
 
 
@@ -96,14 +103,14 @@ def run(
     from ipgraph.queries.language.registry import template
     from ipgraph.queries.language.running import run_template
 
-    found, values = template(name, queries_dir), assignments(param, run)
+    chosen, values = template(name, queries_dir), assignments(param, run)
     if explain:
         from ipgraph.graphstore.opening import open_store
 
         with open_store(store) as opened:
-            typer.echo(opened.explain(found.text(opened.dialect), bind(found, values, opened)))
+            typer.echo(opened.explain(chosen.text(opened.dialect), bind(chosen, values, opened)))
         return
-    _answer(run_template(found, store, **values), found.title, show_cypher, output)
+    _answer(run_template(chosen, store, **values), chosen.title, show_cypher, output)
 
 
 @app.command()
@@ -116,9 +123,9 @@ def cypher(
     explain: ExplainOption = False,
     output: FormatOption = "table",
 ) -> None:
-    """Run Cypher of your own, read-only; $run, $level and $first are bound where the text uses them.
+    """Run your own Cypher, read-only; $run, $level, $first, $stride and $role_stride are bound if used.
 
-    A parameter's value is JSON where it can be read as such (4, true, \\["a", "b"]), else text.
+    A parameter's value is read as JSON if possible (4, true, \\["a", "b"]), otherwise as text.
     """
     from ipgraph.queries.language.binding import bind_text
     from ipgraph.queries.language.running import run_cypher
@@ -126,7 +133,7 @@ def cypher(
 
     if text == "-":
         text = sys.stdin.read()
-    values = {name: literal(value) for name, value in assignments(param, run).items()}
+    values: dict[str, Any] = {name: literal(value) for name, value in assignments(param, run).items()}
     if explain:
         from ipgraph.graphstore.opening import open_store
 

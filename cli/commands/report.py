@@ -10,29 +10,10 @@ from ipgraph.cli.options import EvaluatedRunOption, FormatOption, RunOption, Sho
 from ipgraph.cli.render import print_cypher, render
 
 if TYPE_CHECKING:
-    from ipgraph.queries.reports.registry import Report
+    from ipgraph.queries.reports.declaration import Report, ReportParameter
 
 _KEYWORD = inspect.Parameter.KEYWORD_ONLY
 SHARED = ("store", "show_cypher", "output")
-OF_EVALUATIONS = ("table1", "figure5", "optimality")
-"""Reports that show several runs, unless one is named."""
-HELP = {
-    "level": "embedding or attention; without it attention, where the run has it.",
-    "subtask": "Only instances of this subtask.",
-    "condition": "Only instances of this condition.",
-    "other_condition": "The condition to compare it with.",
-    "role": "Role of the word (subject, attractor, ...).",
-    "other_role": "Role of the other word.",
-    "sign": "Only words of this sign: 1, -1, or 0 for both.",
-    "layer": "Layer, from 1; 0 for all.",
-    "head": "Head, from 1 as in the paper.",
-    "limit": "Rows of a table at most.",
-    "at_least": "Only words that occur so often.",
-    "k": "Nodes of a subpath.",
-    "by": "What makes subpaths the same: position, role, or place relative to the target.",
-    "other": "The run to compare it with.",
-    "threshold": "Completeness error, as a share of the QoI difference, above which an instance is listed.",
-}
 
 
 class Reports(TyperGroup):
@@ -60,7 +41,7 @@ app = typer.Typer(cls=Reports, no_args_is_help=True, help="Reports, made from th
 
 
 def _command(report: "Report") -> Any:
-    """Return a report as a command: what its function must be given as arguments, the rest as options."""
+    """Return a report as a command: its required parameters as arguments, the others as options."""
 
     def command(
         store: StoreOption = None,
@@ -68,34 +49,30 @@ def _command(report: "Report") -> Any:
         output: FormatOption = "table",
         **options: Any,
     ) -> None:
-        from ipgraph.queries.language.running import opened
-
-        with opened(store) as graph:
-            tables = report.function(graph, **options)
+        tables = report.make(store, **options)
         for text in dict.fromkeys(table.cypher for table in tables if show_cypher and table.cypher):
             print_cypher(text)
         render(tables, output)
 
     shared = inspect.signature(command).parameters
-    run = EvaluatedRunOption if report.name in OF_EVALUATIONS else RunOption
-    given = list(inspect.signature(report.function).parameters.values())[1:]  # all but the store
-    own = [_parameter(p, run) for p in given]
-    signature = inspect.Signature([*own, *(shared[n].replace(kind=_KEYWORD) for n in SHARED)])
+    run = EvaluatedRunOption if report.needs == "evaluation" else RunOption
+    own = [_parameter(parameter, run) for parameter in report.parameters]
+    signature = inspect.Signature([*own, *(shared[name].replace(kind=_KEYWORD) for name in SHARED)])
     command.__signature__ = signature  # type: ignore[attr-defined]
     command.__annotations__ = {name: p.annotation for name, p in signature.parameters.items()}
-    command.__doc__ = report.title
+    command.__doc__ = report.summary
     single = typer.Typer(add_completion=False)
     single.command(report.name)(command)
     return typer.main.get_command(single)
 
 
-def _parameter(parameter: inspect.Parameter, run: Any) -> inspect.Parameter:
-    annotation: Any
-    if parameter.name == "run":
-        annotation = run
-    elif parameter.default is parameter.empty:
-        annotation = Annotated[parameter.annotation, typer.Argument(help=HELP[parameter.name])]
-    else:
-        option = typer.Option(f"--{parameter.name.replace('_', '-')}", help=HELP[parameter.name])
-        annotation = Annotated[parameter.annotation, option]
-    return parameter.replace(annotation=annotation, kind=_KEYWORD)
+def _parameter(declared: "ReportParameter", run: Any) -> inspect.Parameter:
+    """Return a report's parameter as the command line takes it; `run` is the option for its run."""
+    if declared.name == "run":
+        return inspect.Parameter("run", _KEYWORD, default=declared.default, annotation=run)
+    kind: Any = declared.type
+    if declared.is_required:
+        argument = Annotated[kind, typer.Argument(help=declared.help)]
+        return inspect.Parameter(declared.name, _KEYWORD, annotation=argument)
+    option = Annotated[kind, typer.Option(f"--{declared.name.replace('_', '-')}", help=declared.help)]
+    return inspect.Parameter(declared.name, _KEYWORD, default=declared.default, annotation=option)

@@ -1,35 +1,28 @@
 """`ipgraph show`: an instance's patterns in the terminal."""
 
-from collections.abc import Iterator, Sequence
-from itertools import groupby
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipgraph.cli.options import FormatOption, RunOption, StoreOption
+from ipgraph.cli.options import FormatOption, LevelOption, RunOption, StoreOption
 from ipgraph.cli.render import console, print_parts, render, rows_table
 
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from ipgraph.cli.text_diagram import Path
-    from ipgraph.queries.language.running import Rows
     from ipgraph.queries.reports.tables import Table
-
-Record = dict[str, Any]
+    from ipgraph.queries.views.sentence import Sentence, WordPattern
 
 
 def show(
     instance: Annotated[
-        str, typer.Argument(metavar="INSTANCE", help="Its id, the beginning of it, or its row's own name.")
+        str, typer.Argument(metavar="INSTANCE", help="Id, beginning of the id, or the name of the row.")
     ],
-    level: Annotated[
-        str,
-        typer.Option(help="embedding or attention.", show_default="attention where the run has it"),
-    ] = "",
+    level: LevelOption = "",
     threshold: Annotated[
         float,
-        typer.Option(min=0, max=1, help="Draw words whose share of the total influence is at least this."),
+        typer.Option(min=0, max=1, help="Draw words with at least this share of the sum of |g|."),
     ] = 0.05,
     run: RunOption = "",
     store: StoreOption = None,
@@ -37,56 +30,56 @@ def show(
 ) -> None:
     """Draw an instance's patterns: words along the bottom, layers upward, skips dashed, heads from 1.
 
-    Nodes carry the sign of the patterns through them. With --format json or csv, the patterns' steps as rows.
+    A node shows the sign of the patterns that pass it. With --format json or csv, each row is a step of a
+    pattern.
     """
+    from ipgraph.queries.language.binding import resolve_run
+    from ipgraph.queries.language.running import ask, opened
+    from ipgraph.queries.views.sentence import load_sentence
+
+    with opened(store) as graph:
+        steps = ask("patterns-of-instance", graph, run=run, level=level, instance=instance)
+        bound = {name: str(value) for name, value in steps.parameters.items()}
+        sentence = load_sentence(graph, resolve_run(graph, bound["run"]), bound["instance"])
+    if output != "table":
+        render([rows_table(steps.columns, steps.rows, sentence.text)], output)
+        return
+    patterns = [pattern for pattern in sentence.patterns if pattern.level == bound["level"]]
+    least = threshold * sum(abs(pattern.total_influence) for pattern in patterns)
+    drawn = [pattern for pattern in patterns if abs(pattern.total_influence) >= least]
+    source = f"{bound['level']} level" if patterns else "no patterns"
+    source += f"; run {bound['run']}"
+    print_parts([_heading(sentence, source), _picture(sentence.tokens, drawn)])
+    render([_listing(sentence, patterns, hidden=len(patterns) - len(drawn), threshold=threshold)])
+
+
+def _picture(tokens: Sequence[str], patterns: "Sequence[WordPattern]") -> "Text":
     from rich.text import Text
 
     from ipgraph.cli.text_diagram import draw
-    from ipgraph.queries.language.running import ask, opened
 
-    with opened(store) as graph:
-        about: Record = ask("instance", graph, run=run, instance=instance).records()[0]
-        steps = ask("patterns-of-instance", graph, run=run, level=level, instance=about["instance"])
-    if output != "table":
-        render([rows_table(steps.columns, steps.rows, str(about["text"]))], output)
-        return
-    words = list(_words(steps))
-    least = threshold * sum(abs(word["path"].total_influence) for word in words)
-    drawn = [word["path"] for word in words if abs(word["path"].total_influence) >= least]
     out = console()
-    picture = draw(about["tokens"], drawn, out.width if out.is_terminal else None)
+    picture = draw(tokens, patterns, out.width if out.is_terminal else None)
     needed = max(line.cell_len for line in picture.split())
     if out.is_terminal and needed > out.width:
-        picture = Text(f"(the drawing needs {needed} columns: widen the terminal or raise --threshold)")
-    print_parts([_heading(about, words, str(steps.parameters["run"])), picture])
-    render([_listing(words, hidden=len(words) - len(drawn), threshold=threshold)])
+        return Text(f"(the drawing needs {needed} columns; widen the terminal or raise --threshold)")
+    return picture
 
 
-def _words(steps: "Rows") -> Iterator[Record]:
-    """Yield each word of the instance with the path of its pattern."""
-    from ipgraph.cli.text_diagram import Path
-
-    for position, rows in groupby(steps, key=lambda row: row["position"]):
-        path = list(rows)
-        labels = tuple(str(row["label"]) for row in path)
-        first: Record = path[0]
-        yield {**first, "path": Path(position, first["sign"], first["total_influence"], labels)}
-
-
-def _heading(about: Record, words: Sequence[Record], run: str) -> "Text":
+def _heading(sentence: "Sentence", source: str) -> "Text":
     from rich.text import Text
 
-    expected = f"{about['correct']}, not {about['wrong']}" if about["correct"] else f"label {about['label']}"
-    judged = f"{expected}: {'right' if about['is_correct'] else 'wrong'}"
-    if about["label_is_predicted"]:
+    expected = f"{sentence.correct}, not {sentence.wrong}" if sentence.correct else f"label {sentence.label}"
+    judged = f"{expected}: {'right' if sentence.is_correct else 'wrong'}"
+    if sentence.label_is_predicted:
         judged = "no label"
-    level = f"{words[0]['level']} level" if words else "no patterns"
-    qoi = f"QoI {about['qoi']:+.3f}"
-    facts = [about["instance"], about["condition"], f"{judged}, {qoi}", level, f"run {run}"]
-    return Text.assemble((about["text"], "bold"), "\n", "; ".join(filter(None, facts)), "\n")
+    facts = [sentence.id, sentence.condition, f"{judged}, QoI {sentence.qoi:+.3f}", source]
+    return Text.assemble((sentence.text, "bold"), "\n", "; ".join(filter(None, facts)), "\n")
 
 
-def _listing(words: Sequence[Record], *, hidden: int, threshold: float) -> "Table":
+def _listing(
+    sentence: "Sentence", patterns: "Sequence[WordPattern]", *, hidden: int, threshold: float
+) -> "Table":
     from ipgraph.queries.reports.tables import Table, count, signed, text
 
     columns = (
@@ -97,22 +90,23 @@ def _listing(words: Sequence[Record], *, hidden: int, threshold: float) -> "Tabl
         signed("pattern"),
         text("path"),
     )
-    rows = [
-        [w["position"], w["token"], w["role"], w["total_influence"], w["influence"], _in_words(w["path"])]
-        for w in words
+    tokens, roles = sentence.tokens, sentence.roles
+    rows: list[list[object]] = [
+        [p.position, tokens[p.position], roles[p.position], p.total_influence, p.influence, _in_words(p)]
+        for p in patterns
     ]
     note = (
-        "total: the word's influence; pattern: its path's; path: layer by layer, 3>7 is head 3 to position 7"
+        "total: influence of the word; pattern: influence of its path; "
+        "path: one hop per layer, 3>7 is head 3 to position 7"
     )
     if hidden:
-        note += (
-            f"\nnot drawn: {hidden} words under {threshold:.0%} of the influence (--threshold 0 draws all)"
-        )
+        omitted = "1 word" if hidden == 1 else f"{hidden} words"
+        note += f"\nnot drawn: {omitted} below {threshold:.0%} of the influence; --threshold 0 draws all"
     return Table("", columns, rows, note)
 
 
-def _in_words(path: "Path") -> str:
+def _in_words(pattern: "WordPattern") -> str:
     return " ".join(
         f"{hop.through}>{hop.target}" if hop.source != hop.target else hop.through or "stay"
-        for hop in path.hops()
+        for hop in pattern.hops()
     )

@@ -7,7 +7,7 @@ import typer
 
 from ipgraph.cli.commands.ingest import add_runs
 from ipgraph.cli.options import RUNS_DIR, FormatOption, RunsDirOption, StoreOption
-from ipgraph.cli.progress import progress
+from ipgraph.cli.progress import working_store
 from ipgraph.cli.render import render, rows_table
 from ipgraph.graphstore.common.errors import IpgraphError
 
@@ -28,12 +28,11 @@ def info(store: StoreOption = None, output: FormatOption = "table") -> None:
 def check(
     store: StoreOption = None, runs_dir: RunsDirOption = RUNS_DIR, output: FormatOption = "table"
 ) -> None:
-    """Check the store, and compare its runs with their run directories; exit 1 where something is wrong."""
-    from ipgraph.graphstore.opening import open_store
-    from ipgraph.graphstore.runs.directory import list_runs
+    """Check the store, and compare its runs with their run directories. Exit code 1 means problems."""
+    from ipgraph.graphstore.runs.finding import list_runs
 
-    with open_store(store) as opened, progress("checking", "patterns") as bar:
-        stored = {run.id for run in opened.runs()}
+    with working_store(store, "checking") as (opened, bar):
+        stored = {run.id: run for run in opened.runs()}
         directories = [run for run in list_runs(runs_dir) if run.id in stored]
         problems = opened.check(directories, bar)
         location = opened.location
@@ -41,12 +40,13 @@ def check(
         rows: list[list[object]] = [[problem.where, problem.what] for problem in problems]
         render([rows_table(["where", "what"], rows, "Problems")], output)
     if problems:
-        raise IpgraphError(f"{len(problems)} problems in {location}")
-    runs = "1 run" if len(stored) == 1 else f"{len(stored)} runs"
-    typer.echo(
-        f"{location} is sound: {runs}, {len(directories)} of them compared with {runs_dir}",
-        err=output != "table",
-    )
+        raise IpgraphError(f"{_counted(len(problems), 'problem')} in {location}")
+    runs = f"{_counted(len(stored), 'run')}, {len(directories)} of them compared with {runs_dir}"
+    typer.echo(f"no problems in {location}: {runs}", err=output != "table")
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 @app.command()
@@ -57,9 +57,9 @@ def push(
     store: StoreOption = None,
     runs_dir: RunsDirOption = RUNS_DIR,
 ) -> None:
-    """Load existing run directories into the store; a run that is there gets new measures only."""
+    """Load existing run directories into the store. A run that is stored gets new measures only."""
     from ipgraph.cli.summary import print_loaded
-    from ipgraph.graphstore.runs.directory import find_run
+    from ipgraph.graphstore.runs.finding import find_run
 
     directories = [find_run(runs_dir, name) for name in runs]
     print_loaded(directories, *add_runs(directories, store))
@@ -68,20 +68,20 @@ def push(
 @app.command()
 def rebuild(
     full_graph: Annotated[
-        bool, typer.Option("--full-graph", help="Write every edge, however long the sentences.")
+        bool, typer.Option("--full-graph", help="Write every edge, however long the sentences are.")
     ] = False,
     store: StoreOption = None,
     runs_dir: RunsDirOption = RUNS_DIR,
 ) -> None:
-    """Make the store anew from the run directories; runs that have none are kept from the old store."""
-    from ipgraph.graphstore.opening import open_store
-    from ipgraph.graphstore.runs.directory import list_runs
+    """Rebuild the store from the run directories. Runs without a directory are kept from the old store."""
+    from ipgraph.graphstore.runs.finding import list_runs
 
     directories = [run for run in list_runs(runs_dir) if run.is_complete]
-    with open_store(store) as opened, progress("loading", "patterns") as bar:
+    with working_store(store, "loading") as (opened, bar):
         kept = opened.rebuild(directories, bar, full_graph=full_graph)
         location = opened.location
-    typer.echo(f"{location}: {len(directories)} runs from {runs_dir}, {len(kept)} kept from the old store")
+    runs = _counted(len(directories), "run")
+    typer.echo(f"{location}: {runs} from {runs_dir}, {len(kept)} kept from the old store")
 
 
 @app.command()
@@ -93,28 +93,29 @@ def export(
     ] = "graphml",
     run: Annotated[
         list[str] | None,
-        typer.Option("--run", metavar="RUN", help="Only this run; repeat for more.", show_default="all"),
+        typer.Option(
+            "--run", metavar="RUN", help="Only this run; repeat the option for more.", show_default="all"
+        ),
     ] = None,
     instance: Annotated[
         list[str] | None,
         typer.Option(
             "--instance",
             metavar="INSTANCE",
-            help="Only this instance (id, its beginning, or name); repeat for more.",
+            help="Only this instance (id, its beginning, or name); repeat the option for more.",
             show_default="all",
         ),
     ] = None,
     store: StoreOption = None,
 ) -> None:
-    """Write the graph, or some of it, for other programs."""
+    """Write the graph, or part of it, for other programs."""
     from ipgraph.graphstore.export.export import export as write
-    from ipgraph.graphstore.opening import open_store
-    from ipgraph.graphstore.runs.directory import match_id
+    from ipgraph.graphstore.runs.finding import match_id
     from ipgraph.queries.language.binding import resolve_instance
 
-    with open_store(store) as opened, progress("exporting", "patterns") as bar:
-        held = [one.id for one in opened.runs()] if run or instance else []
-        runs = [match_id(name, held, opened.location) for name in run] if run else None
-        instances = [resolve_instance(opened, runs or held, name) for name in instance or ()] or None
+    with working_store(store, "exporting") as (opened, bar):
+        stored_runs = [record.id for record in opened.runs()] if run or instance else []
+        runs = [match_id(name, stored_runs, opened.location) for name in run] if run else None
+        instances = [resolve_instance(opened, runs or stored_runs, name) for name in instance or ()] or None
         advice = write(opened, path, form, runs=runs, instances=instances, progress=bar)
     typer.echo(f"{path} written; {advice}")

@@ -1,1 +1,1 @@
-"""Figures and the HTML report: `gather` asks a store; the rest turns data into figures and HTML text."""
+"""Figures: views of `queries.views` drawn with matplotlib."""

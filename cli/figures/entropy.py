@@ -2,77 +2,67 @@
 
 from collections.abc import Iterator, Sequence
 
-from ipgraph.cli.figures.plots import Point, Series
 from ipgraph.cli.figures.scatter import Scatter
 from ipgraph.graphstore.common.errors import unknown
-from ipgraph.graphstore.schema.records import Level
-from ipgraph.queries.reports.correlation import correlate, pearson
-from ipgraph.queries.views.evaluated import Column, by_model, one_a_task
+from ipgraph.queries.reports.correlation import correlate
+from ipgraph.queries.views.charts import Point, Series
+from ipgraph.queries.views.evaluated import Task, by_model, one_per_task
+from ipgraph.queries.views.figure5 import ATTRACTOR, SERIES, by_position, by_task
 
-PATHS: tuple[tuple[str, str, Level], ...] = (
-    ("Πᵉ", "gpr", "embedding"),
-    ("Πᵃ", "gpr", "attention"),
-    ("attention", "attention", "embedding"),
-)
-"""Whose entropy is shown: what it is called, method and level."""
-ATTRACTOR = "attractor"
-BITS = "entropy (bits a node)"
+BITS = "entropy (bits per node)"
 
 
-def entropy_panels(tasks: Sequence[Column], task: str = "") -> list[list[Scatter]]:
+def entropy_panels(tasks: Sequence[Task], name: str = "") -> list[list[Scatter]]:
     """Return a row of panels by position of one task (the first unless named), and one by its model's tasks.
 
     Raises UsageError for a task that was not evaluated.
     """
-    names = [column.name for column in tasks]
-    if task and task not in names:
-        raise unknown("evaluated task", task, names)
-    chosen = tasks[names.index(task) if task else 0]
-    own = next(own for own in by_model(tasks) if chosen in own)
-    alike = one_a_task(own)
-    left_out = "\nof each task the largest or newest run" if len(alike) < len(own) else ""
-    rows = [list(_by_position(chosen)), list(_by_task(alike, left_out)) if len(alike) > 1 else []]
+    names = [task.name for task in tasks]
+    if name and name not in names:
+        raise unknown("evaluated task", name, names)
+    chosen = tasks[names.index(name) if name else 0]
+    of_model = next(alike for alike in by_model(tasks) if chosen in alike)
+    shown = one_per_task(of_model)
+    left_out = "\nof each task the largest or newest run" if len(shown) < len(of_model) else ""
+    rows = [list(_position_panels(chosen)), list(_task_panels(shown, left_out)) if len(shown) > 1 else []]
     return [row for row in rows if row]
 
 
-def _by_position(task: Column) -> Iterator[Scatter]:
-    for name, method, level in PATHS:
-        points = list(_positions(task, method, level))
+def _position_panels(task: Task) -> Iterator[Scatter]:
+    for series in SERIES:
+        points = [
+            Point(
+                p.influence.value,
+                p.entropy.value,
+                p.entropy.low,
+                p.entropy.high,
+                p.word,
+                is_marked=p.word == ATTRACTOR,
+            )
+            for p in by_position(task, series)
+        ]
         if points:
             plain = [p for p in points if not p.is_marked]
-            note = f"{name} by position of {task.task}\nr = {_correlation(points)}"
+            note = f"{series.symbol} by position of {task.bare_name}\nr = {_correlation(points)}"
             if len(plain) < len(points):
                 note += f"\nwithout attractors {_correlation(plain)}"
-            yield Scatter("mean |influence|", BITS, (Series(name, tuple(points)),), note)
+            yield Scatter("mean |influence|", BITS, (Series(series.symbol, tuple(points)),), note)
 
 
-def _positions(task: Column, method: str, level: Level) -> Iterator[Point]:
-    variants = {k.variant for k in task.evaluated.figures if k.metric == "position_entropy"}
-    for variant in sorted(variants):
-        entropy = task.figure("position_entropy", method, level, variant)
-        influence = task.figure("position_influence", method, level, variant)
-        if entropy is not None and influence is not None:
-            word = entropy.note.partition("; ")[0]
-            yield Point(
-                influence.value, entropy.value, entropy.low, entropy.high, word, is_marked=word == ATTRACTOR
-            )
-
-
-def _by_task(tasks: Sequence[Column], left_out: str) -> Iterator[Scatter]:
-    for name, method, level in PATHS:
-        points = []
-        for task in tasks:
-            entropy, qoi = task.figure("entropy", method, level), task.figure("qoi", "gpr", "")
-            if entropy is not None and qoi is not None:
-                points.append(Point(qoi.value, entropy.value, entropy.low, entropy.high, task.task))
+def _task_panels(tasks: Sequence[Task], left_out: str) -> Iterator[Scatter]:
+    for series in SERIES:
+        points = [
+            Point(p.qoi.value, p.entropy.value, p.entropy.low, p.entropy.high, p.task.bare_name)
+            for p in by_task(tasks, series)
+        ]
         if points:
-            note = f"{name} by task\nr = {_correlation(points)}{left_out}"
-            yield Scatter("mean q", BITS, (Series(name, tuple(points)),), note)
+            note = f"{series.symbol} by task\nr = {_correlation(points)}{left_out}"
+            yield Scatter("mean q", BITS, (Series(series.symbol, tuple(points)),), note)
 
 
 def _correlation(points: Sequence[Point]) -> str:
-    found = correlate(pearson, [p.value for p in points], [p.x for p in points])
-    if found is None:
+    correlation = correlate("pearson", [p.value for p in points], [p.x for p in points])
+    if correlation is None:
         return "–"
-    p = f"p = {found.p:.3f}" if found.p >= 0.001 else "p < 0.001"
-    return f"{found.value:+.2f} ({p})".replace("-", "−")
+    p = f"p = {correlation.p:.3f}" if correlation.p >= 0.001 else "p < 0.001"
+    return f"{correlation.value:+.2f} ({p})".replace("-", "−")

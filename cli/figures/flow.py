@@ -1,6 +1,6 @@
-"""Flow diagrams after Figure 3 of Lu et al. (2021): words down, layers to the right, one panel a diagram.
+"""Flow diagrams after Figure 3 of Lu et al. (2021): words down, layers to the right, one panel per diagram.
 
-Left of a word stand its bars: total influence, that of its embedding pattern, that of its attention pattern.
+Left of a word are its bars: total influence, influence of its embedding and of its attention pattern.
 Squares are inputs, circles embeddings; a skip connection is dashed, a head solid with its number (1..A);
 colour is the sign of the word's total influence; width is an edge's weight. All lengths here are inches.
 """
@@ -11,12 +11,12 @@ from itertools import groupby
 from math import copysign, floor, log10
 from typing import TYPE_CHECKING, Any
 
-from ipgraph.cli.figures.diagram import Diagram, Edge
 from ipgraph.cli.figures.legend import TINTS, draw_legend, legend_height
 from ipgraph.cli.figures.pen import DASHES, Pen, Point, extent, short
 from ipgraph.cli.figures.style import INK, RULE, SIGNS, SMALL, TEXT, letter, styled
 from ipgraph.graphstore.common.errors import UsageError
-from ipgraph.queries.views.labels import SKIP
+from ipgraph.queries.views.flow import Diagram, Edge
+from ipgraph.queries.views.sentence import SKIP
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 EDGE, GAP, TITLE, FOOT = 0.05, 0.09, 0.2, 0.3
 """Margin of the sheet; between columns; heights of a panel's title and of its axes."""
 PITCH, LEAST_PITCH, ROW = 0.3, 0.14, 0.19
-"""From layer to layer (as it is best, at least); from row to row."""
+"""From layer to layer (preferred, at least); from row to row."""
 BARS, LONGEST_LABEL, OUTPUT, APART = 0.62, 0.95, 0.22, 0.12
-"""Width of the bars, of the words at most, of the output's mark, and between panels."""
+"""Width of the bars, largest width of the words, width of the output's mark, room between panels."""
 NODE, NUMBER, BULGE = 0.036, 0.085, 0.075
 """Radius of a node; room for a head's number; distance between edges that join the same nodes."""
 BOLD = 1.15
@@ -34,7 +34,7 @@ BOLD = 1.15
 BELOW, EDGES, ABOVE, NUMBERS = 1, 2, 3, 4
 """The order of drawing: nodes that no edge meets, edges, the other nodes, heads' numbers."""
 NUMBER_PLACES = (0.5, 0.4, 0.6, 0.32, 0.68, 0.25, 0.75)
-"""Where along an edge its number may stand, best first."""
+"""Where along an edge its number may be, best first."""
 
 
 @styled
@@ -61,7 +61,7 @@ def draw(diagrams: Sequence[Diagram], width: float | None = None) -> "Figure":
 
 @dataclass(frozen=True, slots=True)
 class _Size:
-    """The measures that all panels share: `panel` is the width of one, the room to the next not counted."""
+    """The measures that all panels share; `panel` is the width of one, without the room to the next."""
 
     columns: int
     labels: float
@@ -70,7 +70,7 @@ class _Size:
 
     @classmethod
     def fit(cls, diagrams: Sequence[Diagram], width: float | None) -> "_Size":
-        """Return the sizes at which the diagrams fill a width; raises UsageError where they cannot."""
+        """Return the sizes at which the diagrams fill a width; raises UsageError if it is too narrow."""
         columns = min(2, len(diagrams))
         labels = max(extent(short(row.label, LONGEST_LABEL)) for d in diagrams for row in d.rows) + EDGE
         layers = max(max(d.layers for d in diagrams), 1)
@@ -82,7 +82,7 @@ class _Size:
         elif pitch < LEAST_PITCH:
             least = around + columns * (fixed + layers * LEAST_PITCH)
             raise UsageError(
-                f"{width:g} inches are too narrow for this figure: it needs at least {least:.1f}"
+                f"this figure needs a width of at least {least:.1f} inches; --width is {width:g}"
             )
         return cls(columns, labels, pitch, fixed + layers * pitch)
 
@@ -187,7 +187,7 @@ class _Panel:
         self.pen.line(points, width, SIGNS[edge.sign], name, linestyle=dashes, zorder=EDGES)
 
     def _number(self, edge: Edge, points: list[Point], placed: list[Point]) -> Point:
-        """Write a head's number on its edge; where it fits nowhere freely, farthest from those before."""
+        """Write a head's number on its edge: at a free place, else as far as possible from other numbers."""
         places = [_along(points, share) for share in NUMBER_PLACES]
         free = (p for p in places if _distance(p, placed) >= NUMBER)
         place = next(free, None) or max(places, key=lambda p: _distance(p, placed))

@@ -1,11 +1,11 @@
-"""The legend below flow diagrams: only what the diagrams hold is explained."""
+"""The legend below flow diagrams, which explains what occurs in them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ipgraph.cli.figures.diagram import Diagram
 from ipgraph.cli.figures.pen import DASHES, Pen, Point, extent
 from ipgraph.cli.figures.style import FAINT, INK, SIGNS, SMALL
+from ipgraph.queries.views.flow import Diagram
 
 LINE, MARK, APART = 0.17, 0.26, 0.1
 """Inches: height of a line; width of a mark; room between entries."""
@@ -41,7 +41,7 @@ def _entries(diagrams: Sequence[Diagram]) -> Iterator[_Entry]:
 
 
 def legend_height(diagrams: Sequence[Diagram], width: float) -> float:
-    """Return the height of a legend of a width, in inches."""
+    """Return the height in inches of a legend that is `width` inches wide."""
     return len(_lines(diagrams, width)) * LINE
 
 

@@ -1,4 +1,4 @@
-"""Drawing in inches: lines, boxes and text on axes without a frame, and how much room a text takes."""
+"""Drawing in inches: lines, boxes and text on axes without a frame, and the width of a text."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Pen:
 
     @classmethod
     def on(cls, width: float, height: float, greatest: float) -> "Pen":
-        """Return the pen of a new sheet; an edge of the `greatest` weight will be the thickest."""
+        """Return the pen of a new sheet; an edge of the `greatest` weight is the thickest."""
         axes = sheet(width, height).add_axes((0, 0, 1, 1))
         axes.set(xlim=(0, width), ylim=(height, 0))
         axes.set_axis_off()
@@ -56,7 +56,7 @@ class Pen:
         self.axes.add_patch(Rectangle(at, *size, **settings))
 
     def circle(self, at: Point, radius: float, **more: Any) -> None:
-        """Draw a circle about a point."""
+        """Draw a circle around a point."""
         from matplotlib.patches import Circle
 
         self.axes.add_patch(Circle(at, radius, **more))

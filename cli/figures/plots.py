@@ -1,11 +1,10 @@
-"""The plots over layers and heads: skip share, margins, a map of heads.
+"""The plots over layers and heads: skip share, margins, maps of heads.
 
-Each is a function from points to a figure. A series has its own colour and its own marker or dash, so that it
-is told apart in print without colour too.
+Each is a function from points to a figure. Series differ in colour and in marker or dash, so that they can be
+told apart in black and white.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ipgraph.cli.figures.style import (
@@ -22,6 +21,7 @@ from ipgraph.cli.figures.style import (
     styled,
     turn,
 )
+from ipgraph.queries.views.charts import HeadMap, Series
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,44 +29,16 @@ if TYPE_CHECKING:
 
 HEIGHT = 2.1
 APART, SPREAD = 0.06, 0.5
-"""Layers between the points of two series at one layer, and between all of them at most."""
+"""Distance, in layers, between two series at one layer; largest distance between all of them."""
 DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)))
 CELL_WITH_NUMBER = 0.22
-"""Inches that a cell of the map of heads needs to hold its number."""
+"""Least width in inches of a cell that shows its number in a map of heads."""
 WIDEST_MAP = 0.32
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """A value at x with its 95% interval (None: none known), and what to write beside it."""
-
-    x: float
-    value: float
-    low: float | None = None
-    high: float | None = None
-    label: str = ""
-    is_marked: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Series:
-    """Points that belong together."""
-
-    name: str
-    points: tuple[Point, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class HeadMap:
-    """How much goes through each head: `shares[layer - 1][head]`, heads from 0."""
-
-    title: str
-    shares: tuple[tuple[float, ...], ...]
 
 
 @styled
 def skip_share(series: Sequence[Series], width: float = COLUMN) -> "Figure":
-    """Return the skip share by layer, one line a series, with intervals."""
+    """Return the skip share by layer with intervals, one line per series."""
     figure, axes = _axes(width)
     for index, line in enumerate(series):
         shift = min(APART, SPREAD / len(series)) * (index - (len(series) - 1) / 2)
@@ -81,7 +53,7 @@ def skip_share(series: Sequence[Series], width: float = COLUMN) -> "Figure":
 
 @styled
 def margins(panels: Sequence[tuple[str, Sequence[Series]]], width: float | None = None) -> "Figure":
-    """Return, a panel a level, the share of choices at most so close, one line a layer."""
+    """Return the share of choices with at most a given margin: one panel per level, one line per layer."""
     figure = sheet(width or COLUMN * min(2, len(panels)), HEIGHT)
     most = max(len(series) for _, series in panels)
     for number, (title, series) in enumerate(panels):
@@ -93,7 +65,7 @@ def margins(panels: Sequence[tuple[str, Sequence[Series]]], width: float | None 
         axes.yaxis.set_major_formatter(_percent())
         grid(axes, "both")
         if number == 0:
-            axes.set_ylabel("choices at most so close")
+            axes.set_ylabel("share of choices")
     names: dict[str, Any] = {"title": "layer", "handlelength": 2.4, "ncols": 1 + (most > 6)}
     fullest = max(figure.axes, key=lambda axes: len(axes.lines))
     fullest.legend(loc="upper left", **names)
@@ -102,7 +74,7 @@ def margins(panels: Sequence[tuple[str, Sequence[Series]]], width: float | None 
 
 
 def _rank(index: int, count: int) -> dict[str, Any]:
-    """Return the look of one of `count` lines that are in an order: from dark to light, dashes in turn."""
+    """Return the look of one of `count` ordered lines: from dark to light, with dashes in turn."""
     from matplotlib import colormaps
 
     shade = colormaps["viridis"](0.9 * index / max(1, count - 1))
@@ -111,7 +83,7 @@ def _rank(index: int, count: int) -> dict[str, Any]:
 
 @styled
 def head_maps(maps: Sequence[HeadMap], width: float | None = None) -> "Figure":
-    """Return maps of heads (numbered 1..A, layers upward) side by side on one scale."""
+    """Return maps of heads (numbered 1..A, layers upward), side by side on one scale."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
@@ -201,7 +173,7 @@ def _key(figure: "Figure", axes: "Axes", series: Sequence[Series]) -> None:
         look: dict[str, Any] = {"ncols": columns, "handlelength": 2.2, "columnspacing": 1.2}
         drawn: list[Any] = axes.containers
         legend = figure.legend(drawn, [""] * len(series), loc="outside upper center", **look)
-        # A name of the user's is text: no mathematics between $, and nothing hidden that begins with _.
+        # Users choose the names: $ must not start mathematics, and a leading _ must not hide a name.
         for text, line in zip(legend.get_texts(), series, strict=True):
             text.set(text=line.name, parse_math=False)
     else:

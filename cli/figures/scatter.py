@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from math import hypot
 from typing import TYPE_CHECKING, Any
 
-from ipgraph.cli.figures.plots import Point, Series, error_bars
+from ipgraph.cli.figures.plots import error_bars
 from ipgraph.cli.figures.style import COLUMN, MARKERS, SMALL, TEXT, colour, grid, letter, sheet, styled, turn
+from ipgraph.queries.views.charts import Point, Series
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,13 +19,13 @@ if TYPE_CHECKING:
 
 HEIGHT = 2.3
 MARKED = "attractor"
-"""What a marked point is."""
+"""What marked points are called in the legend."""
 PLACES = (*((x, y) for y in (3, -3, 9, -9, 16, -16) for x in (4, -4)), (0, 5), (0, -5))
-"""Where a label may stand beside its point, in points, best first."""
+"""Offsets of a label from its point, in points, best first."""
 NEAR = 5
-"""From a label at most so far above or below its point no line leads to it."""
+"""A label at most this far above or below its point needs no line to it."""
 MISLEADING = 40.0
-"""Pixels that a label would rather cover than stand nearer another point."""
+"""Pixels that a label may cover rather than be nearer to another point."""
 
 Place = tuple[int, int]
 Spot = tuple[float, float]
@@ -32,7 +33,7 @@ Spot = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Scatter:
-    """A panel of labelled points: what its axes say, its series, and a line on how they go together."""
+    """A panel of labelled points: the names of its axes, its series, and its title."""
 
     x: str
     y: str
@@ -42,7 +43,7 @@ class Scatter:
 
 @styled
 def scatter(rows: Sequence[Sequence[Scatter]], width: float | None = None) -> "Figure":
-    """Return rows of scatter plots; marked points (attractors, in the paper's Figure 5a) are hollow."""
+    """Return rows of scatter plots; marked points (attractors in the paper's Figure 5a) are hollow."""
     columns = max(len(row) for row in rows)
     figure = sheet(width or (COLUMN if columns == 1 else TEXT), len(rows) * HEIGHT)
     figure.set_layout_engine("constrained")
@@ -70,7 +71,7 @@ def _panel(axes: "Axes", panel: Scatter, start: str) -> "list[Labelled]":
 
 
 def _legend(axes: "Axes", panel: Scatter) -> None:
-    """Name what is to be told apart: several series, and marked points."""
+    """Name several series, and marked points."""
     drawn, names = axes.get_legend_handles_labels()
     named = [pair for pair in zip(drawn, names, strict=True) if len(panel.series) > 1 or pair[1] == MARKED]
     if named:
@@ -97,22 +98,22 @@ def _points(axes: "Axes", series: Series, index: int) -> "list[Labelled]":
 
 
 def _spread(figure: "Figure", labels: "Sequence[Labelled]") -> None:
-    """Put each label inside its axes where it covers least of points, legends and the labels before it.
+    """Move each label to where it covers least of the points, legends and labels placed before it.
 
-    A line leads to its point from a label that stands further off, or nearer another point.
+    A label that is far from its point, or nearer to another one, gets a line to its point.
     """
     figure.draw_without_rendering()
     taken = [legend.get_window_extent() for axes in figure.axes if (legend := axes.get_legend())]
     taken += [_mark(label, point) for label, point in labels]
     spots = [_screen(label, point.x, point.value) for label, point in labels]
-    for (label, _), own in zip(labels, spots, strict=True):
+    for (label, _), target in zip(labels, spots, strict=True):
         beside = [spot for (other, _), spot in zip(labels, spots, strict=True) if other.axes is label.axes]
         best = min(
             PLACES,
-            key=lambda place: _covered(label, place, taken) + MISLEADING * _misleads(label, own, beside),
+            key=lambda place: _covered(label, place, taken) + MISLEADING * _misleads(label, target, beside),
         )
         _covered(label, best, taken)
-        is_far = abs(best[1]) > NEAR or _misleads(label, own, beside)
+        is_far = abs(best[1]) > NEAR or _misleads(label, target, beside)
         label.arrow_patch.set_visible(is_far)  # type: ignore[union-attr]
         taken.append(_box(label))
 
@@ -125,7 +126,7 @@ def _screen(label: "Annotation", x: float, y: float) -> Spot:
 
 
 def _mark(label: "Annotation", point: Point) -> "Bbox":
-    """Return the room that a point and its interval take."""
+    """Return the box of a point and its interval."""
     from matplotlib.transforms import Bbox
 
     ends = (point.value if end is None else end for end in (point.low, point.high))
@@ -133,39 +134,39 @@ def _mark(label: "Annotation", point: Point) -> "Bbox":
     return Bbox.from_extents(x - 3, low - 3, x + 3, high + 3)
 
 
-def _misleads(label: "Annotation", own: Spot, spots: Sequence[Spot]) -> bool:
-    """Tell whether a label stands nearer another point than its own."""
+def _misleads(label: "Annotation", target: Spot, spots: Sequence[Spot]) -> bool:
+    """Tell whether a label is nearer to another point than to its target."""
     box = _box(label)
 
     def distance(spot: Spot) -> float:
         aside = max(box.x0 - spot[0], 0, spot[0] - box.x1)
         return hypot(aside, max(box.y0 - spot[1], 0, spot[1] - box.y1))
 
-    return any(distance(spot) < distance(own) for spot in spots)
+    return any(distance(spot) < distance(target) for spot in spots)
 
 
 def _covered(label: "Annotation", place: Place, taken: "Sequence[Bbox]") -> float:
-    """Move a label; return how much of what is there it covers, and how much of it leaves the axes."""
+    """Move a label; return the area that it covers, plus its area outside the axes."""
     x, y = place
     label.set_position(place)
     label.set_horizontalalignment("left" if x > 0 else "right" if x else "center")
     label.set_verticalalignment("bottom" if y > 0 else "top" if y else "center")
-    mine = _box(label)
+    box = _box(label)
     frame = label.axes.get_window_extent()  # type: ignore[union-attr]
-    inside = _shared(mine, frame)
-    return sum(_shared(mine, other) for other in taken) + mine.width * mine.height - inside
+    inside = _shared(box, frame)
+    return sum(_shared(box, other) for other in taken) + box.width * box.height - inside
 
 
 def _box(label: "Annotation") -> "Bbox":
-    """Return where a label's text stands, without its line."""
+    """Return the box of a label's text, without its line."""
     from matplotlib.text import Text
 
     return Text.get_window_extent(label)
 
 
-def _shared(one: "Bbox", other: "Bbox") -> float:
+def _shared(first: "Bbox", second: "Bbox") -> float:
     """Return the area that two boxes share."""
     from matplotlib.transforms import Bbox
 
-    box = Bbox.intersection(one, other)
+    box = Bbox.intersection(first, second)
     return 0.0 if box is None else float(box.width * box.height)

@@ -1,6 +1,6 @@
-"""How every figure looks and is written: for paper columns, in colours that colour-blind readers tell apart.
+"""How every figure looks and is written: for the columns of a paper, in colours for colour-blind readers.
 
-Two calls of one figure write the same bytes: no dates, no random ids, fonts that come with matplotlib.
+The same figure is always written as the same bytes: no dates, no random ids, matplotlib's own fonts.
 """
 
 import warnings
@@ -27,7 +27,7 @@ SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#00
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 INK, FAINT, RULE = "#222222", "#bbbbbb", "#dddddd"
 SCALE = "Blues"
-"""Colour map of quantities."""
+"""Colour map for shares."""
 
 _RC: dict[str, Any] = {
     "font.family": "sans-serif",
@@ -71,7 +71,7 @@ def need_matplotlib() -> None:
 
 
 def styled(build: "Callable[Parameters, Figure]") -> "Callable[Parameters, Figure]":
-    """Give a function that builds a figure the style, whatever the user's own settings are."""
+    """Let a function build its figure in this style, whatever the user's own settings are."""
 
     @wraps(build)
     def wrapper(*args: Parameters.args, **kwargs: Parameters.kwargs) -> "Figure":
@@ -87,56 +87,58 @@ def _style() -> Iterator[None]:
     from matplotlib.style import context
 
     with context(["default", _RC]), warnings.catch_warnings():
-        # In a picture such letters are refused (see `save`); an SVG's are the reader's own font's.
+        # `save` refuses such letters in PNG and PDF; an SVG is shown in the reader's own fonts.
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
         yield
 
 
 def require_place(path: Path) -> None:
-    """Raise UsageError unless a file can be written there: into a folder that is there, over no folder."""
+    """Raise UsageError if the folder of a file does not exist, or the path is itself a folder."""
     if not path.parent.is_dir():
-        raise UsageError(f"{path}: there is no folder {path.parent}")
+        raise UsageError(f"{path}: the folder {path.parent} does not exist")
     if path.is_dir():
-        raise UsageError(f"{path} is a folder; name a file")
+        raise UsageError(f"{path} is a folder; --output needs the name of a file")
 
 
 def check_format(path: Path) -> str:
-    """Return the format that a file's name asks for; raises UsageError if it is none, or has no place."""
+    """Return the format that a file name ends in; raises UsageError for another ending, or a wrong place."""
     require_place(path)
     kind = path.suffix.lower().lstrip(".")
     if kind not in FORMATS:
-        raise UsageError(f"{path}: the file's ending says how to draw; valid: {', '.join(FORMATS)}")
+        raise UsageError(
+            f"{path}: the name of a figure must end in {', '.join(f'.{name}' for name in FORMATS)}"
+        )
     return kind
 
 
 def save(figure: "Figure", path: Path, about: str = "") -> None:
-    """Write a figure as its file's ending says (svg, pdf or png); `about` goes into the file's metadata.
+    """Write a figure in the format that its file name ends in; `about` goes into the file's metadata.
 
-    Raises UsageError for letters that are to be drawn and that no font here has.
+    Raises UsageError for letters that the font of a PNG or PDF lacks.
     """
     kind = check_format(path)
     if kind != "svg" and (letters := _unknown_letters(figure)):
         raise UsageError(
-            f"{path}: the font of figures has no {' '.join(letters[:10])}; write .svg, which leaves the font "
-            "to the reader's program"
+            f"{path}: the font of figures lacks {' '.join(letters[:10])}; write an .svg file, which is shown "
+            "in the reader's fonts"
         )
     with _style():
         figure.savefig(path, format=kind, metadata=_metadata(kind, about))
 
 
 def svg(figure: "Figure", about: str = "") -> str:
-    """Return a figure as an `<svg>` element, to be put into a page."""
+    """Return a figure as an `<svg>` element for a page."""
     from io import StringIO
 
     text = StringIO()
     with _style():
         figure.savefig(text, format="svg", metadata=_metadata("svg", about))
-    whole = text.getvalue()
-    return whole[whole.index("<svg") :]
+    document = text.getvalue()
+    return document[document.index("<svg") :]
 
 
 def _unknown_letters(figure: "Figure") -> list[str]:
-    """Return the letters of a figure's texts that its font, which comes with matplotlib, does not have."""
+    """Return the letters of a figure's texts that its font lacks."""
     from matplotlib.font_manager import findfont, get_font
     from matplotlib.text import Text
 
@@ -146,7 +148,7 @@ def _unknown_letters(figure: "Figure") -> list[str]:
 
 
 def _metadata(kind: str, about: str) -> dict[str, str | None]:
-    """Return what to write about a file, without what changes from day to day or from version to version."""
+    """Return a file's metadata, without dates and versions."""
     named = {"Title": about} if about else {}
     if kind == "pdf":
         return {**named, "Creator": "ipgraph", "Producer": None, "CreationDate": None}
@@ -154,12 +156,12 @@ def _metadata(kind: str, about: str) -> dict[str, str | None]:
 
 
 def colour(series: int) -> str:
-    """Return the colour of a figure's nth series."""
+    """Return the colour of a series by its number."""
     return SERIES[series % len(SERIES)]
 
 
 def turn(series: int, looks: Sequence[Look]) -> Look:
-    """Return the marker or dash of a figure's nth series: another one where the colours begin anew."""
+    """Return the marker or dash of a series by its number; it changes when the colours repeat."""
     return looks[(series + series // len(SERIES)) % len(looks)]
 
 

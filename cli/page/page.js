@@ -57,9 +57,9 @@
 
   // ---- edges: hops of the drawn words, those alike joined
   function hops(word) {
-    const { at, heads, influences, margins } = word[state.level];
+    const { at, heads, influences, margins, seconds } = word[state.level];
     return influences.map((influence, n) => ({
-      word, layer: n + 1, source: at[n], target: at[n + 1], head: heads[n], influence, margin: margins[n],
+      word, layer: n + 1, source: at[n], target: at[n + 1], head: heads[n], influence, margin: margins[n], second: seconds[n],
     }));
   }
 
@@ -206,9 +206,15 @@
   }
 
   function tellHops(title, list) {
-    const rows = list.map((hop) => [place(hop.word.at), through(hop.head), signed(hop.influence),
+    const rows = list.map((hop) => [place(hop.word.at), through(hop.head), instead(hop), signed(hop.influence),
       percent(hop.influence / hop.word.g), hop.margin === null ? "–" : hop.margin.toPrecision(2)]);
-    tell(title, [["pattern of", "through", "influence", "of g", "margin"], ...rows], 2);
+    tell(title, [["pattern of", "through", "instead of", "influence", "of g", "margin"], ...rows], 3);
+  }
+
+  // What came second: a head or the skip, at the embedding level another position.
+  function instead({ head, second }) {
+    if (second === null) return "–";
+    return head === undefined ? place(second) : through(second);
   }
 
   function tellNode(layer, row, found) {

@@ -15,9 +15,9 @@ from importlib.metadata import version
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from ipgraph.cli.figures.diagram import THRESHOLD, Sentence, Traced
-from ipgraph.graphstore.schema.labels import parse_label
 from ipgraph.graphstore.schema.records import Run
+from ipgraph.queries.views.flow import THRESHOLD
+from ipgraph.queries.views.sentence import SKIP, Hop, Sentence, WordPattern
 
 if TYPE_CHECKING:
     from ipgraph.queries.reports.tables import Table
@@ -71,7 +71,7 @@ def page(
 
 
 def _resource(name: str) -> str:
-    return (files("ipgraph.cli.figures") / name).read_text(encoding="utf-8")
+    return (files("ipgraph.cli.page") / name).read_text(encoding="utf-8")
 
 
 def _policy(script: str) -> str:
@@ -141,7 +141,7 @@ def _instance(sentence: Sentence) -> dict[str, object]:
         "wrong": sentence.wrong,
         "label": sentence.label,
         "q": _digits(sentence.qoi),
-        "right": sentence.is_correct if sentence.correct or sentence.label >= 0 else None,
+        "right": None if sentence.label_is_predicted else sentence.is_correct,
         "error": _digits(sentence.completeness_error),
         "target": sentence.target,
         "tokens": sentence.tokens,
@@ -150,21 +150,24 @@ def _instance(sentence: Sentence) -> dict[str, object]:
     }
 
 
-def _pattern(pattern: Traced) -> dict[str, object]:
-    """Return a pattern: positions from the input on; of each hop the head (0: skip), influence, margin."""
-    steps = [
-        (*parse_label(label), influence, margin)
-        for label, influence, margin in zip(pattern.labels, pattern.influences, pattern.margins, strict=True)
-    ]
-    through = ("head", "skip") if pattern.level == "attention" else ("embedding",)
-    hops = [step for step in steps if step[0] in through]
+def _pattern(pattern: WordPattern) -> dict[str, object]:
+    """Return a pattern: positions from the input on; of each hop its head (0: skip) and how it was chosen.
+
+    What came second is a head (0: skip) too, at the embedding level a position; null where nothing did.
+    """
+    hops = list(pattern.hops())
     return {
         "i": _digits(pattern.influence),
-        "at": [position for kind, _, position, *_ in steps if kind in ("input", "embedding")],
-        "heads": [head + 1 for kind, _, _, head, *_ in hops if kind != "embedding"],
-        "influences": [_digits(influence) for *_, influence, _ in hops],
-        "margins": [None if margin is None else _digits(margin) for *_, margin in hops],
+        "at": [pattern.position, *(hop.target for hop in hops)],
+        "heads": [_head(hop) for hop in hops] if pattern.level == "attention" else [],
+        "influences": [_digits(hop.influence) for hop in hops],
+        "margins": [None if hop.margin is None else _digits(hop.margin) for hop in hops],
+        "seconds": [hop.runner_up for hop in hops],
     }
+
+
+def _head(hop: Hop) -> int:
+    return 0 if hop.through == SKIP else int(hop.through)
 
 
 def _digits(value: float) -> float:

@@ -1,4 +1,4 @@
-"""Datasets: built-in template grammars and files, all as examples with roles. Imports no torch."""
+"""Datasets as examples with roles, from built-in grammars or files. Imports no torch."""
 
 from ipgraph.extractor.datasets.example import (
     MASK,

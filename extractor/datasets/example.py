@@ -1,4 +1,4 @@
-"""What a dataset is made of: examples, the rows that could not be used, and the id of an instance."""
+"""The parts of a dataset: examples, rows that could not be used, and the ids of instances."""
 
 import hashlib
 import json
@@ -14,16 +14,16 @@ MASK = "[MASK]"
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """An instance with the roles of its whitespace words and the place it came from."""
+    """An instance with the roles of its whitespace words and the place where it was read."""
 
     instance: Instance
-    roles: tuple[str, ...] = ()  # one per whitespace word of the text; () if unlabelled
+    roles: tuple[str, ...] = ()  # one per whitespace word of the text; () if it has none
     where: str = ""  # "file:line" or "sva-obj:12"
 
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A row that could not be used, where it stands and why."""
+    """A row that could not be used: its place and the reason."""
 
     where: str
     reason: str
@@ -31,7 +31,7 @@ class Skipped:
 
 @dataclass(slots=True)
 class Dataset:
-    """The examples of one dataset in order, and what was skipped on the way."""
+    """The examples of a dataset in order, and the rows that were skipped."""
 
     name: str
     examples: list[Example]
@@ -39,26 +39,26 @@ class Dataset:
 
     @property
     def task(self) -> Task:
-        """What a model is asked: masked-lm where the examples carry a correct word form, else classifier."""
+        """The task of the model: masked-lm if examples have a correct word form, else classifier."""
         return "masked-lm" if any(e.instance.correct for e in self.examples) else "classifier"
 
 
 @dataclass(frozen=True, slots=True)
 class DatasetInfo:
-    """What `dataset list` shows of a built-in dataset or group."""
+    """What `ipgraph dataset list` shows about a built-in dataset or group."""
 
     name: str
     task: Task
     description: str
     subtasks: tuple[str, ...]
     conditions: tuple[str, ...]
-    n: int  # examples without --limit
+    n: int  # number of examples
 
 
 def instance_id(
     dataset: str, subtask: str, condition: str, text: str, correct: str = "", wrong: str = "", label: int = -1
 ) -> str:
-    """Return `<dataset>:<12 hex>`, the hex from a digest of everything else: equal content, equal id."""
+    """Return `<dataset>:<12 hex digits>`, a digest of the content: equal content has equal ids."""
     content = json.dumps([subtask, condition, text, correct, wrong, label], ensure_ascii=True)
     return f"{dataset}:{hashlib.sha256(content.encode()).hexdigest()[:12]}"
 
@@ -74,13 +74,13 @@ def make_instance(
     condition: str = "",
     name: str = "",
 ) -> Instance:
-    """Return an Instance with its id; `name` is the row's own id in its file, by default the id again."""
+    """Return an Instance with its id; `name` is the id of the row in its file, by default the same id."""
     identity = instance_id(dataset, subtask, condition, text, correct, wrong, label)
     return Instance(identity, dataset, name or identity, subtask, condition, text, correct, wrong, label)
 
 
 def instance_with(instance: Instance, **changes: str) -> Instance:
-    """Return an instance of other content, with the id of that; a name of its own is kept."""
+    """Return an instance with changed content and the id of that content; the name of its row is kept."""
     content = asdict(instance) | changes
-    named = content["name"] != content.pop("id")
-    return make_instance(**content | {"name": content["name"] if named else ""})
+    is_named = content["name"] != content.pop("id")
+    return make_instance(**content | {"name": content["name"] if is_named else ""})

@@ -1,15 +1,14 @@
 """Datasets from files: JSON Lines, BLiMP, tab-separated good/bad pairs, SST-2 as TSV or Parquet.
 
-Three kinds of row, by their fields (`rows.py` reads the layouts they come in):
+The fields of a row decide its kind (`rows.py` reads the layouts of files):
 
 - masked: `text` with one [MASK], `correct`, `wrong`;
 - pair: `sentence_good`, `sentence_bad` that differ in exactly one word, which becomes the [MASK];
-- labelled: `sentence` (or `text`) and a class number `label`; no `label`, or -1, is a sentence without one.
+- labelled: `sentence` (or `text`) and a class number `label`, which may be missing or -1.
 
-All may carry `id`, `subtask`, `condition` and `roles` (one a whitespace word). In the first two kinds
-punctuation becomes words of its own and " ." is added where no sentence end stands, as in the published code;
-a classifier's text is kept as it is, but for runs of whitespace. Case stays as written: lowercasing is the
-tokenizer's.
+All kinds may have `id`, `subtask`, `condition` and `roles` (one per whitespace word). In the first two kinds,
+punctuation is split into words of its own and " ." is added if the sentence does not end, as in the published
+code. In the text of a classifier only runs of whitespace change. Case stays; the tokenizer may change it.
 """
 
 import re
@@ -38,15 +37,15 @@ _UNPRINTABLE = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff]")
 _SPOKEN = {"good": "good sentence", "bad": "bad sentence"}
 _MAX_LABEL = 2**31 - 1
 MISSING = "(none)"
-"""The subtask or condition of a row that has none, in a file where others have one."""
+"""The subtask or condition of a row that has none, in a file in which other rows have one."""
 
 
 def read_file(path: Path, *, strict: bool = False, task: Task | None = None) -> Dataset:
     """Return a file's examples in order, and the rows that cannot be used with their line and reason.
 
-    `strict` stops at the first such row; `task` decides what a text without any other field is for.
-    Raises UsageError for a file that cannot be opened, holds rows of no known kind or has no usable row,
-    IpgraphError for a damaged one.
+    `strict` stops at the first such row; `task` decides the kind of rows that have only a text.
+    Raises UsageError for a file that cannot be opened, has rows of an unknown kind or has no usable row, and
+    IpgraphError for a damaged file.
     """
     rows = read_rows(path)
     head = list(islice(rows, SNIFFED))
@@ -69,7 +68,7 @@ def read_file(path: Path, *, strict: bool = False, task: Task | None = None) -> 
 
 
 def read_sentence(text: str, *, correct: str = "", wrong: str = "", label: int | None = None) -> Dataset:
-    """Return a dataset of one sentence, as a file's row gives it; raises UsageError with the reason."""
+    """Return a dataset of one sentence, read like a row of a file; raises UsageError if it cannot be used."""
     given = {"text": text, "correct": correct or None, "wrong": wrong or None, "label": label}
     fields: Fields = {name: value for name, value in given.items() if value is not None}
     read = _masked if correct or wrong or (MASK in text and label is None) else _labelled
@@ -80,18 +79,21 @@ def read_sentence(text: str, *, correct: str = "", wrong: str = "", label: int |
 
 
 def _filled(examples: list[Example], column: str) -> list[Example]:
-    """Return examples that all have a subtask (or condition), or none: the empty one asks for every one."""
-    held = [getattr(example.instance, column) for example in examples]
-    if all(held) or not any(held):
+    """Give the examples without a subtask (or condition) the name MISSING if others have one.
+
+    In queries an empty name stands for all of them.
+    """
+    values = [getattr(example.instance, column) for example in examples]
+    if all(values) or not any(values):
         return examples
     return [
-        one if value else replace(one, instance=instance_with(one.instance, **{column: MISSING}))
-        for one, value in zip(examples, held, strict=True)
+        example if value else replace(example, instance=instance_with(example.instance, **{column: MISSING}))
+        for example, value in zip(examples, values, strict=True)
     ]
 
 
 def _first(skipped: list[Skipped]) -> str:
-    return f": {len(skipped)} skipped, the first {skipped[0].where}: {skipped[0].reason}" if skipped else ""
+    return f"; {len(skipped)} skipped, the first {skipped[0].where}: {skipped[0].reason}" if skipped else ""
 
 
 def _example(read: "_Reader", dataset: str, where: str, row: Row, seen: dict[str, int]) -> Example:
@@ -129,7 +131,7 @@ _Reader = Callable[[Fields], _Content]
 def _masked(fields: Fields) -> _Content:
     words, roles = split_words(_text(fields, "text"), read_roles(fields.get("roles")))
     if words.count(MASK) != 1:
-        raise BadRow(f"{words.count(MASK) or 'no'} {MASK} in the text; exactly one is needed")
+        raise BadRow(f"the text has {words.count(MASK) or 'no'} {MASK}; it must have exactly one")
     correct, wrong = _form(fields, "correct"), _form(fields, "wrong")
     if correct == wrong:
         raise BadRow(f"correct and wrong are both {correct!r}")
@@ -140,13 +142,13 @@ def _pair(fields: Fields) -> _Content:
     good, roles = split_words(_text(fields, "good"), read_roles(fields.get("roles")))
     bad, _ = split_words(_text(fields, "bad"))
     if MASK in good or MASK in bad:
-        raise BadRow(f"a good or bad sentence must not hold {MASK}")
+        raise BadRow(f"a good or bad sentence must not contain {MASK}")
     if len(good) != len(bad):
         raise BadRow(f"good and bad have {len(good)} and {len(bad)} words; exactly one word must differ")
     places = [place for place, word in enumerate(good) if word != bad[place]]
     if len(places) != 1:
-        found = ", ".join(f"{good[place]}/{bad[place]}" for place in places[:3]) or "none"
-        raise BadRow(f"good and bad differ in {len(places)} words ({found}); exactly one word must differ")
+        pairs = ", ".join(f"{good[place]}/{bad[place]}" for place in places[:3]) or "none"
+        raise BadRow(f"good and bad differ in {len(places)} words ({pairs}); exactly one word must differ")
     (place,) = places
     words = [*good[:place], MASK, *good[place + 1 :]]
     return _Content(words, roles, good[place], bad[place])
@@ -159,14 +161,14 @@ def _labelled(fields: Fields) -> _Content:
 
 
 def _reader(path: Path, head: list[Row], task: Task | None) -> _Reader:
-    """Return how to read the rows: as what most of the first ones are."""
+    """Return how to read the rows: as the kind that most of the first rows have."""
     if not head:
         raise UsageError(f"{path} is empty; expected {WANTED}")
     votes = Counter(reader for row in head if (reader := _reader_of(row.fields, task)))
     if votes:
         return votes.most_common(1)[0][0]
-    found = head[0].problem or f"found {', '.join(head[0].fields) or 'none of the known fields'}"
-    raise UsageError(f"{path} line {head[0].number}: {found}; expected {WANTED}")
+    problem = head[0].problem or f"found {', '.join(head[0].fields) or 'none of the known fields'}"
+    raise UsageError(f"{path} line {head[0].number}: {problem}; expected {WANTED}")
 
 
 def _reader_of(fields: Fields, task: Task | None) -> _Reader | None:
@@ -184,7 +186,7 @@ def _reader_of(fields: Fields, task: Task | None) -> _Reader | None:
 
 
 def _text(fields: Fields, name: str) -> str:
-    """Return a required text, checked, as it stands."""
+    """Return a required text, checked but unchanged."""
     value, what = fields.get(name), _SPOKEN.get(name, name)
     if not isinstance(value, str):
         raise BadRow(f"{what} is missing" if _is_missing(value) else f"{what} must be text, not {value!r}")
@@ -195,10 +197,10 @@ def _text(fields: Fields, name: str) -> str:
 
 
 def _check(what: str, value: str) -> None:
-    if found := _UNPRINTABLE.search(value):
-        raise BadRow(f"{what} holds the unprintable character U+{ord(found[0]):04X}")
-    if found := _SPECIAL.search(value):
-        raise BadRow(f"{what} holds {found[0]}, which only the tokenizer adds; leave it out")
+    if match := _UNPRINTABLE.search(value):
+        raise BadRow(f"{what} contains the unprintable character U+{ord(match[0]):04X}")
+    if match := _SPECIAL.search(value):
+        raise BadRow(f"{what} contains {match[0]}, which the tokenizer adds by itself; leave it out")
 
 
 def _form(fields: Fields, name: str) -> str:
@@ -219,7 +221,7 @@ def _optional(fields: Fields, name: str) -> str:
     if _is_missing(value) or value == "":
         return ""
     if isinstance(value, float) and value.is_integer():
-        value = int(value)  # as data frames write a column of whole numbers with gaps
+        value = int(value)  # data frames write whole numbers with gaps as floats
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise BadRow(f"{name} must be text or a whole number, not {value!r}")
     _check(name, str(value))
@@ -227,9 +229,9 @@ def _optional(fields: Fields, name: str) -> str:
 
 
 def _label(value: object) -> int:
-    """Return a class number, -1 for a sentence without one (as GLUE marks it)."""
+    """Return a class number, or -1 for a sentence without one (GLUE's convention)."""
     if _is_missing(value) or value == "":
-        raise BadRow("label is missing; give a class number, or -1 for a sentence without one")
+        raise BadRow("label is missing; it must be a class number, or -1 for a sentence without one")
     try:
         number = (
             float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else -2.0
@@ -237,9 +239,9 @@ def _label(value: object) -> int:
     except (ValueError, OverflowError):
         number = -2.0
     if not (number.is_integer() and -1 <= number <= _MAX_LABEL):
-        raise BadRow(f"label {value!r} is no class number such as 0 or 1")
+        raise BadRow(f"label {value!r} is not a class number such as 0 or 1")
     return int(number)
 
 
 def _is_missing(value: object) -> bool:
-    return value is None or value != value  # NaN, as data frames write it
+    return value is None or value != value  # NaN in data frames

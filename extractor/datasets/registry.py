@@ -1,4 +1,4 @@
-"""The built-in datasets and groups, and `load`, which takes one of their names or a file."""
+"""The built-in datasets and groups, and `load`, which takes a name or a file."""
 
 import hashlib
 from collections import defaultdict
@@ -29,7 +29,7 @@ GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
     "ra": ("the two reflexive agreement subtasks", _RA),
     "all": ("the six agreement subtasks", _SVA + _RA),
 }
-"""Groups by name: description and subtasks. An example of a group is that of its subtask."""
+"""Groups by name: description and subtasks. The examples of a group are those of its subtasks."""
 
 
 def names() -> list[str]:
@@ -38,7 +38,7 @@ def names() -> list[str]:
 
 
 def infos() -> list[DatasetInfo]:
-    """Return what there is to say of each built-in dataset and group, in the order of `names`."""
+    """Return a description of each built-in dataset and group, in the order of `names`."""
     return [_info(name) for name in names()]
 
 
@@ -65,16 +65,17 @@ def load(
 ) -> Dataset:
     """Return a built-in dataset or group by name, or the rows of a file by path.
 
-    `limit` keeps that many examples, evenly over subtasks and conditions; `seed` decides which (and, of a
-    built-in dataset, which sentences are drawn). `strict` and `task` concern files: stop at the first
-    unusable row; read the rows as this task's. Raises UsageError for an unknown name, a limit below 1, a file
-    that cannot be read or has no usable row, or a task that the dataset does not have.
+    `limit` keeps at most that many examples, evenly over subtasks and conditions; `seed` decides which ones
+    and, for a built-in dataset, which sentences are drawn. For a file, `strict` stops at the first row that
+    cannot be used, and `task` says how to read rows that have only a text.
+    Raises UsageError for an unknown name, a limit below 1, a file that cannot be read or has no usable row,
+    or a task that the dataset does not have.
     """
     if limit is not None and limit < 1:
-        raise UsageError(f"a limit of {limit} examples leaves nothing to do; give 1 or more")
+        raise UsageError(f"the limit is {limit}; it must be at least 1")
     dataset = _all_of(name_or_file, seed, strict, task)
     if task not in (None, dataset.task):
-        raise UsageError(f"dataset {dataset.name!r} is made for a {dataset.task} model, not for a {task} one")
+        raise UsageError(f"dataset {dataset.name!r} needs a {dataset.task} model; this is a {task} model")
     if limit is not None:
         dataset.examples = subset(dataset.examples, limit, seed)
     return dataset
@@ -95,8 +96,8 @@ def _all_of(name_or_file: str | Path, seed: int, strict: bool, task: Task | None
 def subset(examples: Sequence[Example], limit: int, seed: int = 0) -> list[Example]:
     """Return at most `limit` examples, evenly over subtasks and their conditions, in their order.
 
-    A condition too small for its share leaves the rest to the others. The choice follows a hash of seed and
-    instance id, so that a smaller limit keeps part of what a larger one keeps.
+    If a condition is too small for its share, the others get the rest. The choice follows a hash of the seed
+    and the instance's id, so that a smaller limit keeps a subset of what a larger one keeps.
     """
     subtasks: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     for index, example in enumerate(examples):

@@ -1,15 +1,14 @@
-"""The rows of a dataset file as fields by name, whatever the file's layout, read as a stream.
+"""The rows of a dataset file as fields by name, for every layout, read as a stream.
 
-The layout is recognised from the content (the name may say anything):
+The layout is recognised from the content, whatever the name of the file:
 
-- JSON Lines: one object a line;
+- JSON Lines: one object per line;
 - tab-separated with a header line that names the columns (such as GLUE's `sentence`, `label`);
 - tab-separated without one: `task, condition, good, bad` (Goldberg's layout) or `sentence, label`;
 - Parquet.
 
-Text is UTF-8, with or without a byte order mark, with either line end, plain or gzip; blank lines are no
-rows. Field names are brought to one spelling (`ALIASES`). A row that cannot be read is yielded with its
-problem.
+Text is UTF-8, with or without a byte order mark, with LF or CR LF, plain or gzip; blank lines are skipped.
+Field names are brought to one spelling (`ALIASES`). A row that cannot be read is yielded with its problem.
 """
 
 import gzip
@@ -52,18 +51,18 @@ _PAIR_COLUMNS = ("subtask", "condition", "good", "bad")
 _LABEL_COLUMNS = ("text", "label")
 _LETTER = re.compile(r"[^\W\d_]")
 _QUOTED = re.compile(r'"(?:[^"]|"")*""(?:[^"]|"")*"')
-"""A cell between quotes in which each quote is doubled: no text that somebody wrote."""
+"""A cell in quotes with doubled quotes inside, which a CSV writer has made."""
 SNIFFED = 20
-"""First rows that decide what a file is, so that a single bad one does not."""
+"""How many first rows decide the layout and kind of a file, so that one bad row does not."""
 
 
 class BadRow(ValueError):  # noqa: N818 (a row's fault, not the program's)
-    """A row that cannot be used; its text is the reason."""
+    """A row cannot be used; the message is the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row's number (line, or row of a table, from 1) and its fields, or the problem in their place."""
+    """The number of a row (line, or row of a table, from 1), and its fields or its problem."""
 
     number: int
     fields: Fields
@@ -75,21 +74,21 @@ Parse = Callable[[str], Fields]
 
 
 def canonical(fields: Mapping[str, object]) -> Fields:
-    """Return the fields that datasets use, under their one name; a canonical name wins over its alias."""
+    """Return the fields that datasets use under their canonical names, which win over aliases."""
     renamed = {ALIASES[name]: value for name, value in fields.items() if name in ALIASES}
     return renamed | {name: fields[name] for name in KNOWN if name in fields}
 
 
 def needed_columns(fields: Iterable[str]) -> bool:
-    """Tell whether these canonical field names are enough for some kind of dataset."""
+    """Tell whether these canonical field names are enough for a dataset."""
     return any(needed <= set(fields) for needed in ({"text"}, {"good", "bad"}))
 
 
 def read_rows(path: Path) -> Iterator[Row]:
     """Yield a file's rows.
 
-    Raises UsageError for a file that cannot be opened or is in no known layout, IpgraphError for a damaged
-    one.
+    Raises UsageError for a file that cannot be opened or has an unknown layout, IpgraphError for a damaged
+    file.
     """
     try:
         with path.open("rb") as file:
@@ -98,7 +97,7 @@ def read_rows(path: Path) -> Iterator[Row]:
             else:
                 yield from _text_rows(path, file)
     except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
+        raise UsageError(f"{path} could not be read: {error.strerror or error}") from error
 
 
 # --- text ---
@@ -124,19 +123,19 @@ def _decompressed(file: io.BufferedReader) -> io.BufferedReader:
 
 
 def _lines(path: Path, file: io.BufferedReader) -> Iterator[Line]:
-    """Yield numbered lines without byte order mark, line end and blank ones."""
+    """Yield numbered lines that are not blank, without byte order mark and line end."""
     number = 0
     try:
         _refuse_binary(path, file.peek(4096))
         for number, line in enumerate(file, 1):
             stripped = (line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line).rstrip(b"\r\n")
             if number == 1 and b"\r" in stripped and not line.endswith(b"\n"):
-                raise UsageError(f"{path} has the line ends of old Macs (CR alone); save it with LF or CR LF")
+                raise UsageError(f"{path} ends its lines with CR alone; save it with LF or CR LF")
             if stripped.strip():
                 yield number, stripped
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise IpgraphError(
-            f"{path} is a damaged gzip file: it breaks off after line {number}; fetch or compress it again"
+            f"{path} is a damaged gzip file that ends after line {number}; download or compress it again"
         ) from error
 
 
@@ -157,12 +156,12 @@ def _decode(line: bytes) -> str:
 
 
 def _layout(path: Path, head: list[Line]) -> tuple[Parse, bool]:
-    """Return how to read a line, and whether the first one is a header."""
+    """Return how to read a line, and whether the first line is a header."""
     lines = [line.decode(errors="replace") for _, line in head]
     cells = [line.split("\t") for line in lines]
     header = _header(cells[0])
     if re.match(r"\s*\[\s*({|$)", lines[0]):
-        raise UsageError(f"{path} is a JSON array; write one object a line, without brackets and commas")
+        raise UsageError(f"{path} is a JSON array; write one object per line, without brackets and commas")
     if _mostly(line.lstrip().startswith("{") for line in lines):
         return _json_fields, False
     if needed_columns(header):
@@ -175,16 +174,16 @@ def _layout(path: Path, head: list[Line]) -> tuple[Parse, bool]:
 
 
 def _header(cells: Sequence[str]) -> list[str]:
-    """Return the columns' canonical names; an alias whose canonical name is there too is left as it is."""
-    given = [cell.strip() for cell in cells]
-    names = [name.lower() for name in given]
-    meant = [ALIASES.get(one, ALIASES.get(name, name)) for one, name in zip(given, names, strict=True)]
-    return [name if found in names else found for name, found in zip(names, meant, strict=True)]
+    """Return the canonical names of columns; an alias stays if its canonical name is a column too."""
+    written = [cell.strip() for cell in cells]
+    names = [name.lower() for name in written]
+    meant = [ALIASES.get(cell, ALIASES.get(name, name)) for cell, name in zip(written, names, strict=True)]
+    return [name if target in names else target for name, target in zip(names, meant, strict=True)]
 
 
 def _mostly(flags: Iterable[bool]) -> bool:
-    found = list(flags)
-    return 2 * sum(found) > len(found)
+    votes = list(flags)
+    return 2 * sum(votes) > len(votes)
 
 
 def _is_integer(cell: str) -> bool:
@@ -199,11 +198,13 @@ def _json_fields(line: str) -> Fields:
     try:
         value = json.loads(line)
     except json.JSONDecodeError as error:
-        raise BadRow(f"not JSON: {error.msg} at column {error.colno}; one object a line is needed") from error
+        raise BadRow(
+            f"not JSON: {error.msg} at column {error.colno}; each line must be one object"
+        ) from error
     except (ValueError, RecursionError) as error:
-        raise BadRow("not usable JSON: nested too deeply or a number too long") from error
+        raise BadRow("JSON that is nested too deeply or has a number that is too long") from error
     if not isinstance(value, dict):
-        raise BadRow(f"a JSON {_json_kind(value)} where an object is needed")
+        raise BadRow(f"the line is a JSON {_json_kind(value)}; it must be an object")
     return canonical(value)
 
 
@@ -217,13 +218,13 @@ def _columns_parser(columns: tuple[str, ...]) -> Parse:
         cells = line.split("\t")
         if len(cells) != len(columns):
             raise BadRow(
-                f"{len(cells)} tab-separated columns where {len(columns)} are needed: {', '.join(columns)}"
+                f"found {len(cells)} tab-separated columns; expected {len(columns)}: {', '.join(columns)}"
             )
         for name, cell in zip(columns, cells, strict=True):
             if _QUOTED.fullmatch(cell):
                 raise BadRow(
-                    f"{name} is quoted as in CSV, and tab-separated text is taken as it stands: leave the "
-                    "quotes around it away, and write each quote inside once"
+                    f"{name} is quoted as in CSV, but tab-separated text is not unquoted; remove the outer "
+                    "quotes and write each inner quote once"
                 )
         return dict(zip(columns, cells, strict=True))
 
@@ -241,8 +242,8 @@ def _parquet_rows(path: Path) -> Iterator[Row]:
         with pq.ParquetFile(path) as file:
             names = [name for name in file.schema_arrow.names if name in ALIASES or name in KNOWN]
             if not needed_columns(canonical(dict.fromkeys(names))):
-                found = ", ".join(map(repr, file.schema_arrow.names)) or "none"
-                raise UsageError(f"{path} has the columns {found}; expected {WANTED}")
+                present = ", ".join(map(repr, file.schema_arrow.names)) or "none"
+                raise UsageError(f"{path} has the columns {present}; expected {WANTED}")
             number = 0
             for batch in file.iter_batches(columns=names):
                 for index in range(batch.num_rows):
@@ -250,12 +251,14 @@ def _parquet_rows(path: Path) -> Iterator[Row]:
                     yield _parquet_row(batch, index, number)
     except (pa.ArrowException, OSError) as error:
         detail = str(error).splitlines()[0]
-        raise IpgraphError(f"{path} is a damaged Parquet file ({detail}); fetch or write it again") from error
+        raise IpgraphError(
+            f"{path} is a damaged Parquet file ({detail}); download or write it again"
+        ) from error
 
 
 def _parquet_row(batch: "RecordBatch", index: int, number: int) -> Row:
     try:
         values = {name: batch.column(name)[index].as_py() for name in batch.schema.names}
     except UnicodeDecodeError:
-        return Row(number, {}, "a text that is not UTF-8")
+        return Row(number, {}, "a text is not UTF-8")
     return Row(number, canonical(values))

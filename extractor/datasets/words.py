@@ -1,6 +1,6 @@
-"""Whitespace words of a sentence: punctuation split off, a final full stop, roles kept beside the words.
+"""Whitespace words of a sentence: punctuation split off, a final full stop added, roles kept.
 
-Case stays as written: whether words are lowercased is the tokenizer's business.
+Case stays as written; the tokenizer decides whether to lowercase.
 """
 
 import re
@@ -11,9 +11,9 @@ from ipgraph.extractor.datasets.rows import BadRow
 from ipgraph.graphstore.schema.labels import ROLE_WIDTH
 
 PUNCT = "punct"
-"""Role of punctuation that a loader split off or added."""
+"""The role of punctuation that is split off or added."""
 
-# Apostrophes and hyphens are not among them: they belong to their words (it 's, farmers', twenty-three).
+# Apostrophes and hyphens are not included: they belong to their words (it 's, farmers', twenty-three).
 _MARKS = r"""[.,;:!?"()\[\]{}“”„«»…]"""
 _HAS_MARK = re.compile(_MARKS)
 _WORD = re.compile(rf"({_MARKS}*?)({re.escape(MASK)}|(?!{_MARKS}).*?)({_MARKS}*)", re.DOTALL)
@@ -21,14 +21,14 @@ _END = re.compile(rf"{_MARKS}*[.!?…]{_MARKS}*")
 _ROLE = re.compile(rf"[!-~]{{0,{ROLE_WIDTH - 1}}}[!-\-/-~]")
 
 Words = tuple[list[str], list[str]]
-"""Words and their roles, one each; the roles are empty where the row is unlabelled."""
+"""Words and their roles, one per word; no roles if the row has none."""
 
 
 def split_words(text: str, roles: Sequence[str] = ()) -> Words:
-    """Return a sentence's words with punctuation as words of its own and a final `.` where none ends it.
+    """Return a sentence's words with punctuation as words of its own, and a final `.` if it does not end.
 
-    `roles` align with the whitespace words of `text`; what is split off or added gets the role `punct`.
-    Raises BadRow where their number differs or [MASK] is part of a longer word.
+    `roles` belong to the whitespace words of `text`; what is split off or added gets the role `punct`.
+    Raises BadRow if their number differs or [MASK] is part of a longer word.
     """
     words = text.split()
     check_count(words, roles)
@@ -51,35 +51,35 @@ def _split(words: list[str], roles: Sequence[str]) -> Words:
 
 def _pieces(word: str) -> list[tuple[str, bool]]:
     """Return a word's leading marks, core and trailing marks, and which of them is the core."""
-    found = _WORD.fullmatch(word)
-    before, core, after = found.groups() if found else ("", word, "")
+    match = _WORD.fullmatch(word)
+    before, core, after = match.groups() if match else ("", word, "")
     if not core:
         return [(word, True)]
     if MASK in word and core != MASK:
-        raise BadRow(f"{MASK} is part of the word {word!r}; it must be a word by itself")
+        raise BadRow(f"{MASK} is part of the word {word!r}; it must be a word of its own")
     return [(piece, piece is core) for piece in (before, core, after) if piece]
 
 
 def check_count(words: Sequence[str], roles: Sequence[str]) -> None:
-    """Raise BadRow where there are roles, but not one a word."""
+    """Raise BadRow if there are roles, but not one per word."""
     if roles and len(roles) != len(words):
-        raise BadRow(f"{len(roles)} roles for {len(words)} whitespace words; one each is needed")
+        raise BadRow(f"there are {len(roles)} roles for {len(words)} whitespace words; each word needs one")
 
 
 def read_roles(value: object) -> list[str]:
-    """Return a row's roles: a list of names, or one string of names apart by whitespace; none is no roles.
+    """Return a row's roles, given as a list of names, one string with whitespace between names, or None.
 
-    Raises BadRow for anything else, and for a name that a route cannot hold.
+    Raises BadRow for anything else, and for a name that does not fit into a route.
     """
     if value is None:
         return []
     names = value.split() if isinstance(value, str) else value
     if not isinstance(names, list):
-        raise BadRow("roles must be a list of names, one a whitespace word")
+        raise BadRow("roles must be a list of names, one per whitespace word")
     for name in names:
         if not isinstance(name, str) or not _ROLE.fullmatch(name):
             raise BadRow(
                 f"role {name!r} must be 1 to {ROLE_WIDTH} printable ASCII characters without spaces, "
-                "the last of them no full stop"
+                "and must not end in a full stop"
             )
     return names

@@ -1,115 +1,144 @@
-"""Figures over instances with bootstrap intervals: what an evaluation collects and what it makes of it."""
+"""Measures over instances with bootstrap intervals: what an evaluation collects and what it makes of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from ipgraph.graphstore.common.bootstrap import Bootstrap, interval, ratios
+from ipgraph.graphstore.schema.measures import MeasureKey, measure_id
 from ipgraph.graphstore.schema.records import Measure
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-INTERVAL = (2.5, 97.5)
-"""Percentiles of the resampled values that bound the 95% interval."""
 
+@dataclass(frozen=True)
+class Details:
+    """What a measure says beside its key: the word at its position, how many draws, what to know of it."""
 
-class Key(NamedTuple):
-    """What a figure is of; `note` is kept beside it and does not identify it."""
-
-    metric: str
-    method: str
-    level: str
-    variant: str = ""
+    word: str = ""
+    draws: int = 0
     note: str = ""
 
 
+class Resampled(NamedTuple):
+    """A measure before its interval: its value in the sample, then in each resample."""
+
+    key: MeasureKey
+    values: Floats  # [1 + resamples]
+    instances: int  # behind it
+    details: Details
+
+
 class Collected:
-    """Each figure's numerator and denominator in every instance; a figure is the ratio of their sums.
+    """Each measure's numerator and denominator in every instance; the measure is the ratio of their sums.
 
     A mean has denominators of 1, and 0 where an instance has no value.
     """
 
     def __init__(self, instances: int) -> None:
         self.instances = instances
-        self.ratios: dict[Key, Floats] = {}
-        self.draws: dict[Key, Floats] = {}
-        self.words: dict[Key, dict[int, Floats]] = {}
+        self.ratios: dict[MeasureKey, Floats] = {}
+        self.draws: dict[MeasureKey, Floats] = {}
+        self.words: dict[MeasureKey, dict[int, Floats]] = {}
+        self.details: dict[MeasureKey, Details] = {}
 
     def add(
         self,
-        key: Key,
+        key: MeasureKey,
         index: Sequence[int] | Ints,
         numerator: npt.ArrayLike,
         denominator: npt.ArrayLike = 1.0,
+        *,
+        draws: int = 0,
+        note: str = "",
     ) -> None:
         """Set the values of some instances; one that is not finite counts as none."""
         values = self.ratios.setdefault(key, np.zeros((self.instances, 2)))
         top, bottom = np.broadcast_arrays(np.asarray(numerator, float), np.asarray(denominator, float))
         real = np.isfinite(top) & np.isfinite(bottom)
         values[index] = np.stack([np.where(real, top, 0.0), np.where(real, bottom, 0.0)], -1)
+        self.details[key] = Details(draws=draws, note=note)
 
-    def add_draws(self, key: Key, index: Sequence[int] | Ints, values: npt.ArrayLike) -> None:
-        """Set values [n, draws] of some instances; the figure is the draws' spread, resampled over draws."""
+    def add_draws(self, key: MeasureKey, index: Sequence[int] | Ints, values: npt.ArrayLike) -> None:
+        """Set values [n, draws] of some instances; the measure is the draws' spread, resampled over draws."""
         values = np.asarray(values, float)
         self.draws.setdefault(key, np.zeros((self.instances, values.shape[1])))[index] = values
+        self.details[key] = Details(draws=values.shape[1])
 
-    def add_words(self, key: Key, index: int, values: Floats) -> None:
-        """Set an instance's values, one a word; the figure is the median over all words."""
+    def add_words(
+        self, key: MeasureKey, index: int, values: Floats, *, draws: int = 0, note: str = ""
+    ) -> None:
+        """Set an instance's values, one per word; the measure is the median over all words."""
         self.words.setdefault(key, {})[index] = values
+        self.details[key] = Details(draws=draws, note=note)
+
+    def resampled(self, members: Ints, bootstrap: Bootstrap) -> Iterator[Resampled]:
+        """Yield every measure of a group of instances that has a value in one of them."""
+        counts = bootstrap.counts(len(members))
+        for key, values in self.ratios.items():
+            numerators, denominators = values[members].T
+            if denominators.any():
+                of_each = ratios(counts, numerators, denominators)
+                yield Resampled(key, of_each, int(np.count_nonzero(denominators)), self.details[key])
+        for key, draws in self.draws.items():
+            means = draws[members].mean(0)
+            spread = _spread(bootstrap.counts(len(means)), means)
+            yield Resampled(key, spread, len(members), self.details[key])
+        for key, words in self.words.items():
+            measured = [words[i] for i in members if i in words and words[i].size]
+            if measured:
+                medians = _medians(bootstrap.counts(len(measured)), measured)
+                yield Resampled(key, medians, len(measured), self.details[key])
 
 
-def resamples(instances: int, repeats: int, seed: int) -> Ints:
-    """Return how often each instance is in each bootstrap sample, [repeats, instances]."""
-    return np.random.default_rng(seed).multinomial(instances, np.full(instances, 1 / instances), repeats)
+def _spread(counts: Floats, values: Floats) -> Floats:
+    """Return the standard deviation of values in each sample."""
+    deviations = values - values.mean()
+    squares = counts @ deviations**2 - (counts @ deviations) ** 2 / len(values)
+    spread: Floats = np.sqrt(squares.clip(0) / (len(values) - 1))
+    return spread
+
+
+def _medians(counts: Floats, values: Sequence[Floats]) -> Floats:
+    """Return the median of all instances' values in each sample."""
+    together = np.concatenate(values)
+    times = np.repeat(counts.astype(np.int64), [len(of_one) for of_one in values], axis=1)
+    return np.array([np.median(np.repeat(together, row)) for row in times])
 
 
 def estimate(
-    run: str, collected: Collected, groups: Mapping[str, Ints], repeats: int, seed: int
+    run: str, collected: Collected, groups: Mapping[str, Ints], bootstrap: Bootstrap
 ) -> list[Measure]:
-    """Return every figure of every group of instances, with its 95% bootstrap interval over instances."""
-    found = []
-    for grouping, members in groups.items():
-        counts = resamples(len(members), repeats, seed)
-        for key, values in collected.ratios.items():
-            some = values[members]
-            if not some[:, 1].any():
-                continue
-            value = some[:, 0].sum() / some[:, 1].sum()
-            with np.errstate(divide="ignore", invalid="ignore"):
-                again = (counts @ some[:, 0]) / (counts @ some[:, 1])
-            found.append(measure(run, key, grouping, value, again, int((some[:, 1] != 0).sum()), seed))
-        for key, draws in collected.draws.items():
-            means = draws[members].mean(0)
-            again = means[np.random.default_rng(seed).integers(len(means), size=(repeats, len(means)))]
-            spread = again.std(1, ddof=1)
-            found.append(measure(run, key, grouping, means.std(ddof=1), spread, len(members), seed))
-        for key, words in collected.words.items():
-            if held := [words[i] for i in members if i in words and words[i].size]:
-                drawn = np.random.default_rng(seed).integers(len(held), size=(repeats, len(held)))
-                again = np.array([np.median(np.concatenate([held[i] for i in row])) for row in drawn])
-                found.append(
-                    measure(run, key, grouping, np.median(np.concatenate(held)), again, len(held), seed)
-                )
-    return found
+    """Return every measure of every group of instances, with its 95% bootstrap interval over instances."""
+    return [
+        measure
+        for grouping, members in groups.items()
+        for measure in with_intervals(run, grouping, collected.resampled(members, bootstrap), bootstrap)
+    ]
 
 
-def measure(run: str, key: Key, grouping: str, value: float, again: Floats, count: int, seed: int) -> Measure:
-    """Return a figure with the interval of its resampled values."""
-    low, high = np.nanpercentile(again, INTERVAL)
-    return Measure(
-        id=f"{run}/{key.metric}/{key.method}/{key.level}/{grouping}/{key.variant}",
-        run=run,
-        metric=key.metric,
-        method=key.method,
-        level=key.level,
-        grouping=grouping,
-        variant=key.variant,
-        value=float(value),
-        low=float(low),
-        high=float(high),
-        count=count,
-        seed=seed,
-        note=key.note,
-    )
+def with_intervals(
+    run: str, grouping: str, resampled: Iterable[Resampled], bootstrap: Bootstrap
+) -> Iterator[Measure]:
+    """Yield the measures of one group with the intervals of their resampled values."""
+    for key, values, instances, details in resampled:
+        ends = interval(values)
+        whole = key._replace(grouping=grouping)
+        yield Measure(
+            id=measure_id([run], whole),
+            runs=[run],
+            **whole._asdict(),
+            word=details.word,
+            draws=details.draws,
+            resamples=bootstrap.resamples,
+            value=ends.value,
+            low=ends.low,
+            high=ends.high,
+            count=instances,
+            seed=bootstrap.seed,
+            note=details.note,
+        )

@@ -1,49 +1,33 @@
-"""`evaluate`: a finished run of guided patterns in, figures with intervals out, kept with the run."""
+"""`evaluate`: a finished run of guided patterns in, measures with intervals out, kept with the run."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from ipgraph.extractor.evaluation.ablation.accuracy import (
-    Ablator,
-    guided_ablations,
-    pi_plus,
-    scored_ablations,
-    whole_ablations,
-)
-from ipgraph.extractor.evaluation.estimates import Collected, Floats, Ints, estimate
-from ipgraph.extractor.evaluation.instances import Guided, Traced, batches, read
-from ipgraph.extractor.evaluation.metrics import (
-    add_alignment,
-    add_concentration,
-    add_path_shares,
-    add_skip_share,
-    stacked,
-)
-from ipgraph.extractor.evaluation.positions import Paths, entropy_measures
-from ipgraph.extractor.evaluation.searches.figures import Searches, add_searches, add_several
+from ipgraph.extractor.evaluation.comparison import Compared, Comparison
+from ipgraph.extractor.evaluation.estimates import Collected, Ints, estimate
+from ipgraph.extractor.evaluation.instances import InstancePatterns, TracedBatch, batches, read
+from ipgraph.extractor.evaluation.metrics import add_skip_share
+from ipgraph.extractor.evaluation.positions import entropy_measures
+from ipgraph.extractor.evaluation.searches.figures import Searches, add_searches
 from ipgraph.extractor.evaluation.searches.wider import exhaustive_width
-from ipgraph.extractor.extraction.extract import batch_sentences
+from ipgraph.extractor.extraction.batching import batch_sentences
 from ipgraph.extractor.extraction.options import Options
-from ipgraph.extractor.methods.patterns.guided import SKIP
-from ipgraph.extractor.methods.patterns.scored import FINDERS, Scored
-from ipgraph.extractor.methods.registry import METHODS, random_hops, random_paths
-from ipgraph.extractor.models.loading import COMMIT_LENGTH, DEMOS, LoadedModel, load_model
-from ipgraph.extractor.tracing.memory import told_if_short
-from ipgraph.extractor.tracing.sets import EVERY, influence, paths
+from ipgraph.extractor.methods.catalogue import COMPARABLE, COMPARED
+from ipgraph.extractor.models.files import COMMIT_LENGTH, DEMOS
+from ipgraph.extractor.models.loading import LoadedModel, load_model
+from ipgraph.extractor.tracing.memory import out_of_memory_as_error
+from ipgraph.graphstore.common.bootstrap import RESAMPLES, Bootstrap
 from ipgraph.graphstore.common.errors import UsageError, unknown
 from ipgraph.graphstore.runs.directory import RunDirectory
-from ipgraph.graphstore.schema.records import Level, Measure
+from ipgraph.graphstore.schema.records import Measure
 
 Progress = Callable[[int, int], None]
-COMPARED = ("attention", "conductance", "internal_influence", "random", "skip_replaced")
-"""The methods that guided patterns are compared with unless others are named."""
-COMPARABLE = (*(name for name in METHODS if name != "gpr"), "skip_replaced")
-"""All that they can be compared with; with every head in the place of a skip, a pattern is no path."""
+DRAWS = 50
+"""Random sets of nodes that are ablated unless another number is named."""
 
 
 def evaluate(
@@ -52,8 +36,8 @@ def evaluate(
     model: LoadedModel | None = None,
     methods: Sequence[str] = COMPARED,
     searches: Searches | None = None,
-    draws: int = 50,
-    repeats: int = 1000,
+    draws: int = DRAWS,
+    resamples: int = RESAMPLES,
     seed: int = 0,
     device: str = "auto",
     batch_size: int | str = "auto",
@@ -62,19 +46,31 @@ def evaluate(
     """Measure a finished run of guided patterns, keep the measures with it and return them.
 
     `methods` are compared with guided patterns; `draws` random sets of nodes are ablated; intervals come
-    from `repeats` bootstrap samples of instances. The model is the run's own, loaded again unless given.
+    from `resamples` bootstrap samples of instances. The model is the run's own, loaded again unless given.
     Raises UsageError where the run is not one that can be evaluated.
     """
-    for name in methods:
-        if name not in COMPARABLE:
-            raise unknown("method", name, COMPARABLE)
-    if draws < 2 or repeats < 2:
-        raise UsageError(f"{draws} draws and {repeats} resamples were asked for; both need at least 2")
+    _check(methods, draws, resamples)
+    searches = searches or Searches()
     model = model or model_of(run, device=device)
-    work = _Work(run, model, methods, searches or Searches(), draws, repeats, seed)
-    with torch.no_grad(), told_if_short(model):
-        work.go(batch_sentences(batch_size), on_progress)
-    measures = work.measures()
+    instances = read(run, model)
+    searched = _searched(len(instances), searches, seed)
+    _refuse_too_many_paths(model, instances, searched, searches)
+    collected = Collected(len(instances))
+    compared = Compared(methods=methods, draws=draws, nodes_per_layer=searches.nodes_per_layer, seed=seed)
+    comparison = Comparison(collected, instances, compared)
+
+    def add_search(batch: TracedBatch) -> None:
+        add_searches(collected, batch, searches, seed)
+
+    add_skip_share(collected, instances)
+    everything = np.arange(len(instances))
+    passes = ((everything, comparison.add), (searched, add_search))
+    with torch.no_grad(), out_of_memory_as_error(model):
+        _trace_each(run, model, instances, passes, batch_sentences(batch_size), on_progress)
+    groups, bootstrap = _groups(instances), Bootstrap(resamples, seed)
+    measures = estimate(run.id, collected, groups, bootstrap) + entropy_measures(
+        run.id, instances, comparison.paths, groups, heads=model.adapter.heads, bootstrap=bootstrap
+    )
     run.write_measures(measures)
     return measures
 
@@ -99,129 +95,60 @@ def model_of(
     return load_model(record.model_name, revision=revision, device=device, dtype=record.dtype)
 
 
-@dataclass
-class _Work:
-    """One evaluation as it goes on."""
+def _check(methods: Sequence[str], draws: int, resamples: int) -> None:
+    for name in methods:
+        if name not in COMPARABLE:
+            raise unknown("method", name, COMPARABLE)
+    if draws < 2 or resamples < 2:
+        raise UsageError(f"draws is {draws} and resamples is {resamples}; both are at least 2")
 
-    run: RunDirectory
-    model: LoadedModel
-    methods: Sequence[str]
-    searches: Searches
-    draws: int
-    repeats: int
-    seed: int
 
-    def __post_init__(self) -> None:
-        record = self.run.run
-        self.options = Options(
-            qoi=record.qoi, baseline=record.baseline, n_steps=record.n_steps, quadrature=record.quadrature
-        )
-        self.guided: list[Guided] = read(self.run, self.model)
-        self.levels = tuple(self.guided[0].influence)
-        if self.searches.exhaustive:  # too many paths are said before the work, not after
-            length = max((len(self.guided[i].one.ids) for i in self._searched()), default=0)
-            for level in self.levels:
-                exhaustive_width(level, len(self.model.adapter.layers), self.model.adapter.heads, length)
-        self.collected = Collected(len(self.guided))
-        self.paths: dict[tuple[str, Level], list[Paths]] = {
-            ("gpr", level): [
-                Paths(g.positions, g.choices if level == "attention" else None, g.influence[level])
-                for g in self.guided
-            ]
-            for level in self.levels
-        }
+def _searched(instances: int, searches: Searches, seed: int) -> Ints:
+    """Return the instances that wider searches look at, chosen by the seed."""
+    count = min(searches.instances, instances) if searches.any_search else 0
+    return np.sort(np.random.default_rng(seed).permutation(instances)[:count])
 
-    def go(self, sentences: int | None, on_progress: Progress | None) -> None:
-        """Trace every instance and collect its figures; then search in some of them."""
-        searched = self._searched()
-        done, total = 0, len(self.guided) + len(searched)
-        add_skip_share(self.collected, self.guided)
-        for part, add in ((np.arange(len(self.guided)), self._add), (searched, self._search)):
-            some = [self.guided[i] for i in part]
-            for batch in batches(some, self.model, self.options, sentences):
-                add(replace(batch, index=part[batch.index]))
-                done += len(batch.guided)
-                del batch  # and its trace, see `batches`
-                if on_progress is not None:
-                    on_progress(done, total)
 
-    def measures(self) -> list[Measure]:
-        """Return every figure collected, with its interval."""
-        subtasks = [g.one.instance.subtask for g in self.guided]
-        groups = {"": np.arange(len(subtasks))}
-        if len(set(subtasks)) > 1:
-            named = sorted(set(subtasks) - {""})  # "" is the whole run
-            groups |= {name: np.flatnonzero([s == name for s in subtasks]) for name in named}
-        entropies = entropy_measures(
-            self.run.id,
-            self.guided,
-            self.paths,
-            groups,
-            heads=self.model.adapter.heads,
-            repeats=self.repeats,
-            seed=self.seed,
-        )
-        return [*estimate(self.run.id, self.collected, groups, self.repeats, self.seed), *entropies]
+def _refuse_too_many_paths(
+    model: LoadedModel, instances: Sequence[InstancePatterns], searched: Ints, searches: Searches
+) -> None:
+    """Raise UsageError, before any work, where an exhaustive search would look at too many paths."""
+    if searches.exhaustive:
+        length = max(len(instances[i].encoded.ids) for i in searched)
+        for level in instances[0].influence:
+            exhaustive_width(level, len(model.adapter.layers), model.adapter.heads, length)
 
-    def _searched(self) -> Ints:
-        if not self.searches.any_search:
-            return np.array([], int)
-        count = min(self.searches.instances, len(self.guided))
-        return np.sort(np.random.default_rng(self.seed).permutation(len(self.guided))[:count])
 
-    def _search(self, batch: Traced) -> None:
-        add_searches(self.collected, batch, self.searches, self.seed)
+Pass = tuple[Ints, Callable[[TracedBatch], None]]
+"""Which instances are traced, and what is done with each batch of them."""
 
-    def _add(self, batch: Traced) -> None:
-        ablator = Ablator(self.collected, batch)
-        ablator.add(whole_ablations(batch))
-        scored = self._scored(batch)
-        if scored:
-            ablator.add(scored_ablations(batch, scored))
-        for level in self.levels:
-            ablator.add(guided_ablations(batch, level, skip_replaced="skip_replaced" in self.methods))
-            if "random" in self.methods:
-                ablator.add_random(level, self.draws, self.seed)
-            add_concentration(self.collected, batch, "gpr", level, stacked(batch.guided, level))
-            add_path_shares(self.collected, batch, level, pi_plus(batch, level))
-        add_alignment(self.collected, batch)
-        self._add_influences(batch, scored)
-        if self.searches.nodes_per_layer > 1:
-            add_several(self.collected, batch, self.searches.nodes_per_layer)
 
-    def _scored(self, batch: Traced) -> dict[str, Scored]:
-        return {name: FINDERS[name](batch.trace, batch.words) for name in self.methods if name in FINDERS}
+def _trace_each(
+    run: RunDirectory,
+    model: LoadedModel,
+    instances: Sequence[InstancePatterns],
+    passes: Sequence[Pass],
+    sentences: int | None,
+    on_progress: Progress | None,
+) -> None:
+    record = run.run
+    options = Options(
+        qoi=record.qoi, baseline=record.baseline, n_steps=record.n_steps, quadrature=record.quadrature
+    )
+    done, total = 0, sum(len(part) for part, _ in passes)
+    for part, add in passes:
+        for batch in batches([instances[i] for i in part], model, options, sentences):
+            add(replace(batch, index=part[batch.index]))
+            done += len(batch.patterns)
+            del batch  # and its trace, see `batches`
+            if on_progress is not None:
+                on_progress(done, total)
 
-    def _add_influences(self, batch: Traced, scored: dict[str, Scored]) -> None:
-        """Add what the other methods' paths carry, and keep those that entropy is measured of."""
-        for name, (positions, _) in scored.items():
-            carried = self._carried(batch, name, positions)
-            if name.startswith("attention"):
-                kept = self.paths.setdefault((name, "embedding"), list(self.paths["gpr", self.levels[0]]))
-                for row, index in enumerate(batch.index):
-                    n = len(batch.guided[row].total)
-                    path = positions[row, :n].cpu().numpy()
-                    kept[index] = Paths(path, None, carried[row, :n])
-        if "random" in self.methods:
-            positions = random_paths(batch.trace, batch.words, batch.keys, seed=self.seed)
-            self._carried(batch, "random", positions)
-            if batch.choices is not None:
-                hops = random_hops(batch.trace, positions, batch.keys, seed=self.seed)
-                self._carried(batch, "random", positions, hops)
-        if "skip_replaced" in self.methods and batch.choices is not None:
-            every = batch.choices.masked_fill(batch.choices == SKIP, EVERY)
-            self._carried(batch, "skip_replaced", batch.positions, every)
 
-    def _carried(self, batch: Traced, name: str, positions: Tensor, choices: Tensor | None = None) -> Floats:
-        """Return the influence of paths [B, N], and add the concentration of it."""
-        parts = [
-            influence(
-                batch.trace,
-                paths(positions[:, some], None if choices is None else choices[:, some], batch.trace.heads),
-            )
-            for some in batch.chunks()
-        ]
-        carried: Floats = torch.cat(parts, 1).double().cpu().numpy()
-        level: Level = "embedding" if choices is None else "attention"
-        add_concentration(self.collected, batch, name, level, carried)
-        return carried
+def _groups(instances: Sequence[InstancePatterns]) -> dict[str, Ints]:
+    """Return which instances each grouping has: the whole run, "", and its subtasks where it has several."""
+    subtasks = np.array([patterns.encoded.instance.subtask for patterns in instances])
+    groups = {"": np.arange(len(subtasks))}
+    if len(set(subtasks)) > 1:
+        groups |= {str(name): np.flatnonzero(subtasks == name) for name in sorted(set(subtasks) - {""})}
+    return groups

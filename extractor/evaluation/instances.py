@@ -9,27 +9,28 @@ import torch
 from torch import Tensor
 
 from ipgraph.extractor.datasets import Example
-from ipgraph.extractor.extraction.extract import pad
 from ipgraph.extractor.extraction.options import Options
-from ipgraph.extractor.methods.patterns.guided import SKIP
 from ipgraph.extractor.models.encoding import Encoded, encode
 from ipgraph.extractor.models.loading import LoadedModel
+from ipgraph.extractor.tracing.batch import pad
 from ipgraph.extractor.tracing.memory import plan
 from ipgraph.extractor.tracing.trace import Trace
 from ipgraph.graphstore.common.errors import IpgraphError, UsageError
 from ipgraph.graphstore.runs.directory import RunDirectory
-from ipgraph.graphstore.schema.labels import LABEL_WIDTH
-from ipgraph.graphstore.schema.records import Evaluation, Level
+from ipgraph.graphstore.schema.labels import parse_label
+from ipgraph.graphstore.schema.records import LEVELS, Level, Prediction
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+_PLACES = ("input", "embedding")
+"""Kinds of the nodes that say where a path is; the others say how it gets to the next."""
 
 
 @dataclass(frozen=True)
-class Guided:
+class InstancePatterns:
     """One instance's patterns, by word position; words without a pattern have nan influences."""
 
-    one: Encoded
+    encoded: Encoded
     qoi: float
     wanted: int  # the sign of a QoI by which the model is right
     total: Floats  # [N]
@@ -49,12 +50,12 @@ class Guided:
 
 
 @dataclass(frozen=True)
-class Traced:
+class TracedBatch:
     """Some instances of a run with a trace of the model; tensors over padded positions."""
 
     trace: Trace
     index: Ints  # which instances of the run, [B]
-    guided: list[Guided]
+    patterns: list[InstancePatterns]
     words: Tensor  # [B, N], every position
     positions: Tensor  # [B, N, L + 1]
     choices: Tensor | None  # [B, N, L]
@@ -63,7 +64,7 @@ class Traced:
     words_at_once: int  # what memory allows
 
     def chunks(self, nodes: int = 1) -> Iterator[slice]:
-        """Yield slices of the words, as many at once as fit with so many nodes a layer."""
+        """Yield slices of the words, as many at once as fit with so many nodes per layer."""
         size = max(1, self.words_at_once // nodes)
         for start in range(0, self.words.shape[1], size):
             yield slice(start, start + size)
@@ -71,10 +72,10 @@ class Traced:
     @property
     def keys(self) -> list[str]:
         """The instances' ids."""
-        return [guided.one.instance.id for guided in self.guided]
+        return [patterns.encoded.instance.id for patterns in self.patterns]
 
 
-def read(run: RunDirectory, model: LoadedModel) -> list[Guided]:
+def read(run: RunDirectory, model: LoadedModel) -> list[InstancePatterns]:
     """Return the patterns of every instance of a run, in order.
 
     Raises UsageError where the run is not one of guided patterns, or another model made it.
@@ -86,87 +87,83 @@ def read(run: RunDirectory, model: LoadedModel) -> list[Guided]:
     if run.manifest["settings"]["model"] != model.digest:
         raise UsageError(f"run {run.id} was made with model {run.run.model}, and this is {model.key}")
     examples = [Example(instance) for instance in run.records("instances")]
-    encoded, skipped = encode(model, examples, qoi=run.run.qoi, allow_unk=True)
+    sentences, skipped = encode(model, examples, qoi=run.run.qoi, allow_unk=True)
     if skipped:
         raise IpgraphError(f"run {run.id} has an instance that its model cannot read: {skipped[0].reason}")
     depth = len(model.adapter.layers)
-    found = [
-        _empty(replace(one, roles=evaluation.roles), evaluation, depth, run.run.level)
-        for one, evaluation in zip(encoded, run.records("evaluations"), strict=True)
+    instances = [
+        _without_patterns(replace(encoded, roles=prediction.roles), prediction, depth, run.run.level)
+        for encoded, prediction in zip(sentences, run.records("predictions"), strict=True)
     ]
-    _fill({guided.one.instance.id: guided for guided in found}, run)
-    return found
+    _fill({patterns.encoded.instance.id: patterns for patterns in instances}, run)
+    return instances
 
 
-def _empty(one: Encoded, evaluation: Evaluation, depth: int, level: str) -> Guided:
-    if one.tokens != evaluation.tokens:
-        raise IpgraphError(f"the tokenizer no longer reads instance {one.instance.id} as its run did")
-    n = len(one.ids)
-    positions = np.full((n, depth + 1), one.target)
+def _without_patterns(encoded: Encoded, prediction: Prediction, depth: int, level: str) -> InstancePatterns:
+    if encoded.tokens != prediction.tokens:
+        raise IpgraphError(f"the tokenizer no longer reads instance {encoded.instance.id} as its run did")
+    n = len(encoded.ids)
+    positions = np.full((n, depth + 1), encoded.target)
     positions[:, 0] = np.arange(n)
-    levels: tuple[Level, ...] = ("embedding", "attention")
-    return Guided(
-        one=one,
-        qoi=evaluation.qoi,
-        wanted=1 if evaluation.is_correct == (evaluation.qoi > 0) else -1,
+    return InstancePatterns(
+        encoded=encoded,
+        qoi=prediction.qoi,
+        wanted=1 if prediction.is_correct == (prediction.qoi > 0) else -1,
         total=np.full(n, np.nan),
         positions=positions,
         choices=None if level == "embedding" else np.zeros((n, depth), int),
-        influence={name: np.full(n, np.nan) for name in levels if level in (name, "both")},
+        influence={name: np.full(n, np.nan) for name in LEVELS if level in (name, "both")},
     )
 
 
-def _fill(by_instance: dict[str, Guided], run: RunDirectory) -> None:
+def _fill(by_instance: dict[str, InstancePatterns], run: RunDirectory) -> None:
+    columns = ("instance", "level", "position", "total_influence", "influence", "route")
     for table in run.tables("patterns"):
-        names = ("instance", "level", "position", "total_influence", "influence", "route")
-        for instance, level, word, total, influence, route in zip(
-            *(table[name].to_pylist() for name in names), strict=True
-        ):
-            guided = by_instance[instance]
-            guided.total[word], guided.influence[level][word] = total, influence
-            labels = [route[at : at + LABEL_WIDTH] for at in range(0, len(route), LABEL_WIDTH + 1)]
-            stride = 1 if level == "embedding" else 2
-            guided.positions[word] = [int(label[7:]) for label in labels[::stride]]
-            if level == "attention" and guided.choices is not None:
-                guided.choices[word] = [
-                    SKIP if label[0] == "s" else int(label[4:6]) for label in labels[1::2]
-                ]
+        for row in zip(*(table[name].to_pylist() for name in columns), strict=True):
+            instance, level, word, total, influence, route = row
+            patterns = by_instance[instance]
+            patterns.total[word], patterns.influence[level][word] = total, influence
+            nodes = [parse_label(label) for label in route.split()]
+            patterns.positions[word] = [node.position for node in nodes if node.kind in _PLACES]
+            if patterns.choices is not None and level == "attention":
+                # A skip's head is 0 in a label, and SKIP here.
+                patterns.choices[word] = [node.head - 1 for node in nodes if node.kind not in _PLACES]
 
 
 def batches(
-    guided: Sequence[Guided], model: LoadedModel, options: Options, sentences: int | None
-) -> Iterator[Traced]:
+    instances: Sequence[InstancePatterns], model: LoadedModel, options: Options, sentences: int | None
+) -> Iterator[TracedBatch]:
     """Yield every instance once, in batches of like lengths, each with its trace."""
-    line, baseline = options.line(model), options.baseline_embedding(model)
-    left = sorted(range(len(guided)), key=lambda i: -len(guided[i].one.ids))
+    path, baseline = options.integration_path(model), options.baseline_embedding(model)
+    left = sorted(range(len(instances)), key=lambda i: -len(instances[i].encoded.ids))
     while left:
-        longest = len(guided[left[0]].one.ids)
-        how = plan(model, longest, len(line.points), sentences=sentences)
+        longest = len(instances[left[0]].encoded.ids)
+        how = plan(model, longest, len(path.points), sentences=sentences)
         index, left = left[: how.sentences], left[how.sentences :]
-        some = [guided[i] for i in index]
-        batch = pad(model, [g.one for g in some])
+        patterns = [instances[i] for i in index]
+        batch = pad(model, [p.encoded for p in patterns])
         # No name holds the trace: it is to be gone when the next batch asks how much memory is free.
         yield _traced(
-            Trace(model.adapter, batch, line, baseline, keep=how.keep), np.array(index), some, how.words
+            Trace(model.adapter, batch, path, baseline, keep=how.keep), np.array(index), patterns, how.words
         )
 
 
-def _traced(trace: Trace, index: Ints, some: list[Guided], words_at_once: int) -> Traced:
+def _traced(trace: Trace, index: Ints, patterns: list[InstancePatterns], words_at_once: int) -> TracedBatch:
     n, device = trace.size[2], trace.start.device
 
     def padded(arrays: Sequence[npt.NDArray[np.generic]]) -> Tensor:
         fill = [np.pad(a, [(0, n - len(a))] + [(0, 0)] * (a.ndim - 1)) for a in arrays]
         return torch.from_numpy(np.stack(fill)).to(device)
 
-    choices = [g.choices for g in some if g.choices is not None]
-    return Traced(
+    choices = [p.choices for p in patterns if p.choices is not None]
+    return TracedBatch(
         trace=trace,
         index=index,
-        guided=some,
-        words=torch.arange(n, device=device).expand(len(some), -1),
-        positions=padded([g.positions for g in some]),
+        patterns=patterns,
+        words=torch.arange(n, device=device).expand(len(patterns), -1),
+        positions=padded([p.positions for p in patterns]),
         choices=padded(choices) if choices else None,
-        real=padded([g.real for g in some]),
-        positive=padded([g.positive for g in some]),
+        real=padded([p.real for p in patterns]),
+        positive=padded([p.positive for p in patterns]),
         words_at_once=words_at_once,
     )

@@ -7,11 +7,12 @@ import numpy.typing as npt
 import torch
 
 from ipgraph.extractor.evaluation.ablation.kept import Nodes
-from ipgraph.extractor.evaluation.estimates import Collected, Key
-from ipgraph.extractor.evaluation.instances import Guided, Traced
-from ipgraph.extractor.methods.patterns.guided import SKIP
+from ipgraph.extractor.evaluation.estimates import Collected, Floats
+from ipgraph.extractor.evaluation.instances import InstancePatterns, TracedBatch
 from ipgraph.extractor.methods.patterns.scored import attention_at_input
-from ipgraph.graphstore.schema.graph import path_count
+from ipgraph.extractor.tracing.sets import SKIP
+from ipgraph.graphstore.schema.graph import GraphShape, path_count
+from ipgraph.graphstore.schema.measures import INSIDE, ONE_PER_WORD, MeasureKey
 from ipgraph.graphstore.schema.records import Level
 
 SIGNS = {"positive": 1, "negative": -1}
@@ -19,33 +20,34 @@ SIGNS = {"positive": 1, "negative": -1}
 
 def add_concentration(
     collected: Collected,
-    batch: Traced,
+    batch: TracedBatch,
     method: str,
     level: Level,
     influence: npt.ArrayLike,
-    variant: str = "",
+    *,
+    k: int = 1,
 ) -> None:
     """Add the share of the words' total influence that patterns [B, N] carry, by sign, per instance."""
     influence = np.asarray(influence, float)
     for name, sign in SIGNS.items():
-        for row, guided in enumerate(batch.guided):
-            chosen = guided.positive if sign > 0 else guided.real & ~guided.positive
-            total = guided.total[chosen].sum()
+        key = MeasureKey(f"concentration_{name}", method, level, k=k)
+        for row, patterns in enumerate(batch.patterns):
+            chosen = patterns.positive if sign > 0 else patterns.real & ~patterns.positive
+            total = patterns.total[chosen].sum()
             carried = influence[row, : len(chosen)][chosen].sum()
-            key = Key(f"concentration_{name}", method, level, variant)
             collected.add(key, batch.index[[row]], carried / total if total else np.nan)
 
 
-def stacked(guided: Sequence[Guided], level: Level) -> npt.NDArray[np.float64]:
+def stacked(instances: Sequence[InstancePatterns], level: Level) -> Floats:
     """Return instances' pattern influences [B, N], nan where there is none."""
-    longest = max(len(g.total) for g in guided)
-    found = np.full((len(guided), longest), np.nan)
-    for row, one in enumerate(guided):
-        found[row, : len(one.total)] = one.influence[level]
-    return found
+    longest = max(len(patterns.total) for patterns in instances)
+    influence = np.full((len(instances), longest), np.nan)
+    for row, patterns in enumerate(instances):
+        influence[row, : len(patterns.total)] = patterns.influence[level]
+    return influence
 
 
-def add_alignment(collected: Collected, batch: Traced) -> None:
+def add_alignment(collected: Collected, batch: TracedBatch) -> None:
     """Add the share of the patterns' head nodes that are the head that attends most."""
     if batch.choices is None:
         return
@@ -61,31 +63,32 @@ def add_alignment(collected: Collected, batch: Traced) -> None:
         is_head = batch.real & (choice != SKIP)
         aligned += is_head & (choice == most)
         heads += is_head
-    key = Key("alignment", "gpr", "attention", note=f"chance is 1/{trace.heads}")
-    collected.add(key, batch.index, aligned.sum(1).tolist(), heads.sum(1).tolist())
+    key, note = MeasureKey("alignment", "gpr", "attention"), f"chance is 1/{trace.heads}"
+    collected.add(key, batch.index, aligned.sum(1).tolist(), heads.sum(1).tolist(), note=note)
 
 
-def add_skip_share(collected: Collected, guided: Sequence[Guided]) -> None:
+def add_skip_share(collected: Collected, instances: Sequence[InstancePatterns]) -> None:
     """Add the share of skips among all hops, and among those that stay at their position."""
-    for index, one in enumerate(guided):
-        if one.choices is None:
+    for index, patterns in enumerate(instances):
+        if patterns.choices is None:
             return
-        skips = (one.choices[one.real] == SKIP).sum()
-        stays = (one.positions[one.real, 1:] == one.positions[one.real, :-1]).sum()
-        hops = one.choices[one.real].size
-        collected.add(Key("skip_share", "gpr", "attention"), [index], skips, hops)
-        collected.add(Key("skip_share_of_stays", "gpr", "attention"), [index], skips, stays)
+        choices, positions = patterns.choices[patterns.real], patterns.positions[patterns.real]
+        skips = (choices == SKIP).sum()
+        stays = (positions[:, 1:] == positions[:, :-1]).sum()
+        collected.add(MeasureKey("skip_share", "gpr", "attention"), [index], skips, choices.size)
+        collected.add(MeasureKey("skip_share_of_stays", "gpr", "attention"), [index], skips, stays)
 
 
-def add_path_shares(collected: Collected, batch: Traced, level: Level, nodes: Nodes) -> None:
-    """Add the share of all paths that Pi_+ is: one path a word, and all paths inside its nodes."""
-    shape = (batch.trace.depth, batch.trace.heads)
+def add_path_shares(collected: Collected, batch: TracedBatch, level: Level, nodes: Nodes) -> None:
+    """Add the share of all paths that Pi_+ is: one path per word, and all paths inside its nodes."""
+    shape = GraphShape.uniform(batch.trace.depth, batch.trace.heads)
     inside = paths_inside(nodes)
-    for row, guided in enumerate(batch.guided):
-        every = path_count(*shape, len(guided.total), level, target=guided.one.target)
-        for variant, paths in (("one path a word", int(guided.positive.sum())), ("inside", inside[row])):
-            share = paths / every  # exact integers up to here
-            collected.add(Key("path_share", "gpr", level, f"counting={variant}"), batch.index[[row]], share)
+    for row, patterns in enumerate(batch.patterns):
+        total = path_count(shape, len(patterns.total), level, target=patterns.encoded.target)
+        for counting, paths in ((ONE_PER_WORD, int(patterns.positive.sum())), (INSIDE, inside[row])):
+            share = paths / total  # exact integers up to here
+            key = MeasureKey("path_share", "gpr", level, counting=counting)
+            collected.add(key, batch.index[[row]], share)
 
 
 def paths_inside(nodes: Nodes) -> list[int]:
@@ -100,12 +103,12 @@ def paths_inside(nodes: Nodes) -> list[int]:
 def _paths_inside(embeddings: list[list[bool]], hops: list[list[list[bool]]] | None) -> int:
     ways = [int(kept) for kept in embeddings[0]]
     for layer, kept in enumerate(embeddings[1:]):
-        every = sum(ways)
+        all_ways = sum(ways)
         if hops is None:
-            ways = [every * is_kept for is_kept in kept]
+            ways = [all_ways * is_kept for is_kept in kept]
         else:
             ways = [
-                is_kept * (every * sum(hops[layer][e][1:]) + ways[e] * hops[layer][e][0])
+                is_kept * (all_ways * sum(hops[layer][e][1:]) + ways[e] * hops[layer][e][0])
                 for e, is_kept in enumerate(kept)
             ]
     return sum(ways)

@@ -6,103 +6,145 @@ target and roles) is measured; instances of others are left out and counted in t
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from ipgraph.extractor.evaluation.entropy import pattern_entropy
-from ipgraph.extractor.evaluation.estimates import Floats, Ints, Key, measure, resamples
-from ipgraph.extractor.evaluation.instances import Guided
-from ipgraph.graphstore.schema.records import Level, Measure, graph_size
+from ipgraph.extractor.evaluation.estimates import Details, Floats, Ints, Resampled, with_intervals
+from ipgraph.extractor.evaluation.instances import InstancePatterns
+from ipgraph.graphstore.common.bootstrap import Bootstrap, ratios
+from ipgraph.graphstore.common.entropy import pattern_entropy
+from ipgraph.graphstore.schema.graph import GraphShape, graph_size
+from ipgraph.graphstore.schema.measures import MeasureKey
+from ipgraph.graphstore.schema.records import Level, Measure
 
 Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Paths:
-    """One method's paths of one instance: positions [N, L + 1], hops [N, L] or None, influences [N]."""
+class InstancePaths:
+    """One method's paths of one instance: positions [N, L + 1], choices [N, L] or None, influences [N]."""
 
     positions: Ints
     choices: Ints | None
     influence: Floats
 
 
-PathsBy = Mapping[tuple[str, Level], Sequence[Paths]]
+PathsByMethod = Mapping[tuple[str, Level], Sequence[InstancePaths]]
 """The paths of every instance, by method and level."""
 
 
 def entropy_measures(
     run: str,
-    guided: Sequence[Guided],
-    paths: PathsBy,
+    instances: Sequence[InstancePatterns],
+    paths: PathsByMethod,
     groups: Mapping[str, Ints],
     *,
     heads: int,
-    repeats: int,
-    seed: int,
+    bootstrap: Bootstrap,
 ) -> list[Measure]:
     """Return each group's position_entropy and position_influence, entropy (of Pi_+) and (mean) qoi."""
-    found = []
-    for grouping, members in groups.items():
-        same, note = one_structure(guided, members)
-        # The sample itself first, then its resamples.
-        counts = np.vstack([np.ones(len(same), int), resamples(len(same), repeats, seed)])
-        some = [guided[i] for i in same]
-        figures = [
-            (Key("qoi", "gpr", "", note=note), _mean(np.array([g.qoi for g in some]), counts), len(some))
-        ]
-        for (method, level), every in paths.items():
-            here = [every[i] for i in same]
-            figures += _figures(Key("", method, level, note=note), some, here, heads, counts)
-        found += [measure(run, key, grouping, v[0], v[1:], count, seed) for key, v, count in figures]
-    return found
+    return [
+        measure
+        for grouping, members in groups.items()
+        for measure in with_intervals(
+            run, grouping, _of_group(instances, paths, members, heads, bootstrap), bootstrap
+        )
+    ]
 
 
-def one_structure(guided: Sequence[Guided], members: Ints) -> tuple[Ints, str]:
+def _of_group(
+    instances: Sequence[InstancePatterns],
+    paths: PathsByMethod,
+    members: Ints,
+    heads: int,
+    bootstrap: Bootstrap,
+) -> Iterator[Resampled]:
+    alike, details = one_structure(instances, members)
+    patterns = [instances[i] for i in alike]
+    counts = bootstrap.counts(len(alike))
+    qoi = ratios(counts, [p.qoi for p in patterns])
+    yield Resampled(MeasureKey("qoi", "gpr", ""), qoi, len(alike), details)
+    for (method, level), of_all in paths.items():
+        structure = _Structure(patterns, [of_all[i] for i in alike], heads, counts)
+        yield from structure.measures(method, level, details)
+
+
+def one_structure(instances: Sequence[InstancePatterns], members: Ints) -> tuple[Ints, Details]:
     """Return the instances of the most frequent structure, and a note on it and what was left out."""
-    structures = [(len(guided[i].one.ids), guided[i].one.target, tuple(guided[i].one.roles)) for i in members]
-    ((length, target, _), count) = (most := Counter(structures).most_common(1)[0])
-    chosen = np.array([i for i, s in zip(members, structures, strict=True) if s == most[0]])
-    left = len(members) - count
+    structures = [
+        (len(instances[i].encoded.ids), instances[i].encoded.target, tuple(instances[i].encoded.roles))
+        for i in members
+    ]
+    (commonest, count), *_ = Counter(structures).most_common(1)
+    length, target, _ = commonest
     note = f"one structure: {length} tokens, target at {target}"
-    return chosen, note + (
-        f"; {left} of {len(members)} instances have another and are left out" if left else ""
-    )
+    if others := len(members) - count:
+        note += f"; {others} of {len(members)} instances have another and are left out"
+    return members[[structure == commonest for structure in structures]], Details(note=note)
 
 
-def _figures(
-    key: Key, guided: Sequence[Guided], paths: Sequence[Paths], heads: int, counts: Ints
-) -> Iterator[tuple[Key, Floats, int]]:
-    """Yield each figure of one method and level, in the sample and its resamples, with its instances."""
-    length, depth = len(guided[0].one.ids), paths[0].positions.shape[1] - 1
-    level: Level = "embedding" if paths[0].choices is None else "attention"
-    size = graph_size(depth, heads, length, level)
-    union: Bools | None = None
-    for position in range(length):
-        has = np.array([g.real[position] for g in guided])
-        if not has.any():
-            continue
-        held = held_nodes(paths, position, heads)
-        chosen = held & np.array([g.positive[position] for g in guided])[:, None]
-        union = chosen if union is None else union | chosen
-        at = key._replace(variant=f"position={position:02d}", note=f"{_name(guided, position)}; {key.note}")
-        entropy = pattern_entropy(held[has], size, counts[:, has])
-        yield at._replace(metric="position_entropy"), entropy, int(has.sum())
-        influence = np.abs([p.influence[position] for p in paths])
-        yield at._replace(metric="position_influence"), _mean(influence[has], counts[:, has]), int(has.sum())
-    if union is not None:
-        yield key._replace(metric="entropy"), pattern_entropy(union, size, counts), len(guided)
+@dataclass(frozen=True)
+class _Structure:
+    """Instances of one structure with one method's paths, and how often each is in every sample."""
+
+    patterns: Sequence[InstancePatterns]
+    paths: Sequence[InstancePaths]
+    heads: int
+    counts: Floats  # [1 + resamples, n]
+
+    def measures(self, method: str, level: Level, details: Details) -> Iterator[Resampled]:
+        """Yield entropy and mean |influence| by position, and the entropy of Pi_+."""
+        union: Bools | None = None
+        for position in range(len(self.patterns[0].encoded.ids)):
+            present = np.array([p.real[position] for p in self.patterns])
+            if not present.any():
+                continue
+            nodes = nodes_of(self.paths, position, self.heads)
+            positive = nodes & np.array([p.positive[position] for p in self.patterns])[:, None]
+            union = positive if union is None else union | positive
+            here = replace(details, word=self._word(position))
+            for metric, values in (
+                ("position_entropy", self._entropy(nodes, level, present)),
+                ("position_influence", self._influence(position, present)),
+            ):
+                key = MeasureKey(metric, method, level, position=position)
+                yield Resampled(key, values, int(present.sum()), here)
+        if union is not None:
+            entropy = self._entropy(union, level, np.ones(len(union), bool))
+            yield Resampled(MeasureKey("entropy", method, level), entropy, len(union), details)
+
+    def _entropy(self, nodes: Bools, level: Level, present: Bools) -> Floats:
+        length, depth = len(self.patterns[0].encoded.ids), self.paths[0].positions.shape[1] - 1
+        used = nodes[present][:, nodes[present].any(0)]
+        counts = self.counts[:, present]
+        shape = GraphShape.uniform(depth, self.heads)
+        return pattern_entropy(probabilities(used, counts), graph_size(shape, length, level))
+
+    def _influence(self, position: int, present: Bools) -> Floats:
+        influence = np.abs([p.influence[position] for p in self.paths])
+        return ratios(self.counts[:, present], influence[present])
+
+    def _word(self, position: int) -> str:
+        """Return what stands at a position: its role, or its most frequent token where there is no role."""
+        role = self.patterns[0].encoded.roles[position]
+        tokens = Counter(p.encoded.tokens[position] for p in self.patterns)
+        return role if role != "other" else tokens.most_common(1)[0][0]
 
 
-def _name(guided: Sequence[Guided], position: int) -> str:
-    """Return what stands at a position: its role, or its most frequent token where roles are not known."""
-    role = guided[0].one.roles[position]
-    return role if role != "other" else Counter(g.one.tokens[position] for g in guided).most_common(1)[0][0]
+def probabilities(nodes: Bools, counts: Floats) -> Floats:
+    """Return the share of instances that have each node, [samples, nodes]; nan in a sample without any.
+
+    `nodes` [n, nodes] says which instance has which node, `counts` [samples, n] how often.
+    """
+    with np.errstate(invalid="ignore"):
+        shares: Floats = counts @ nodes.astype(np.float64) / counts.sum(1, keepdims=True)
+    return shares
 
 
-def held_nodes(paths: Sequence[Paths], position: int, heads: int) -> Bools:
-    """Return which nodes the pattern of the word at a position holds in each instance, [n, nodes]."""
+def nodes_of(paths: Sequence[InstancePaths], position: int, heads: int) -> Bools:
+    """Return which nodes the pattern of the word at a position has in each instance, [n, nodes]."""
     places = np.array([p.positions[position] for p in paths])
     n, length = len(paths), len(paths[0].positions)
     layers = np.arange(places.shape[1])
@@ -114,9 +156,3 @@ def held_nodes(paths: Sequence[Paths], position: int, heads: int) -> Bools:
     hops = np.zeros((n, len(layers) - 1, length, heads + 1), bool)
     hops[np.arange(n)[:, None], layers[:-1], places[:, 1:], choices + 1] = True
     return np.concatenate([embeddings.reshape(n, -1), hops.reshape(n, -1)], 1)
-
-
-def _mean(values: Floats, counts: Ints) -> Floats:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        mean: Floats = counts @ values / counts.sum(1)
-    return mean

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import cache
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
@@ -16,17 +17,19 @@ from typing import Any
 import torch
 
 from ipgraph.extractor.extraction.options import ALGORITHM_VERSION, Options
+from ipgraph.extractor.models.adapter import Adapter
 from ipgraph.extractor.models.encoding import Encoded
 from ipgraph.extractor.models.loading import LoadedModel
+from ipgraph.graphstore.schema.graph import GraphLayer, GraphShape
 
 _CREDENTIALS = re.compile(r"://[^/\s]*@")
 
 
-def settings(model: LoadedModel, options: Options, instances: Sequence[Encoded]) -> dict[str, object]:
+def settings(model: LoadedModel, options: Options, sentences: Sequence[Encoded]) -> dict[str, object]:
     """Return everything that determines a run's numbers: what its id hashes."""
     content = sha256()
-    for one in instances:
-        content.update(f"{one.instance.id} {' '.join(one.roles)}\n".encode())
+    for sentence in sentences:
+        content.update(f"{sentence.instance.id} {' '.join(sentence.roles)}\n".encode())
     return {
         "algorithm_version": ALGORITHM_VERSION,
         "model": model.digest,
@@ -46,12 +49,19 @@ def fields(model: LoadedModel, options: Options, dataset: str) -> dict[str, Any]
         "dtype": str(model.dtype).removeprefix("torch."),
         "layers": len(model.adapter.layers),
         "heads": model.adapter.heads,
+        "graph": graph_shape(model.adapter).to_json(),
         **asdict(options),
     }
 
 
-def environment(model: LoadedModel, batch_size: int | str, seed: int) -> dict[str, object]:
-    """Return what is recorded of a run but does not identify it."""
+def graph_shape(adapter: Adapter) -> GraphShape:
+    """Return the computation graph of a model: one layer per mixing step."""
+    mixings = [layer.mixing for layer in adapter.layers]
+    return GraphShape(tuple(GraphLayer(mixing.heads, mixing.behind, mixing.ahead) for mixing in mixings))
+
+
+def environment(model: LoadedModel, batch_size: int | None) -> dict[str, object]:
+    """Return what is recorded of a shard but does not identify its run: the machine and its software."""
     device = torch.cuda.get_device_name(model.device) if model.device.type == "cuda" else platform.processor()
     return {
         "versions": {name: version(name) for name in ("ipgraph", "torch", "transformers", "numpy")},
@@ -60,13 +70,21 @@ def environment(model: LoadedModel, batch_size: int | str, seed: int) -> dict[st
         "device": f"{model.device.type} {device}".strip(),
         "threads": torch.get_num_threads(),
         "cores": os.cpu_count(),
-        "batch_size": batch_size,
-        "seed": seed,
-        "command": _CREDENTIALS.sub("://...@", " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])),
+        "batch_size": batch_size or "auto",
         "commit": _commit(),
     }
 
 
+def request_environment(model: LoadedModel, batch_size: int | None, seed: int) -> dict[str, object]:
+    """Return what is recorded of a request but does not identify its run."""
+    command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    return environment(model, batch_size) | {
+        "seed": seed,
+        "command": _CREDENTIALS.sub("://...@", command),
+    }
+
+
+@cache
 def _commit() -> str:
     """Return the git commit of the package's source, "" where it is installed rather than checked out."""
     git, root = shutil.which("git"), Path(__file__).parents[2]

@@ -6,19 +6,19 @@ from dataclasses import dataclass
 import torch
 
 from ipgraph.extractor.datasets import Example
-from ipgraph.extractor.extraction.extract import pad
 from ipgraph.extractor.extraction.options import Options
 from ipgraph.extractor.models.encoding import Encoded, encode
 from ipgraph.extractor.models.loading import LoadedModel
+from ipgraph.extractor.tracing.batch import pad
 from ipgraph.extractor.tracing.memory import plan
 from ipgraph.extractor.tracing.sets import Sets, influence
 from ipgraph.extractor.tracing.trace import Trace
 from ipgraph.graphstore.common.errors import UsageError
-from ipgraph.graphstore.schema.labels import LABEL_WIDTH, parse_label
+from ipgraph.graphstore.schema.labels import LABEL_WIDTH, NodeKey, parse_label
 from ipgraph.graphstore.schema.records import Level
 
 Names = Sequence[str]
-"""A pattern as its nodes' labels (or ids), such as `x00.--@004`, `h01.03@004`, `e01.--@004`."""
+"""A pattern as its nodes' labels (or ids), such as `x00.--@0004`, `h01.03@0004`, `e01.--@0004`."""
 
 
 def influence_of(
@@ -31,8 +31,8 @@ def influence_of(
 ) -> list[list[float]]:
     """Return the influence of each example's patterns: I(x, pi) of Lu et al. 2021, definition 3.
 
-    A pattern names its word's input node and any others. Where it names several nodes of a layer, the
-    influence sums over the paths through each; where it names no embedding of a layer, or no head or skip,
+    A pattern names its word's input node and any others. Where it names several nodes in a layer, the
+    influence sums over the paths through each; where it names no embedding in a layer, or no head or skip,
     over all of them. `options` say which QoI, baseline and samples. Raises UsageError for an
     example that the model cannot read, or a node that its graph does not have.
     """
@@ -41,25 +41,24 @@ def influence_of(
     encoded, skipped = encode(model, examples, qoi=options.qoi, allow_unk=True)
     if skipped:
         raise UsageError(f"{skipped[0].where}: {skipped[0].reason}")
-    found: list[list[float]] = []
-    line, baseline = options.line(model), options.baseline_embedding(model)
-    for one, wanted in zip(encoded, patterns, strict=True):
-        parsed = [_Pattern.of(names, model, one, level) for names in wanted]
-        batch = pad(model, [one])
-        how = plan(model, len(one.ids), len(line.points), sentences=1)
+    influences: list[list[float]] = []
+    path, baseline = options.integration_path(model), options.baseline_embedding(model)
+    for sentence, wanted in zip(encoded, patterns, strict=True):
+        parsed = [_Pattern.of(names, model, sentence, level) for names in wanted]
+        how = plan(model, len(sentence.ids), len(path.points), sentences=1)
         with torch.no_grad():
-            trace = Trace(model.adapter, batch, line, baseline, keep=how.keep)
+            trace = Trace(model.adapter, pad(model, [sentence]), path, baseline, keep=how.keep)
             size = max(1, how.words // max([1, *(p.width for p in parsed)]))
             chunks = [parsed[start : start + size] for start in range(0, len(parsed), size)]
-            found.append(
+            influences.append(
                 [value for chunk in chunks for value in influence(trace, _sets(trace, chunk))[0].tolist()]
             )
-    return found
+    return influences
 
 
 @dataclass(frozen=True)
 class _Pattern:
-    """A pattern's positions by layer 0..L; its hops (position, head or -1) by layer 1..L, None where free."""
+    """A pattern's positions by layer 0..L; its hops (position, head or 0) by layer 1..L, None where free."""
 
     positions: list[list[int]]
     hops: list[set[tuple[int, int]] | None]
@@ -69,32 +68,34 @@ class _Pattern:
         return max(map(len, self.positions))
 
     @classmethod
-    def of(cls, names: Names, model: LoadedModel, one: Encoded, level: Level) -> "_Pattern":
+    def of(cls, names: Names, model: LoadedModel, sentence: Encoded, level: Level) -> "_Pattern":
         """Read node ids as places and hops; raises UsageError for a node that the model or level lacks."""
-        depth, length = len(model.adapter.layers), len(one.ids)
+        depth, length = len(model.adapter.layers), len(sentence.ids)
         positions: list[list[int]] = [[] for _ in range(depth + 1)]
         hops: list[set[tuple[int, int]]] = [set() for _ in range(depth + 1)]
         for name in names:
-            kind, layer, position, head = _place(name)
-            _require(name, level, kind, layer <= depth and position < length and head < model.adapter.heads)
+            kind, layer, position, head, _ = _node_key(name)
+            _require(name, level, kind, layer <= depth and position < length and head <= model.adapter.heads)
             if kind in ("head", "skip"):
                 hops[layer].add((position, head))
             elif position not in positions[layer]:
                 positions[layer].append(position)
         if len(positions[0]) != 1:
             raise UsageError(f"pattern {' '.join(names)!r} has {len(positions[0])} input nodes; it needs one")
-        if positions[depth] not in ([], [one.target]):
-            raise UsageError(f"pattern {' '.join(names)!r} ends elsewhere than at the target {one.target}")
+        if positions[depth] not in ([], [sentence.target]):
+            raise UsageError(
+                f"pattern {' '.join(names)!r} ends elsewhere than at the target {sentence.target}"
+            )
         everywhere = list(range(length))
         inner = [places or everywhere for places in positions[1:-1]]
-        return cls([positions[0], *inner, [one.target]], [chosen or None for chosen in hops[1:]])
+        return cls([positions[0], *inner, [sentence.target]], [chosen or None for chosen in hops[1:]])
 
 
-def _place(name: str) -> tuple[str, int, int, int]:
+def _node_key(name: str) -> NodeKey:
     try:
         return parse_label(name[-LABEL_WIDTH:])
     except (IndexError, KeyError, ValueError) as error:
-        raise UsageError(f"{name!r} is no node's id or label, such as 'h03.07@012'") from error
+        raise UsageError(f"{name!r} is not a node's id or label, such as 'h03.07@0012'") from error
 
 
 def _require(name: str, level: Level, kind: str, is_there: bool) -> None:
@@ -122,8 +123,8 @@ def _sets(trace: Trace, patterns: Sequence[_Pattern]) -> Sets:
 
 def _kept(pattern: _Pattern, width: int, heads: int) -> list[list[list[bool]]]:
     """Return whether the skip (first) and each head into each place is in the pattern, by layer 1..L."""
-    found = []
+    kept = []
     for places, chosen in zip(pattern.positions[1:], pattern.hops, strict=True):
-        rows = [[chosen is None or (place, head) in chosen for head in range(-1, heads)] for place in places]
-        found.append(rows + [[False] * (heads + 1)] * (width - len(rows)))
-    return found
+        rows = [[chosen is None or (place, head) in chosen for head in range(heads + 1)] for place in places]
+        kept.append(rows + [[False] * (heads + 1)] * (width - len(rows)))
+    return kept

@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ipgraph.extractor.methods.registry import METHODS
+from ipgraph.extractor.methods.catalogue import METHODS
 from ipgraph.extractor.models.loading import LoadedModel
-from ipgraph.extractor.tracing.trace import Line
+from ipgraph.extractor.tracing.batch import IntegrationPath
 from ipgraph.graphstore.common.errors import UsageError, unknown
-from ipgraph.graphstore.schema.records import LEVELS, Level
+from ipgraph.graphstore.schema.records import LEVELS, Level, levels_of
 
 ALGORITHM_VERSION = 1
 """Raised only when numbers change: part of every run's id."""
@@ -52,27 +52,31 @@ class Options:
                 f"method {self.method!r} is not defined at the {min(refused)} level; use level {defined!r}"
             )
         if self.n_steps < 2:
-            raise UsageError(f"n_steps is {self.n_steps}; the line from baseline to input needs at least 2")
+            raise UsageError(
+                f"n_steps is {self.n_steps}; the path from baseline to input needs at least 2 points"
+            )
 
     @property
     def levels(self) -> tuple[Level, ...]:
         """The levels asked for."""
-        return tuple(name for name in LEVELS if self.level in (name, "both"))
+        return levels_of(self.level)
 
     def require_for(self, model: LoadedModel) -> None:
         """Raise UsageError where the QoI is not defined for a model."""
         if self.qoi == "positive-negative" and model.classes != 2:
             raise UsageError(
-                f"the QoI 'positive-negative' needs a classifier of two classes; {model.name!r} is none"
+                f"the QoI 'positive-negative' needs a classifier of two classes, and model {model.name!r} "
+                "is not one"
             )
 
-    def line(self, model: LoadedModel) -> Line:
-        """Return the samples of the line from baseline to input."""
+    def integration_path(self, model: LoadedModel) -> IntegrationPath:
+        """Return the samples of the straight path from baseline to input."""
         points, weights = QUADRATURES[self.quadrature](self.n_steps)
-        return Line(*(torch.tensor(x, dtype=model.dtype, device=model.device) for x in (points, weights)))
+        tensors = (torch.tensor(x, dtype=model.dtype, device=model.device) for x in (points, weights))
+        return IntegrationPath(*tensors)
 
     def baseline_embedding(self, model: LoadedModel) -> Tensor:
-        """Return the embedding [H] that every word's line starts from."""
+        """Return the embedding [E] that every word's path starts from."""
         return BASELINES[self.baseline](model)
 
 

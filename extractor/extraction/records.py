@@ -5,129 +5,131 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from ipgraph.extractor.methods.patterns.guided import SKIP, Refinement
+from ipgraph.extractor.extraction.job import Job
+from ipgraph.extractor.methods.patterns.paths import NO_RUNNER_UP, Paths
 from ipgraph.extractor.models.encoding import Encoded
-from ipgraph.extractor.models.loading import LoadedModel
+from ipgraph.extractor.tracing.sets import SKIP
 from ipgraph.extractor.tracing.trace import Trace
 from ipgraph.graphstore.common.errors import IpgraphError
 from ipgraph.graphstore.runs.directory import Shard
-from ipgraph.graphstore.schema.labels import node_id, node_label, pattern_id, role_label, target_label
-from ipgraph.graphstore.schema.records import Evaluation, Kind, Level, Pattern, Step
-
-Place = tuple[Kind, int, int, int]
-"""A node's kind, layer, position and head."""
+from ipgraph.graphstore.schema.labels import (
+    NodeKey,
+    node_id,
+    node_label,
+    pattern_id,
+    role_label,
+    target_label,
+)
+from ipgraph.graphstore.schema.records import Level, Pattern, Prediction, Step
 
 _label = cache(node_label)
 
 
-def evaluations(run: str, batch: list[Encoded], trace: Trace, qoi: str) -> list[Evaluation]:
-    """Return what the trace found out about each sentence of a batch."""
+def predictions(job: Job, batch: list[Encoded], trace: Trace) -> list[Prediction]:
+    """Return what a trace says about each sentence of its batch."""
     ends = trace.qoi[:, [0, -1]].tolist()
     totals = trace.total_influence.sum(1).tolist()
-    rows = trace.rows.tolist()
+    qoi_logits = trace.qoi_logits.tolist()
     return [
-        Evaluation(
-            run=run,
-            instance=one.instance.id,
+        Prediction(
+            run=job.run,
+            instance=sentence.instance.id,
             qoi=end,
             qoi_baseline=start,
-            is_correct=_is_correct(one, end, rows[index][0], qoi),
+            is_correct=_is_correct(sentence, end, qoi_logits[index][0], job.options.qoi),
             completeness_error=totals[index] - (end - start),
-            target=one.target,
-            label_is_predicted=_has_no_label(one),
-            tokens=one.tokens,
-            words=one.words,
-            word_indices=one.word_indices,
-            roles=one.roles,
+            target=sentence.target,
+            label_is_predicted=_has_no_label(sentence),
+            tokens=sentence.tokens,
+            words=sentence.words,
+            word_indices=sentence.word_indices,
+            roles=sentence.roles,
         )
-        for index, (one, (start, end)) in enumerate(zip(batch, ends, strict=True))
+        for index, (sentence, (start, end)) in enumerate(zip(batch, ends, strict=True))
     ]
 
 
-def _is_correct(one: Encoded, value: float, first: int, qoi: str) -> bool:
+def _is_correct(sentence: Encoded, value: float, first: int, qoi: str) -> bool:
     if qoi == "positive-negative":
-        return _has_no_label(one) or (value > 0) == (one.instance.label == first)
+        return _has_no_label(sentence) or (value > 0) == (sentence.instance.label == first)
     return value > 0
 
 
-def _has_no_label(one: Encoded) -> bool:
-    return one.instance.label < 0 and not one.instance.correct
+def _has_no_label(sentence: Encoded) -> bool:
+    return sentence.instance.label < 0 and not sentence.instance.correct
 
 
 def require_finite(batch: list[Encoded], trace: Trace) -> None:
     """Raise IpgraphError that names the first sentence for which the model gave NaN or infinity."""
     finite = trace.qoi.isfinite().all(1) & trace.total_influence.isfinite().all(1)
-    for one, is_finite in zip(batch, finite.tolist(), strict=True):
+    for sentence, is_finite in zip(batch, finite.tolist(), strict=True):
         if not is_finite:
             raise IpgraphError(
-                f"the model gave NaN or infinite values for instance {one.instance.id} "
-                f"({one.instance.text!r}); its weights may be broken, or too large for this --dtype"
+                f"the model gave NaN or infinite values for instance {sentence.instance.id} "
+                f"({sentence.instance.text!r}); its weights may be broken, or too large for its dtype"
             )
 
 
-def add_patterns(
-    shard: Shard, run: str, model: LoadedModel, batch: list[Encoded], trace: Trace, found: Refinement
-) -> None:
-    """Add a refinement's patterns and steps to a shard: those of words that differ from the baseline."""
-    level: Level = "embedding" if found.choices is None else "attention"
-    positions = found.positions.tolist()
-    choices = _listed(found.choices, found.positions)
-    influence, margin = found.influence.tolist(), found.margin.tolist()
-    total, moves = trace.total_influence.tolist(), trace.moves.tolist()
-    for row, one in enumerate(batch):
+def add_patterns(records: Shard, job: Job, batch: list[Encoded], trace: Trace, paths: Paths) -> None:
+    """Add the patterns of words that have one, and their steps, to a shard's records."""
+    level: Level = "embedding" if paths.choices is None else "attention"
+    positions = paths.positions.tolist()
+    choices = _listed(paths.choices, paths.positions)
+    influence, margin, runner_up = (x.tolist() for x in (paths.influence, paths.margin, paths.runner_up))
+    total, has_pattern = trace.total_influence.tolist(), trace.has_pattern.tolist()
+    for row, sentence in enumerate(batch):
         for word, path in enumerate(positions[row]):
             source = path[0]
-            if source >= len(one.ids) or not moves[row][source]:
+            if source >= len(sentence.ids) or not has_pattern[row][source]:
                 continue
-            places = _places(path, choices[row][word] if choices else None)
-            pattern = _pattern(
-                run, model.key, one, level, total[row][source], influence[row][word][-1], places
-            )
-            shard.patterns.append(pattern)
-            steps = zip(pattern.path, influence[row][word], margin[row][word], strict=True)
-            shard.steps += [
-                Step(pattern.id, step, node, value, None if over != over else over)
-                for step, (node, value, over) in enumerate(steps)
-            ]
+            nodes = _nodes(path, choices[row][word] if choices else None)
+            pattern = _pattern(job, sentence, level, total[row][source], influence[row][word][-1], nodes)
+            records.patterns.append(pattern)
+            values = (pattern.path, influence[row][word], margin[row][word], runner_up[row][word])
+            for step, (node, value, over, second) in enumerate(zip(*values, strict=True)):
+                rest = (None, None) if second == NO_RUNNER_UP else (over, second)
+                records.steps.append(Step(pattern.id, step, node, value, *rest))
 
 
 def _listed(choices: Tensor | None, positions: Tensor) -> list[list[list[int]]] | None:
     return None if choices is None else torch.as_tensor(choices).expand(*positions.shape[:2], -1).tolist()
 
 
-def _places(path: list[int], choices: list[int] | None) -> list[Place]:
+def _nodes(path: list[int], choices: list[int] | None) -> list[NodeKey]:
     """Return a path's nodes in order."""
-    places: list[Place] = [("input", 0, path[0], -1)]
+    nodes = [NodeKey("input", 0, path[0])]
     for layer, position in enumerate(path[1:], 1):
         if choices is not None:
             head = choices[layer - 1]
-            places.append(("skip" if head == SKIP else "head", layer, position, head))
-        places.append(("embedding", layer, position, -1))
-    return places
+            is_skip = head == SKIP
+            nodes.append(NodeKey("skip" if is_skip else "head", layer, position, 0 if is_skip else head + 1))
+        nodes.append(NodeKey("embedding", layer, position))
+    return nodes
 
 
 def _pattern(
-    run: str, model: str, one: Encoded, level: Level, total: float, influence: float, places: list[Place]
+    job: Job, sentence: Encoded, level: Level, total: float, influence: float, nodes: list[NodeKey]
 ) -> Pattern:
-    labels = [_label(*place) for place in places]
-    position = places[0][2]
+    labels = [_label(*node) for node in nodes]
+    position = nodes[0].position
     return Pattern(
-        id=pattern_id(run, one.instance.id, level, position),
-        run=run,
-        instance=one.instance.id,
+        id=pattern_id(job.run, sentence.instance.id, level, position),
+        run=job.run,
+        instance=sentence.instance.id,
         level=level,
         sign=1 if total >= 0 else -1,
         total_influence=total,
         influence=influence,
-        word=one.words[position],
-        word_index=one.word_indices[position],
-        token=one.tokens[position],
+        word=sentence.words[position],
+        word_index=sentence.word_indices[position],
+        token=sentence.tokens[position],
         position=position,
-        role=one.roles[position],
-        path=[node_id(model, label) for label in labels],
+        role=sentence.roles[position],
+        path=[node_id(job.key, label) for label in labels],
         route=" ".join(labels),
         role_route=" ".join(
-            role_label(label, one.roles[place[2]]) for label, place in zip(labels, places, strict=True)
+            role_label(label, sentence.roles[node.position])
+            for label, node in zip(labels, nodes, strict=True)
         ),
-        target_route=" ".join(target_label(label, one.target) for label in labels),
+        target_route=" ".join(target_label(label, sentence.target) for label in labels),
     )

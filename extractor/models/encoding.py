@@ -23,7 +23,7 @@ class Encoded:
     word_indices: list[int]
     roles: list[str]
     target: int
-    rows: tuple[int, int]  # logits whose difference is the QoI; -1 is decided at the input
+    qoi_logits: tuple[int, int]  # whose difference is the QoI; -1 is decided at the input
 
 
 def encode(
@@ -34,17 +34,18 @@ def encode(
     allow_unk: bool = False,
     max_tokens: int | None = None,
 ) -> tuple[list[Encoded], list[Skipped]]:
-    """Return the examples that the model can read, in order, and those it cannot, with the reason.
+    """Return the examples that the model can read, in order, and those that it cannot, with the reason.
 
-    `max_tokens` counts [CLS] and [SEP]. A role's place is its whitespace word; every piece inherits it.
+    `qoi` decides the logits, `allow_unk` keeps unknown words, `max_tokens` counts [CLS] and [SEP]. A role
+    belongs to a whitespace word; every piece inherits it.
     """
     encoded, skipped = [], []
     for start in range(0, len(examples), _BATCH):
-        some = examples[start : start + _BATCH]
+        batch = examples[start : start + _BATCH]
         mask = model.tokenizer.mask_token or MASK
-        texts = [[mask if w == MASK else w for w in _words(e)] for e in some]
+        texts = [[mask if w == MASK else w for w in _words(e)] for e in batch]
         pieces = model.tokenizer(texts, is_split_into_words=True, add_special_tokens=True)
-        for index, example in enumerate(some):
+        for index, example in enumerate(batch):
             ids, places = pieces["input_ids"][index], pieces.word_ids(index)
             try:
                 _require_length(model, ids, max_tokens)
@@ -64,7 +65,7 @@ def _encode(
 ) -> Encoded:
     words = _words(example)
     tokens = model.tokenizer.convert_ids_to_tokens(ids)
-    target, rows = _target(model, example.instance, ids, qoi)
+    target, qoi_logits = _target(model, example.instance, ids, qoi)
     return Encoded(
         instance=example.instance,
         ids=ids,
@@ -73,7 +74,7 @@ def _encode(
         word_indices=[-1 if p is None else p for p in places],
         roles=[_role(model, example, i, p) for i, p in zip(ids, places, strict=True)],
         target=target,
-        rows=rows,
+        qoi_logits=qoi_logits,
     )
 
 
@@ -96,22 +97,22 @@ def _target(model: LoadedModel, instance: Instance, ids: list[int], qoi: str) ->
     masks = [p for p, token in enumerate(ids) if token == model.tokenizer.mask_token_id]
     if len(masks) != 1:
         raise UsageError(f"the text has {len(masks)} {MASK}; it needs exactly one")
-    rows = _piece(model, "correct", instance.correct), _piece(model, "wrong", instance.wrong)
-    if rows[0] == rows[1]:
-        piece = model.tokenizer.convert_ids_to_tokens(rows[0])
+    correct, wrong = (_piece(model, which, getattr(instance, which)) for which in ("correct", "wrong"))
+    if correct == wrong:
+        piece = model.tokenizer.convert_ids_to_tokens(correct)
         raise UsageError(
             f"the correct form {instance.correct!r} and the wrong form {instance.wrong!r} are the same piece "
             f"{piece!r} to the model, so their logits never differ"
         )
-    return masks[0], rows
+    return masks[0], (correct, wrong)
 
 
 def _piece(model: LoadedModel, which: str, form: str) -> int:
     pieces: list[int] = model.tokenizer(form, add_special_tokens=False)["input_ids"]
-    known = pieces and pieces[0] != model.tokenizer.unk_token_id and pieces[0] < len(model.adapter.words)
-    if len(pieces) != 1 or not known:
-        found = "not in the model's vocabulary" if len(pieces) == 1 else f"{len(pieces)} pieces"
-        raise UsageError(f"the {which} form {form!r} is {found}; it must be a single known piece")
+    is_known = pieces and pieces[0] != model.tokenizer.unk_token_id and pieces[0] < len(model.adapter.words)
+    if len(pieces) != 1 or not is_known:
+        fault = "not in the model's vocabulary" if len(pieces) == 1 else f"{len(pieces)} pieces"
+        raise UsageError(f"the {which} form {form!r} is {fault}; it must be a single known piece")
     return pieces[0]
 
 
@@ -129,7 +130,9 @@ def _require_known(
     pieces, size = list(zip(places, ids, strict=True)), len(model.adapter.words)
     unknown = [p for p, token in pieces if token == model.tokenizer.unk_token_id and not allow_unk]
     beyond = [p for p, token in pieces if token >= size]
-    for found, advice in ((beyond, ""), (unknown, " (--allow-unk keeps such sentences)")):
-        if found:
-            words = dict.fromkeys("[CLS] or [SEP]" if p is None else repr(_words(example)[p]) for p in found)
+    for places_of, advice in ((beyond, ""), (unknown, "; allow unknown words to keep such sentences")):
+        if places_of:
+            words = dict.fromkeys(
+                "[CLS] or [SEP]" if p is None else repr(_words(example)[p]) for p in places_of
+            )
             raise UsageError(f"not in the model's vocabulary: {', '.join(words)}{advice}")

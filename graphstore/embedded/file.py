@@ -21,15 +21,10 @@ from filelock import FileLock, Timeout
 
 from ipgraph.graphstore.common.errors import IpgraphError, UsageError
 from ipgraph.graphstore.runs.shards import sync
-from ipgraph.graphstore.schema.records import (
-    NODES,
-    RELATIONSHIPS,
-    SCHEMA_VERSION,
-    ColumnType,
-    columns,
-    properties,
-)
-from ipgraph.graphstore.store.protocol import Result, Value
+from ipgraph.graphstore.schema import tables
+from ipgraph.graphstore.schema.arrow import require_version
+from ipgraph.graphstore.schema.records import SCHEMA_VERSION, ColumnType
+from ipgraph.graphstore.store.protocol import Result, Value, out_of_time
 
 BUFFER_POOL = 1 << 30
 WAIT_SECONDS = 900.0
@@ -38,6 +33,8 @@ WAIT_SECONDS = 900.0
 _TYPES: dict[str, str] = {"string": "STRING", "int": "INT64", "float": "DOUBLE", "bool": "BOOL"}
 _INTERNAL = ("_ID", "_SRC", "_DST")
 """What the database adds to nodes and relationships: places in the file."""
+_STOPPED = "Interrupted"
+"""What the database says of a query whose time is over."""
 _VERSION = "ipgraph schema version "
 
 log = logging.getLogger(__name__)
@@ -57,22 +54,40 @@ class Database:
         self.database = ladybug.Database(
             path, read_only=read_only, buffer_pool_size=BUFFER_POOL, max_db_size=limit
         )
+        self.readers = 0
 
-    def read(self, cypher: str, parameters: Mapping[str, Value] | None = None) -> Result:
-        """Run one statement, return its rows as plain Python values; raises the database's RuntimeError."""
+    def read(
+        self,
+        cypher: str,
+        parameters: Mapping[str, Value] | None = None,
+        *,
+        timeout: float | None = None,
+        limit: int | None = None,
+    ) -> Result:
+        """Run one statement, return its rows as plain Python values; raises the database's RuntimeError.
+
+        Raises IpgraphError when it takes longer than `timeout` seconds.
+        """
         connection = ladybug.Connection(self.database)
         try:
+            if timeout is not None:
+                connection.set_query_timeout(max(1, round(1000 * timeout)))
             result = connection.execute(cypher, dict(parameters or {}))
             names, kinds = result.get_column_names(), result.get_column_data_types()
-            rows = result.get_all()
+            rows = result.get_all() if limit is None else result.get_n(limit)
+            cut = limit is not None and result.has_next()
             result.close()
+        except RuntimeError as error:
+            if timeout is not None and _STOPPED in str(error):
+                raise out_of_time(timeout) from error
+            raise
         finally:
             connection.close()
         for column, kind in enumerate(kinds):
             if kind.removesuffix("[]") not in _TYPES.values():
                 for row in rows:
                     row[column] = _plain(row[column])
-        return Result(names, rows)
+        return Result(names, rows, cut)
 
     def tables(self) -> dict[str, str]:
         """Return the comments of the tables, by name."""
@@ -97,34 +112,29 @@ def require_schema(database: Database, path: Path) -> None:
     """Raise UsageError unless the database is a store of this schema version."""
     comment = database.tables().get("Run")
     if comment is None or not comment.startswith(_VERSION):
-        raise UsageError(f"{path} is a database, but no store of ipgraph")
-    if (version := comment.removeprefix(_VERSION)) != str(SCHEMA_VERSION):
-        raise UsageError(
-            f"{path} has schema version {version}, and this ipgraph reads version {SCHEMA_VERSION}: "
-            "`ipgraph store rebuild` makes it anew from the run directories"
-        )
+        raise UsageError(f"{path} is a database, but not a store of ipgraph")
+    require_version(comment.removeprefix(_VERSION), str(path), "its runs again into another store")
 
 
 def create_tables(database: Database) -> None:
     """Make the schema's tables in an empty database."""
-    for record in NODES:
-        fields = ", ".join(f"{name} {ladybug_type(kind)}" for name, kind in columns(record).items())
-        database.read(f"CREATE NODE TABLE {record.__name__}({fields}, PRIMARY KEY(id))")
-    for kind in RELATIONSHIPS:
-        ends = f"FROM {kind.source.__name__} TO {kind.target.__name__}"
-        fields = "".join(f", {name} {ladybug_type(type_)}" for name, type_ in properties(kind).items())
-        database.read(f"CREATE REL TABLE {kind.name}({ends}{fields})")
+    for table in tables.TABLES:
+        fields = [f"{name} {ladybug_type(kind)}" for name, kind in table.properties.items()]
+        if table.ends is None:
+            database.read(f"CREATE NODE TABLE {table.name}({', '.join(fields)}, PRIMARY KEY(id))")
+        else:
+            source, target = table.ends
+            ends = f"FROM {source.__name__} TO {target.__name__}"
+            database.read(f"CREATE REL TABLE {table.name}({', '.join([ends, *fields])})")
     database.read(f"COMMENT ON TABLE Run IS '{_VERSION}{SCHEMA_VERSION}'")
 
 
 def require_columns(database: Database) -> None:
     """Raise IpgraphError unless every table has the schema's columns in its order: COPY goes by position."""
-    due = {record.__name__: columns(record) for record in NODES}
-    due |= {kind.name: properties(kind) for kind in RELATIONSHIPS}
-    for table, fields in due.items():
-        found = database.read(f"CALL table_info('{table}') RETURN name, type").rows
-        if found != [[name, ladybug_type(kind)] for name, kind in fields.items()]:
-            raise IpgraphError(f"table {table} has the columns {found}; expected {fields}")
+    for table in tables.TABLES:
+        stored = database.read(f"CALL table_info('{table.name}') RETURN name, type").rows
+        if stored != [[name, ladybug_type(kind)] for name, kind in table.properties.items()]:
+            raise IpgraphError(f"table {table.name} has the columns {stored}; expected {table.properties}")
 
 
 @dataclass
@@ -139,10 +149,10 @@ class Change:
 
 @contextmanager
 def changed_copy(path: Path, *, fresh: bool = False, room: int = 0) -> Iterator[Change]:
-    """Give a writable copy of a store, which replaces it at the end; `path` is no link.
+    """Give a writable copy of a store, which replaces it at the end; `path` is not a link.
 
     `fresh` begins with an empty store instead. Waits for other changes of the store. Leave by an exception,
-    and the store stays as it was; leave by `Unchanged`, and nobody hears of it.
+    and the store stays as it was; leave by `Unchanged`, and nothing is said of it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with _locked(path), tempfile.TemporaryDirectory(prefix="ipgraph-") as staging:
@@ -158,16 +168,16 @@ def changed_copy(path: Path, *, fresh: bool = False, room: int = 0) -> Iterator[
             shutil.rmtree(folder, ignore_errors=True)
 
 
-class Unchanged(Exception):  # noqa: N818 - no error: it ends `changed_copy` without a change
+class Unchanged(Exception):  # noqa: N818 - not an error: it ends `changed_copy` without a change
     """Nothing is to be changed after all."""
 
 
 def _built(path: Path, copy: Path, staging: Path, *, fresh: bool, room: int) -> Iterator[Change]:
-    held = path.stat().st_size if path.exists() else 0
+    size = path.stat().st_size if path.exists() else 0
     fresh = fresh or not path.exists()
     if not fresh:
         shutil.copyfile(path, copy)
-    database = Database(copy, read_only=False, room=room + held * fresh)
+    database = Database(copy, read_only=False, room=room + size * fresh)
     change = Change(database, staging)
     try:
         if fresh:

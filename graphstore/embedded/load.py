@@ -1,11 +1,13 @@
 """Loading into the embedded store: COPY from Parquet files, by column name, and only of keys that are absent.
 
 What one run owns is copied straight from its files. Instances and computation graphs are shared between runs:
-those are first written to files that hold only what the store does not.
+those are first written to files that hold only what the store does not. Measures are merged by their ids.
 """
 
+import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
 
@@ -16,32 +18,14 @@ import pyarrow.parquet as pq
 from ipgraph.graphstore.common.errors import IpgraphError
 from ipgraph.graphstore.embedded import source as ladybug_source
 from ipgraph.graphstore.embedded.file import Database
-from ipgraph.graphstore.embedded.source import Source, absent_instances, quoted, row_count
-from ipgraph.graphstore.schema import graph
+from ipgraph.graphstore.embedded.source import Source, absent_rows, quoted, row_count
+from ipgraph.graphstore.schema import graph, tables
 from ipgraph.graphstore.schema.arrow import arrow_schema, to_table
-from ipgraph.graphstore.schema.records import (
-    RELATIONSHIPS,
-    Flow,
-    Instance,
-    Measure,
-    Node,
-    Pattern,
-    Run,
-    columns,
-    properties,
-)
+from ipgraph.graphstore.schema.graph import GraphShape
+from ipgraph.graphstore.schema.records import Flow, Measure, Node, Run, columns
+from ipgraph.graphstore.schema.tables import Table
 from ipgraph.graphstore.store.protocol import Progress
-from ipgraph.graphstore.store.reading import counts, rows
-
-_KEYED = {kind.name: (*kind.keys, *properties(kind)) for kind in RELATIONSHIPS}
-OWN: tuple[tuple[str, str, tuple[str, ...]], ...] = (
-    ("Pattern", "patterns", tuple(columns(Pattern))),
-    ("EVALUATED", "evaluations", _KEYED["EVALUATED"]),
-    ("PRODUCED", "patterns", ("run", "id")),
-    ("HAS_PATTERN", "patterns", ("instance", "id")),
-    ("THROUGH", "steps", _KEYED["THROUGH"]),
-)
-"""What only one run uses: the database's table, the shards' table, its columns in the database's order."""
+from ipgraph.graphstore.store.reading import counts, rows, shapes
 
 
 def load(
@@ -55,27 +39,40 @@ def load(
     """Load runs that the database does not hold; raises IpgraphError if its counts do not add up."""
     before = counts(database)
     loading = _Loading(database, staging)
-    held = {str(row["id"]) for row in rows(database, "MATCH (i:Instance) RETURN i.id AS id")}
-    measures = to_table(Measure, source.measures)
-    added = {
-        "Run": loading.copy_tables("Run", [to_table(Run, source.runs)], list(columns(Run))),
-        "Instance": loading.copy_tables("Instance", absent_instances(source, held), list(columns(Instance))),
-        "Measure": loading.copy_tables("Measure", [measures], list(columns(Measure))),
-        "MEASURED": loading.copy_tables("MEASURED", [measures], ("run", "id")),
-        "Node": 0,
-        "FLOWS_TO": 0,
-    }
+    added = Counter(Run=loading.copy_tables("Run", [to_table(Run, source.runs)], columns(Run)))
+    for table in tables.filed():
+        if table.owner == "all":
+            ids = rows(database, f"{table.match} RETURN n.id AS id")
+            absent = absent_rows(source, table.file, {str(row["id"]) for row in ids})
+            added[table.name] = loading.copy_tables(table.name, absent, table.names)
     for model in dict.fromkeys(run.model for run in source.runs):
         nodes, flows = loading.grow_graph(model, source, full_graph=full_graph)
         added["Node"] += nodes
         added["FLOWS_TO"] += flows
     loading.copy_own(source, progress)
-    added |= dict.fromkeys(("Pattern", "PRODUCED", "HAS_PATTERN"), sum(run.patterns for run in source.runs))
-    added["EVALUATED"] = sum(run.instances for run in source.runs)
-    added["THROUGH"] = sum(run.steps for run in source.runs)
-    for name, count in counts(database).items():
-        if count != before[name] + added[name]:
+    due = [json.loads(run.rows) for run in source.runs]
+    added.update({table.name: sum(numbers[table.file] for numbers in due) for table in _own()})
+    merge_measures(database, source.measures)
+    counted = counts(database)
+    for table in tables.TABLES:
+        name = table.name
+        if table.owner != "several" and (count := counted[name]) != before[name] + added[name]:
             raise IpgraphError(f"{name}: {count} rows after loading, expected {before[name]} + {added[name]}")
+
+
+def _own() -> list[Table]:
+    """Return the tables that are copied from files and belong to one run."""
+    return [table for table in tables.filed() if table.owner == "run"]
+
+
+def merge_measures(database: Database, measures: Iterable[Measure]) -> None:
+    """Attach measures, and those that are there, to their runs; replace those of the same id."""
+    rows = [asdict(measure) for measure in measures]
+    if rows:
+        fields = ", ".join(f"m.{name} = row.{name}" for name in columns(Measure) if name != "id")
+        text = f"UNWIND $rows AS row MERGE (m:Measure {{id: row.id}}) SET {fields}"
+        database.read(text, {"rows": rows})  # type: ignore[dict-item]
+    database.read("MATCH (r:Run) MATCH (m:Measure) WHERE r.id IN m.runs MERGE (r)-[:MEASURED]->(m)")
 
 
 @dataclass(frozen=True)
@@ -91,7 +88,7 @@ class _Loading:
             self.database.read(f"COPY {name} FROM (LOAD FROM [{files}] RETURN {', '.join(names)})")
         return count
 
-    def copy_tables(self, name: str, tables: Iterable[pa.Table], names: Sequence[str]) -> int:
+    def copy_tables(self, name: str, tables: Iterable[pa.Table], names: Iterable[str]) -> int:
         """COPY Arrow tables into a table, by way of a file; return how many rows they have."""
         count = 0
         for part in _parts(tables, ladybug_source.ROWS_A_COPY):
@@ -104,9 +101,9 @@ class _Loading:
         """COPY what only these runs use."""
         done, total = 0, sum(run.patterns for run in source.runs)
         for part in source.parts():
-            for name, table, names in OWN:
-                rows = self.copy_files(name, part[table], names)
-                done += rows if name == "Pattern" else 0
+            for table in _own():
+                copied = self.copy_files(table.name, part[table.file], table.names)
+                done += copied if table.name == "Pattern" else 0
             if progress:
                 progress(done, total)
 
@@ -115,41 +112,41 @@ class _Loading:
         last = rows(
             self.database, "MATCH (n:Node {model: $model}) RETURN max(n.position) AS last", model=model
         )
-        held = -1 if last[0]["last"] is None else last[0]["last"]
-        own = [run for run in source.runs if run.model == model]
-        layers, heads, positions = own[0].layers, own[0].heads, max(run.positions for run in own)
-        due = [
-            node for node in graph.nodes(model, layers, heads, positions) if held < 0 or node.position > held
-        ]
-        nodes = self.copy_tables("Node", [to_table(Node, due)], list(columns(Node)))
+        reached = -1 if last[0]["last"] is None else last[0]["last"]
+        runs = [run for run in source.runs if run.model == model]
+        shape, positions = shapes(runs)[model]
+        whole = graph.nodes(model, shape, positions)
+        due = [node for node in whole if reached < 0 or node.position > reached]
+        nodes = self.copy_tables("Node", [to_table(Node, due)], columns(Node))
         reach = max(graph.FULL_POSITIONS, source.whole.get(model, 0))
         full = positions if full_graph else min(positions, reach)
         flows = 0
-        if full > held + 1:
-            tables = graph.flow_tables(model, layers, heads, full, start=held + 1)
-            flows += self.copy_tables("FLOWS_TO", tables, list(columns(Flow)))
+        if full > reached + 1:
+            edges = graph.flow_tables(model, shape, full, start=reached + 1)
+            flows += self.copy_tables("FLOWS_TO", edges, columns(Flow))
         if positions > full:
-            ids = {run.id for run in own}
-            flows += self.copy_tables(
-                "FLOWS_TO", [self._taken(source, ids, model, layers)], list(columns(Flow))
-            )
+            taken = self._taken(source, {run.id for run in runs}, model, shape)
+            flows += self.copy_tables("FLOWS_TO", [taken], columns(Flow))
         return nodes, flows
 
-    def _taken(self, source: Source, runs: set[str], model: str, layers: int) -> pa.Table:
+    def _taken(self, source: Source, runs: set[str], model: str, shape: GraphShape) -> pa.Table:
         """Return the edges past FULL_POSITIONS that these runs take and the database does not hold."""
-        own = pa.array(sorted(runs))
-        found = (
-            graph.taken_flows(table.filter(pc.is_in(table["run"], own)), model, layers, graph.FULL_POSITIONS)
-            for table in source.tables("patterns")
+        ids = pa.array(sorted(runs))
+        taken = set(
+            chain.from_iterable(
+                graph.taken_flows(
+                    table.filter(pc.is_in(table["run"], ids)), model, shape, graph.FULL_POSITIONS
+                )
+                for table in source.tables("patterns")
+            )
         )
-        taken = set(chain.from_iterable(found))
         candidates = self.staging / "taken.parquet"
         pq.write_table(_flows(taken), candidates)
-        held = self.database.read(
+        stored = self.database.read(
             f"LOAD FROM {quoted(candidates)} MATCH (a:Node)-[:FLOWS_TO]->(b:Node) "
             "WHERE a.id = source AND b.id = target RETURN source, target"
         )
-        return _flows(taken - {(str(source), str(target)) for source, target in held.rows})
+        return _flows(taken - {(str(source), str(target)) for source, target in stored.rows})
 
 
 def _parts(tables: Iterable[pa.Table], size: int) -> Iterator[pa.Table]:

@@ -10,31 +10,19 @@ import pyarrow.parquet as pq
 
 from ipgraph.graphstore.embedded.file import Database
 from ipgraph.graphstore.runs.directory import RunDirectory
-from ipgraph.graphstore.schema import graph
-from ipgraph.graphstore.schema.records import SHARD_TABLES, Evaluation, Instance, Measure, Pattern, Run, Step
+from ipgraph.graphstore.schema import graph, tables
+from ipgraph.graphstore.schema.records import Measure, Run
+from ipgraph.graphstore.schema.tables import Table
 from ipgraph.graphstore.store import reading
 from ipgraph.graphstore.store.protocol import Value
-from ipgraph.graphstore.store.reading import returned
 
 ROWS_A_COPY = 2_500_000
 """Steps that one COPY reads: its memory grows with them, and more COPYs cost more time."""
-_EXPORTS = {
-    "instances": "MATCH (:Run {id: $run})-[:EVALUATED]->(i:Instance) WHERE i.id >= $first AND i.id <= $last "
-    f"RETURN {returned('i', Instance)}",
-    "evaluations": "MATCH (r:Run {id: $run})-[e:EVALUATED]->(i:Instance) "
-    "WHERE i.id >= $first AND i.id <= $last "
-    f"RETURN r.id AS run, i.id AS instance, {returned('e', Evaluation, ('run', 'instance'))}",
-    "patterns": "MATCH (p:Pattern {run: $run}) WHERE p.instance >= $first AND p.instance <= $last "
-    f"RETURN {returned('p', Pattern)}",
-    "steps": "MATCH (p:Pattern {run: $run})-[t:THROUGH]->(n:Node) "
-    "WHERE p.instance >= $first AND p.instance <= $last "
-    f"RETURN p.id AS pattern, n.id AS node, {returned('t', Step, ('pattern', 'node'))}",
-}
 
 
 @dataclass(frozen=True)
 class Source:
-    """Runs to be loaded: their records and measures, and each shard table's Parquet files, side by side."""
+    """Runs to be loaded: their records and measures, and the Parquet files of each table, side by side."""
 
     runs: Sequence[Run]
     measures: Sequence[Measure]
@@ -62,7 +50,7 @@ def from_directories(runs: Sequence[RunDirectory], staging: Path, others: Sequen
 
     Links in `staging` give their files names without special characters.
     """
-    files: dict[str, list[Path]] = {name: [] for name in SHARD_TABLES}
+    files: dict[str, list[Path]] = {name: [] for name in tables.files()}
     for run in runs:
         link = staging / run.id
         link.symlink_to(run.path.absolute(), target_is_directory=True)
@@ -74,21 +62,31 @@ def from_directories(runs: Sequence[RunDirectory], staging: Path, others: Sequen
 
 def from_store(old: Database, runs: Sequence[Run], staging: Path) -> Source:
     """Return runs of a store as a source: exported to `staging`, some instances at a time."""
-    files: dict[str, list[Path]] = {name: [] for name in _EXPORTS}
+    files: dict[str, list[Path]] = {name: [] for name in tables.files()}
     for run in runs:
-        ids = [str(row["id"]) for row in reading.instances(old, run.id)]
+        ids = reading.instances(old, run.id)
         size = max(1, ROWS_A_COPY * len(ids) // max(1, run.steps))
         for start in range(0, len(ids), size):
             block = ids[start : start + size]
-            ends: dict[str, Value] = {"run": run.id, "first": block[0], "last": block[-1]}
-            for name, query in _EXPORTS.items():
+            ends: dict[str, Value] = {"runs": [run.id], "first": block[0], "last": block[-1]}
+            for name, table in tables.files().items():
                 path = staging / f"{run.id}-{start}-{name}.parquet"
-                export_file(old, query, ends, path)
+                export_file(old, _export(table), ends, path)
                 files[name].append(path)
-    measures = [measure for run in runs for measure in reading.measures(old, run.id)]
-    far = {run.model: run for run in runs if run.positions > graph.FULL_POSITIONS}
-    whole = {name: reading.whole_positions(old, name, run.layers, run.heads) for name, run in far.items()}
-    return Source(runs, measures, files, whole)
+    measures = {measure.id: measure for run in runs for measure in reading.measures(old, run.id)}
+    far = [run for run in runs if run.positions > graph.FULL_POSITIONS]
+    whole = {
+        model: reading.whole_positions(old, model, shape) for model, (shape, _) in reading.shapes(far).items()
+    }
+    return Source(runs, list(measures.values()), files, whole)
+
+
+def _export(table: Table) -> str:
+    """Return the query of a table's rows that belong to `$runs`, and to instances `$first` to `$last`."""
+    return (
+        f"{table.match} WHERE {table.of_runs} AND {table.instance} >= $first AND {table.instance} <= $last "
+        f"RETURN {table.items}"
+    )
 
 
 def export_file(old: Database, query: str, parameters: Mapping[str, Value], path: Path) -> None:
@@ -96,10 +94,10 @@ def export_file(old: Database, query: str, parameters: Mapping[str, Value], path
     old.read(f"COPY ({query}) TO {quoted(path)}", parameters)
 
 
-def absent_instances(source: Source, held: set[str]) -> Iterator[pa.Table]:
-    """Yield the instances of a source that are not held, each once."""
+def absent_rows(source: Source, file: str, held: set[str]) -> Iterator[pa.Table]:
+    """Yield the nodes in a source's file that a store does not hold, each once."""
     seen = set(held)
-    for table in source.tables("instances"):
+    for table in source.tables(file):
         ids = table["id"].to_pylist()
         yield table.filter(pa.array([name not in seen for name in ids], pa.bool_()))
         seen.update(ids)

@@ -1,24 +1,33 @@
 """The embedded store: a LadybugDB database in one file, read in place and changed by replacing it."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 from typing import Literal, Self
 
 import ladybug
 
-from ipgraph.graphstore.common.errors import IpgraphError, UsageError
+from ipgraph.graphstore.common.errors import UsageError
 from ipgraph.graphstore.embedded.file import Change, Database, Unchanged, changed_copy, require_schema
-from ipgraph.graphstore.embedded.load import load
+from ipgraph.graphstore.embedded.load import load, merge_measures
 from ipgraph.graphstore.embedded.readonly import require_read
 from ipgraph.graphstore.embedded.source import from_directories, from_store
-from ipgraph.graphstore.runs.directory import RunDirectory
-from ipgraph.graphstore.schema.records import SCHEMA_VERSION, SHARD_TABLES, Measure, Run, columns
+from ipgraph.graphstore.runs.directory import RunDirectory, require_of_run
+from ipgraph.graphstore.schema import tables
+from ipgraph.graphstore.schema.records import SCHEMA_VERSION, Measure, Run
 from ipgraph.graphstore.store import check, reading
-from ipgraph.graphstore.store.protocol import Problem, Progress, Result, Scalar, Value, verified
+from ipgraph.graphstore.store.protocol import (
+    Problem,
+    Progress,
+    Result,
+    Scalar,
+    Value,
+    require_bounds,
+    verified,
+)
 
 _MACHINE = ("Buffer manager exception", "IO exception")
 """What the database says where memory or the disk fails, which says nothing against a file."""
@@ -37,35 +46,70 @@ class EmbeddedStore:
         self.location = str(path)
         self._database: Database | None = None
         self._seen: tuple[int, ...] = ()
+        self._lock = Lock()
 
-    def read(self, cypher: str, parameters: Mapping[str, Value] | None = None) -> Result:
-        """Run a read-only query; raises UsageError for anything else, or a statement that does not parse."""
+    def read(
+        self,
+        cypher: str,
+        parameters: Mapping[str, Value] | None = None,
+        *,
+        timeout: float | None = None,
+        limit: int | None = None,
+    ) -> Result:
+        """Run a read-only query for at most `timeout` seconds, and return at most `limit` rows.
+
+        Raises UsageError for another statement, or one that does not parse; IpgraphError when time is over.
+        """
+        require_bounds(timeout, limit)
         require_read(cypher)
-        return self._run(cypher, parameters)
+        return self._run(cypher, parameters, timeout, limit)
 
     def explain(self, cypher: str, parameters: Mapping[str, Value] | None = None) -> str:
         """Return the query's plan as text."""
         require_read(cypher)
         return "\n".join(str(row[0]) for row in self._run(f"EXPLAIN {cypher}", parameters).rows)
 
-    def _run(self, cypher: str, parameters: Mapping[str, Value] | None) -> Result:
-        database = self._opened()
-        try:
-            return database.read(cypher, parameters)
-        except (RuntimeError, TypeError, ValueError) as error:
-            if "read-only database" in str(error):
-                raise UsageError("the statement writes, and only reading is allowed here") from error
-            raise UsageError(f"the query cannot be run: {error}") from error
+    def _run(
+        self,
+        cypher: str,
+        parameters: Mapping[str, Value] | None,
+        timeout: float | None = None,
+        limit: int | None = None,
+    ) -> Result:
+        with self._opened() as database:
+            try:
+                return database.read(cypher, parameters, timeout=timeout, limit=limit)
+            except (RuntimeError, TypeError, ValueError) as error:
+                if "read-only database" in str(error):
+                    raise UsageError("the statement writes, and only reading is allowed here") from error
+                raise UsageError(f"the query cannot be run: {error}") from error
 
-    def _opened(self) -> Database:
-        """Return the database as it is now: reopened if another process has replaced the file."""
-        require_file(self.path)
-        facts = self.path.stat()
-        seen = (facts.st_ino, facts.st_mtime_ns, facts.st_size)
-        if self._database is None or seen != self._seen:
-            self.close()
-            self._database, self._seen = open_file(self.path), seen
-        return self._database
+    @contextmanager
+    def _opened(self) -> Iterator[Database]:
+        """Give the database as it is now: reopened if another process has replaced the file.
+
+        Several threads read at once; a database that was replaced is closed by the last that reads it.
+        """
+        with self._lock:
+            facts = require_file(self.path)
+            seen = (facts.st_ino, facts.st_mtime_ns, facts.st_size)
+            if self._database is None or seen != self._seen:
+                self._let_go()
+                self._database, self._seen = open_file(self.path), seen
+            database = self._database
+            database.readers += 1
+        try:
+            yield database
+        finally:
+            with self._lock:
+                database.readers -= 1
+                if not database.readers and database is not self._database:
+                    database.close()
+
+    def _let_go(self) -> None:
+        if self._database is not None and not self._database.readers:
+            self._database.close()
+        self._database = None
 
     def runs(self) -> list[Run]:
         """Return the runs in the store, newest first."""
@@ -77,35 +121,34 @@ class EmbeddedStore:
         A run that is there gets its directory's measures, where they differ.
         """
         due = verified(runs)
-        held = {run.id for run in self.runs()} & due.keys()
-        if held == due.keys() and not any(_outdated(self, due[name]) for name in held):
+        stored = {run.id for run in self.runs()} & due.keys()
+        if stored == due.keys() and not any(_outdated(self, due[name]) for name in stored):
             return 0
         self.close()
-        with changed_copy(self.path, room=_bytes(due[name] for name in due.keys() - held)) as change:
+        with changed_copy(self.path, room=_bytes(due[name] for name in due.keys() - stored)) as change:
             database = change.database
-            held = {run.id for run in reading.runs(database)} & due.keys()
-            new = [run for name, run in due.items() if name not in held]
-            outdated = {name: found for name in held if (found := _outdated(database, due[name]))}
+            stored = {run.id for run in reading.runs(database)} & due.keys()
+            new = [run for name, run in due.items() if name not in stored]
+            outdated = [measure for name in stored for measure in _outdated(database, due[name])]
             if not new and not outdated:
                 raise Unchanged
             if new:
                 load(database, change.staging, from_directories(new, change.staging), progress=progress)
-            for name, measures in outdated.items():
-                _merge_measures(database, name, measures)
+            if outdated:
+                merge_measures(database, outdated)
         return len(new)
 
     def remove(self, run: str, progress: Progress | None = None) -> None:
-        """Delete a run and what only it used: the store is made anew from what it holds of the others."""
-        if run not in {held.id for held in self.runs()}:
-            raise UsageError(f"{self.location} holds no run {run!r}")
+        """Delete a run and what only it used: the store is built again from what it holds of the others."""
+        reading.require_run(self, run)
         self.close()
         with changed_copy(self.path, fresh=True) as change, closing(open_file(self.path)) as old:
-            _keep(change, old, [held for held in reading.runs(old) if held.id != run], progress=progress)
+            _keep(change, old, [other for other in reading.runs(old) if other.id != run], progress=progress)
 
     def rebuild(
         self, runs: Iterable[RunDirectory], progress: Progress | None = None, *, full_graph: bool = False
     ) -> list[Run]:
-        """Make the store anew from run directories; return the runs that it kept, having no directory here.
+        """Build the store again from run directories; return the runs that it kept, which have none here.
 
         A file that cannot be read as a store, or is of another schema version, is set aside under another
         name. With `full_graph` every edge of the computation graphs is written, however long the sentences.
@@ -120,10 +163,10 @@ class EmbeddedStore:
             change.unreadable = _unreadable(self.path) if self.path.exists() else None
             if self.path.exists() and not change.unreadable:
                 with closing(open_file(self.path)) as old:
-                    held = reading.runs(old)
-                    kept = [run for run in held if run.id not in directories]
+                    stored = reading.runs(old)
+                    kept = [run for run in stored if run.id not in directories]
                     _keep(change, old, kept, full_graph=full_graph)
-                    named = [run.id for run in held if run.id in directories]
+                    named = [run.id for run in stored if run.id in directories]
                     measures = [measure for name in named for measure in reading.measures(old, name)]
             if directories:
                 source = from_directories(list(directories.values()), change.staging, measures)
@@ -133,15 +176,13 @@ class EmbeddedStore:
     def add_measures(self, run: str, measures: Iterable[Measure]) -> None:
         """Attach measures to a run, replacing those of the same id."""
         due = list(measures)
-        if run not in {held.id for held in self.runs()}:
-            raise UsageError(f"{self.location} holds no run {run!r}")
-        if other := {measure.run for measure in due} - {run}:
-            raise IpgraphError(f"measures of {', '.join(sorted(other))} cannot be attached to run {run}")
+        reading.require_run(self, run)
+        require_of_run(run, due)
         if not reading.outdated(self, run, due):
             return
         self.close()
         with changed_copy(self.path) as change:
-            _merge_measures(change.database, run, due)
+            merge_measures(change.database, due)
 
     def info(self) -> dict[str, Scalar]:
         """Return what the store holds: counts of labels and relationships, versions, how far graphs reach."""
@@ -158,10 +199,9 @@ class EmbeddedStore:
         return check.check(self, runs, progress)
 
     def close(self) -> None:
-        """Let go of the file."""
-        if self._database is not None:
-            self._database.close()
-        self._database = None
+        """Let go of the file, once no thread reads it any more."""
+        with self._lock:
+            self._let_go()
 
     def __enter__(self) -> Self:
         return self
@@ -186,12 +226,12 @@ def require_file(path: Path) -> os.stat_result:
 def _require_regular(path: Path) -> None:
     if not path.is_file():
         raise UsageError(
-            f"{path} is {'a folder' if path.is_dir() else 'no regular file'}; a store is one file"
+            f"{path} is {'a folder' if path.is_dir() else 'not a regular file'}; a store is one file"
         )
 
 
 def open_file(path: Path) -> Database:
-    """Open a store's file to read; raises UsageError if it is no store of this schema version."""
+    """Open a store's file to read; raises UsageError unless it is a store of this schema version."""
     try:
         database = Database(path, read_only=True)
     except RuntimeError as error:
@@ -236,19 +276,7 @@ def _outdated(store: reading.Reader, directory: RunDirectory) -> list[Measure]:
     return reading.outdated(store, directory.id, directory.measures())
 
 
-def _merge_measures(database: Database, run: str, measures: Iterable[Measure]) -> None:
-    """Attach measures to a run of an open store, replacing those of the same id."""
-    fields = ", ".join(f"m.{name} = row.{name}" for name in columns(Measure) if name != "id")
-    database.read(
-        f"UNWIND $rows AS row MERGE (m:Measure {{id: row.id}}) SET {fields}",
-        {"rows": [asdict(measure) for measure in measures]},  # type: ignore[dict-item]
-    )
-    database.read(
-        "MATCH (r:Run {id: $run}) MATCH (m:Measure {run: $run}) MERGE (r)-[:MEASURED]->(m)", {"run": run}
-    )
-
-
 def _bytes(runs: Iterable[RunDirectory]) -> int:
     """Return a generous guess at how much a store grows by loading runs."""
-    files = (path for run in runs for name in SHARD_TABLES for path in run.files(name))
+    files = (path for run in runs for name in tables.files() for path in run.files(name))
     return 32 * sum(path.stat().st_size for path in files) + (1 << 30)

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from ipgraph.graphstore.common.errors import UsageError, unknown
 from ipgraph.graphstore.runs.content import Row
-from ipgraph.graphstore.schema.records import Node, Pattern, columns
+from ipgraph.graphstore.schema import tables
+from ipgraph.graphstore.schema.records import Pattern, columns
+from ipgraph.graphstore.schema.tables import Table
 from ipgraph.graphstore.store import reading
 from ipgraph.graphstore.store.protocol import Progress, Store
 
@@ -21,7 +23,7 @@ FORMATS = ("graphml", "json", "neo4j-admin")
 NODE_LINK = {"source": "from", "target": "to", "edges": "edges"}
 """networkx's names for the parts of node-link JSON; its own `target` would hide ours."""
 READERS = {
-    "graphml": "networkx.read_graphml",
+    "graphml": "networkx.read_graphml(path, force_multigraph=True)",
     "json": f"networkx.node_link_graph(data, {', '.join(f'{k}={v!r}' for k, v in NODE_LINK.items())})",
 }
 
@@ -45,12 +47,12 @@ def export(
         raise unknown("format", form, FORMATS)
     if path.exists():
         raise UsageError(f"{path} exists; name a path where there is nothing yet")
-    held = {run.id: run for run in store.runs()}
-    chosen = list(held) if runs is None else list(runs)
+    stored = {run.id: run for run in store.runs()}
+    chosen = list(stored) if runs is None else list(runs)
     for name in chosen:
-        if name not in held:
-            raise unknown("run", name, held)
-        if held[name].state != "complete":
+        if name not in stored:
+            raise unknown("run", name, stored)
+        if stored[name].state != "complete":
             raise UsageError(f"run {name} is not whole in {store.location}: load it again, or leave it out")
     path.parent.mkdir(parents=True, exist_ok=True)
     if form == "neo4j-admin":
@@ -89,27 +91,27 @@ def to_networkx(
     runs: Iterable[str],
     instances: Iterable[str] | None = None,
     progress: Progress | None = None,
-) -> "nx.DiGraph[str]":
-    """Return runs as a networkx DiGraph: nodes by id, `type` is the label or relationship.
+) -> "nx.MultiDiGraph[str]":
+    """Return runs as a networkx MultiDiGraph: nodes by id, `type` is the label or relationship.
 
     With `instances`, only those and their patterns; the computation graphs of the runs' models are whole.
     """
     import networkx as nx
 
-    graph: nx.DiGraph[str] = nx.DiGraph()
-    held = {run.id: run for run in store.runs()}
-    chosen = [held[name] for name in runs]
-    wanted = None if instances is None else set(instances)
+    graph: nx.MultiDiGraph[str] = nx.MultiDiGraph()
+    stored = {run.id: run for run in store.runs()}
+    chosen = [stored[name] for name in runs]
+    wanted = None if instances is None else list(instances)
     for model in dict.fromkeys(run.model for run in chosen):
         _add_computation_graph(graph, store, model)
     done = 0
     for run in chosen:
         graph.add_node(run.id, type="Run", **_without(asdict(run), "id"))
-        for measure in reading.measures(store, run.id):
-            graph.add_node(measure.id, type="Measure", **_without(asdict(measure), "id"))
-            graph.add_edge(run.id, measure.id, type="MEASURED")
-        ids = _add_instances(graph, store, run.id, wanted)
-        for block in reading.patterns(store, run.id, ids):
+        for table in tables.TABLES:
+            if table.owner != "model" and table.name not in ("Run", *tables.PATTERN_TABLES):
+                _add_rows(graph, table, reading.table_rows(store, table, run.id, wanted))
+        ids = reading.instances(store, run.id)
+        for block in reading.patterns(store, run.id, ids if wanted is None else set(ids) & set(wanted)):
             _add_patterns(graph, block)
             done += len(block)
             if progress:
@@ -117,45 +119,48 @@ def to_networkx(
     return graph
 
 
-def _add_computation_graph(graph: "nx.DiGraph[str]", store: Store, model: str) -> None:
-    names = ", ".join(f"n.{name} AS {name}" for name in columns(Node))
-    for row in reading.rows(store, f"MATCH (n:Node {{model: $model}}) RETURN {names}", model=model):
-        graph.add_node(row["id"], type="Node", **_without(row, "id"))
-    flows = "MATCH (a:Node {model: $model})-[:FLOWS_TO]->(b:Node) RETURN a.id AS source, b.id AS target"
-    for row in reading.rows(store, flows, model=model):
-        graph.add_edge(row["source"], row["target"], type="FLOWS_TO")
+def _add_computation_graph(graph: "nx.MultiDiGraph[str]", store: Store, model: str) -> None:
+    for table in tables.TABLES:
+        if table.owner == "model":
+            text = f"{table.match} WHERE {table.of_runs} RETURN {table.items}"
+            _add_rows(graph, table, reading.rows(store, text, models=[model]))
 
 
-def _add_instances(graph: "nx.DiGraph[str]", store: Store, run: str, wanted: set[str] | None) -> list[str]:
-    """Add a run's instances; return the ids of those that are wanted."""
-    ids = []
-    for row in reading.instances(store, run):
-        if wanted is None or row["id"] in wanted:
-            graph.add_node(row["id"], type="Instance", **_without(row, "id"))
-            ids.append(row["id"])
-    for row in reading.evaluations(store, run):
-        if row["instance"] in graph:
-            graph.add_edge(run, row["instance"], type="EVALUATED", **_without(row, "run", "instance"))
-    return ids
+def _add_rows(graph: "nx.MultiDiGraph[str]", table: Table, rows: Iterable[Row]) -> None:
+    """Add a table's rows as nodes, or as edges, which are numbered where several have the same ends."""
+    for row in rows:
+        if table.ends is None:
+            graph.add_node(row["id"], type=table.name, **_without(row, "id"))
+        else:
+            source, target = (row[key] for key in table.keys)
+            graph.add_edge(source, target, type=table.name, **_without(row, *table.keys))
 
 
-def _add_patterns(graph: "nx.DiGraph[str]", block: list[Row]) -> None:
+def _add_patterns(graph: "nx.MultiDiGraph[str]", block: list[Row]) -> None:
     for row in block:
         graph.add_node(
             row["id"], type="Pattern", **{name: row[name] for name in columns(Pattern) if name != "id"}
         )
         graph.add_edge(row["run"], row["id"], type="PRODUCED")
         graph.add_edge(row["instance"], row["id"], type="HAS_PATTERN")
-        steps = zip(row["nodes"], row["influences"], row["margins"], strict=True)
-        for step, (node, influence, margin) in enumerate(steps):
-            graph.add_edge(row["id"], node, type="THROUGH", step=step, influence=influence, margin=margin)
+        steps = zip(row["nodes"], row["influences"], row["margins"], row["runner_ups"], strict=True)
+        for step, (node, influence, margin, runner_up) in enumerate(steps):
+            graph.add_edge(
+                row["id"],
+                node,
+                type="THROUGH",
+                step=step,
+                influence=influence,
+                margin=margin,
+                runner_up=runner_up,
+            )
 
 
 def _without(row: dict[str, Any], *names: str) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name not in names}
 
 
-def write_json(graph: "nx.DiGraph[str]", path: Path) -> None:
+def write_json(graph: "nx.MultiDiGraph[str]", path: Path) -> None:
     """Write a graph as node-link JSON; `networkx.node_link_graph(data, **NODE_LINK)` reads it."""
     import networkx as nx
 
@@ -163,13 +168,15 @@ def write_json(graph: "nx.DiGraph[str]", path: Path) -> None:
         json.dump(nx.node_link_data(graph, **NODE_LINK), file, ensure_ascii=False)
 
 
-def write_graphml(graph: "nx.DiGraph[str]", path: Path) -> None:
+def write_graphml(graph: "nx.MultiDiGraph[str]", path: Path) -> None:
     """Write a graph as GraphML, which has scalars only: lists become JSON text, what is null is left out."""
     import networkx as nx
 
-    flat: nx.DiGraph[str] = nx.DiGraph()
+    flat: nx.MultiDiGraph[str] = nx.MultiDiGraph()
     flat.add_nodes_from((node, _scalars(facts)) for node, facts in graph.nodes(data=True))
-    flat.add_edges_from((source, target, _scalars(facts)) for source, target, facts in graph.edges(data=True))
+    # An edge's key becomes its id in the file, where ids are unique.
+    for key, (source, target, facts) in enumerate(graph.edges(data=True)):
+        flat.add_edge(source, target, key, **_scalars(facts))
     nx.write_graphml(flat, path)
 
 

@@ -17,17 +17,9 @@ from pyarrow import csv
 
 from ipgraph.graphstore.embedded.source import export_file, pieces
 from ipgraph.graphstore.embedded.store import EmbeddedStore, open_file
-from ipgraph.graphstore.schema.records import (
-    NODES,
-    RELATIONSHIPS,
-    SCHEMA_VERSION,
-    ColumnType,
-    Instance,
-    Measure,
-    Run,
-    columns,
-    properties,
-)
+from ipgraph.graphstore.schema import tables
+from ipgraph.graphstore.schema.records import SCHEMA_VERSION, ColumnType, Run
+from ipgraph.graphstore.schema.tables import Table
 from ipgraph.graphstore.store.protocol import Value
 
 SEPARATOR = "\x1f"
@@ -35,20 +27,6 @@ ARGUMENTS = "import.args"
 _AT_ONCE = 2
 """Files written at a time."""
 _TYPES: dict[str, str] = {"string": "string", "int": "long", "float": "double", "bool": "boolean"}
-_OF_RUNS = {
-    "Run": "n.id IN $runs",
-    "Instance": "EXISTS { MATCH (r:Run)-[:EVALUATED]->(n) WHERE r.id IN $runs }",
-    "Pattern": "n.run IN $runs",
-    "Node": "n.model IN $models",
-    "Measure": "n.run IN $runs",
-    "EVALUATED": "a.id IN $runs",
-    "PRODUCED": "a.id IN $runs",
-    "HAS_PATTERN": "b.run IN $runs",
-    "THROUGH": "a.run IN $runs",
-    "FLOWS_TO": "a.model IN $models",
-    "MEASURED": "a.id IN $runs",
-}
-"""By label or relationship type, which belong to runs: nodes `n`, relationships `e` from `a` to `b`."""
 
 
 def write_csv(store: EmbeddedStore, folder: Path, runs: Iterable[str]) -> str:
@@ -62,18 +40,17 @@ def write_csv(store: EmbeddedStore, folder: Path, runs: Iterable[str]) -> str:
         tempfile.TemporaryDirectory(prefix="ipgraph-") as staging,
     ):
 
-        def write(asked: tuple[str, str, list[str]]) -> None:
-            """Write a file, by way of Parquet, since the database writes floats to CSV with six decimals."""
-            name, query, header = asked
-            staged = _staged(staging, name)
+        def write(table: Table) -> bool:
+            """Write a table, by way of Parquet, since the database writes floats to CSV with six decimals."""
+            query, header = _query(table)
+            staged = Path(staging, f"{table.name}.parquet")
             export_file(database, query, chosen, staged)
-            _write(folder / f"{name}.csv", header, pieces([staged]))
+            return _write(folder / f"{table.name}.csv", header, pieces([staged]))
 
-        with ThreadPoolExecutor(_AT_ONCE) as pool:  # the database gives such rows to one thread only
-            list(pool.map(write, _files()))
-        breaks = _has_line_breaks(staging)
-    options = [f"--nodes={kind.__name__}={kind.__name__}.csv" for kind in NODES]
-    options += [f"--relationships={kind.name}={kind.name}.csv" for kind in RELATIONSHIPS]
+        with ThreadPoolExecutor(_AT_ONCE) as pool:  # the database writes each file on one thread
+            breaks = any(list(pool.map(write, tables.TABLES)))
+    options = [f"--nodes={table.name}={table.name}.csv" for table in tables.nodes()]
+    options += [f"--relationships={table.name}={table.name}.csv" for table in tables.relationships()]
     options += [f"--array-delimiter=U+{ord(SEPARATOR):04X}", "--id-type=integer"]
     if breaks:  # reading such fields takes the importer a third longer
         options.append("--multiline-fields=true")
@@ -81,22 +58,19 @@ def write_csv(store: EmbeddedStore, folder: Path, runs: Iterable[str]) -> str:
     return f"neo4j-admin database import full neo4j @{ARGUMENTS}"
 
 
-def _files() -> Iterator[tuple[str, str, list[str]]]:
-    """Yield for each label and relationship type its name, the query of its rows, its file's header."""
-    for record in NODES:
-        name = record.__name__
-        items = ["offset(id(n)) AS number", *_items("n", columns(record))]
-        header = [f":ID({name})", *_typed(columns(record))]
-        if record is Run:
-            items.append(f"{SCHEMA_VERSION} AS schema_version")
-            header += _typed({"schema_version": "int"})
-        yield name, f"MATCH (n:{name}) WHERE {_OF_RUNS[name]} RETURN {', '.join(items)}", header
-    for kind in RELATIONSHIPS:
-        name, source, target = kind.name, kind.source.__name__, kind.target.__name__
-        items = ["offset(id(a)) AS source", "offset(id(b)) AS target", *_items("e", properties(kind))]
-        header = [f":START_ID({source})", f":END_ID({target})", *_typed(properties(kind))]
-        match = f"MATCH (a:{source})-[e:{name}]->(b:{target})"
-        yield name, f"{match} WHERE {_OF_RUNS[name]} RETURN {', '.join(items)}", header
+def _query(table: Table) -> tuple[str, list[str]]:
+    """Return the query of a table's rows, and the header of its file."""
+    kinds = table.properties
+    if table.ends is None:
+        items, header = ["offset(id(n)) AS number", *_items("n", kinds)], [f":ID({table.name})"]
+    else:
+        source, target = (end.__name__ for end in table.ends)
+        items = ["offset(id(a)) AS source", "offset(id(b)) AS target", *_items("e", kinds)]
+        header = [f":START_ID({source})", f":END_ID({target})"]
+    if table.record is Run:
+        items.append(f"{SCHEMA_VERSION} AS schema_version")
+        kinds = kinds | {"schema_version": "int"}
+    return f"{table.match} WHERE {table.of_runs} RETURN {', '.join(items)}", [*header, *_typed(kinds)]
 
 
 def _items(variable: str, kinds: Mapping[str, ColumnType]) -> Iterator[str]:
@@ -106,25 +80,23 @@ def _items(variable: str, kinds: Mapping[str, ColumnType]) -> Iterator[str]:
         yield f"{f'list_to_string($separator, {value})' if kind.endswith('[]') else value} AS {name}"
 
 
-def _staged(staging: str, name: str) -> Path:
-    return Path(staging, f"{name}.parquet")
-
-
-def _has_line_breaks(staging: str) -> bool:
-    """Tell whether a field that a user writes has a line break; words and names of ours have none."""
-    tables = pieces(_staged(staging, record.__name__) for record in (Instance, Measure))
-    texts = (table[f.name] for table in tables for f in table.schema if pa.types.is_string(f.type))
-    return any(pc.any(pc.match_substring_regex(column, "[\r\n]")).as_py() for column in texts)
-
-
 def _typed(kinds: Mapping[str, ColumnType]) -> Iterator[str]:
     """Yield the header's fields of properties."""
     for name, kind in kinds.items():
         yield f"{name}:{_TYPES[kind.removesuffix('[]')]}{'[]' * kind.endswith('[]')}"
 
 
-def _write(path: Path, header: list[str], tables: Iterable[pa.Table]) -> None:
+def _write(path: Path, header: list[str], parts: Iterable[pa.Table]) -> bool:
+    """Write a CSV file; return whether a field has a line break."""
+    breaks = False
     with path.open("wb") as file:
         file.write((",".join(header) + "\n").encode())
-        for table in tables:
-            csv.write_csv(table, file, csv.WriteOptions(include_header=False))
+        for part in parts:
+            texts = [part[field.name] for field in part.schema if pa.types.is_string(field.type)]
+            breaks = breaks or any(_has_line_break(column) for column in texts)
+            csv.write_csv(part, file, csv.WriteOptions(include_header=False))
+    return breaks
+
+
+def _has_line_break(column: pa.ChunkedArray) -> bool:
+    return any(pc.any(pc.match_substring(column, end)).as_py() for end in "\r\n")

@@ -1,6 +1,7 @@
 """Run directories: the durable result of an extraction, from which every store can be rebuilt.
 
     runs/<run id>/run.json              what was run and how far it is: see RunDirectory.manifest
+    runs/<run id>/...                   files that its shards are computed from, if any
     runs/<run id>/shards/00000/...      Parquet tables of SHARD_INSTANCES instances each
     runs/<run id>/measures.parquet      figures computed over the run, if any
 
@@ -10,8 +11,8 @@ an interrupted run resumes from its finished shards, and a finished one is not c
 
 import json
 import logging
-import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -22,30 +23,31 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ipgraph.graphstore.common.errors import IpgraphError, UsageError, unknown
-from ipgraph.graphstore.runs import shards
+from ipgraph.graphstore.common.errors import IpgraphError, UsageError
+from ipgraph.graphstore.runs import creation, shards
+from ipgraph.graphstore.runs.creation import MANIFEST
 from ipgraph.graphstore.runs.shards import SHARD_INSTANCES, Shard
+from ipgraph.graphstore.schema import tables
 from ipgraph.graphstore.schema.arrow import read_table, require_version, to_records, to_table
-from ipgraph.graphstore.schema.records import SCHEMA_VERSION, SHARD_TABLES, Measure, Run, columns
+from ipgraph.graphstore.schema.records import SCHEMA_VERSION, Measure, Run, columns
 
-__all__ = ["SHARD_INSTANCES", "RunDirectory", "Settings", "Shard", "find_run", "list_runs", "run_id"]
+__all__ = ["SHARD_INSTANCES", "RunDirectory", "Settings", "Shard", "run_id"]
 
 log = logging.getLogger(__name__)
 
 Settings = Mapping[str, object]
 """What determines a run's numbers, as JSON values."""
 
-MANIFEST = "run.json"
 MEASURES = "measures.parquet"
-_COUNTED = ("instances", "patterns", "steps", "positions", "accuracy", "skipped", "state", "loaded")
+_COUNTED = ("instances", "patterns", "steps", "rows", "positions", "accuracy", "skipped", "state", "loaded")
 """Fields of Run that `finish` finds out."""
 _GIVEN = set(columns(Run)) - {"id", "created", "settings", "environment", *_COUNTED}
 """Fields of Run that `create` is given."""
 
 
 def run_id(settings: Settings) -> str:
-    """Return the id of the run with these settings: `r` and twelve hexadecimal digits."""
-    return "r" + sha256(_canonical(settings).encode()).hexdigest()[:12]
+    """Return the id of the run with these settings in this schema: `r` and twelve hexadecimal digits."""
+    return "r" + sha256(f"{SCHEMA_VERSION} {_canonical(settings)}".encode()).hexdigest()[:12]
 
 
 def _canonical(settings: Settings) -> str:
@@ -56,8 +58,8 @@ class RunDirectory:
     """A run on disk; make one by `create` (new, or resumed) or `open`.
 
     `manifest` is run.json: schema_version, id, state ("running" or "complete"), created, shards (how many),
-    run (the fields of Run known so far), settings, environment, skipped (list of {where, reason}), and what
-    `finish` was given.
+    run (the fields of Run known so far), settings, environment (of the request; each shard has its own),
+    files (name to digest), skipped (list of {where, reason}), and what `finish` was given.
     """
 
     def __init__(self, path: Path, manifest: dict[str, Any]) -> None:
@@ -78,39 +80,43 @@ class RunDirectory:
         fields: Mapping[str, Any],
         environment: Mapping[str, Any],
         shards: int,
+        files: Mapping[str, bytes] | None = None,
         skipped: Iterable[Mapping[str, str]] | None = None,
     ) -> "RunDirectory":
         """Make the run directory of these settings under `root`, or reopen the one that is there.
 
         `fields` are those of Run that are known before the first shard: all but id, created, settings,
-        environment and the ones that are counted at the end. `shards` is how many there will be. A directory
-        that is reopened has the `skipped` rows of this request; until it is finished they are not on record.
+        environment and those that are counted at the end. `shards` is how many there will be, `files` what
+        they are computed from. Several processes may create the same run at once: the first one's directory
+        stays. One that is reopened has the `skipped` rows of this request; until it is finished they are not
+        on record. Raises IpgraphError for other fields, and where the directory could not be written.
         """
         path = Path(root) / run_id(settings)
-        if (path / MANIFEST).exists():
-            run = cls.open(path)
-            if skipped is not None:
-                run.manifest["skipped"] = [dict(row) for row in skipped]
-            return run
-        if due := _GIVEN ^ set(fields):
-            raise IpgraphError(f"fields of a run missing or not known: {', '.join(sorted(due))}")
-        manifest = {
-            "schema_version": SCHEMA_VERSION,
-            "id": run_id(settings),
-            "state": "running",
-            "created": datetime.now(UTC).isoformat(timespec="milliseconds"),
-            "shards": shards,
-            "run": dict(fields),
-            "settings": dict(settings),
-            "environment": dict(environment),
-            "skipped": [dict(row) for row in skipped or ()],
-        }
-        _write_manifest(path, manifest)
-        return cls.open(path)
+        rows = [dict(row) for row in skipped or ()]
+        if not (path / MANIFEST).exists():
+            if due := _GIVEN ^ set(fields):
+                raise IpgraphError(f"fields of a run missing or not known: {', '.join(sorted(due))}")
+            manifest = {
+                "schema_version": SCHEMA_VERSION,
+                "id": path.name,
+                "state": "running",
+                "created": datetime.now(UTC).isoformat(timespec="milliseconds"),
+                "shards": shards,
+                "run": dict(fields),
+                "settings": dict(settings),
+                "environment": dict(environment),
+                "files": {name: sha256(content).hexdigest() for name, content in (files or {}).items()},
+                "skipped": rows,
+            }
+            creation.make_folder(path, manifest, files or {})
+        run = cls.open(path)
+        if skipped is not None:
+            run.manifest["skipped"] = rows
+        return run
 
     @classmethod
     def open(cls, path: str | Path) -> "RunDirectory":
-        """Open a run directory; raises UsageError if it is none or of another schema version."""
+        """Open a run directory; raises UsageError if it is not one, or has another schema version."""
         path = Path(path)
         file = path / MANIFEST
         try:
@@ -150,33 +156,54 @@ class RunDirectory:
 
     def faults(self) -> dict[int, str]:
         """Return what is wrong with each shard that is missing or corrupt, by index."""
-        found = ((index, shards.fault(self._shard(index))) for index in range(self.manifest["shards"]))
-        return {index: what for index, what in found if what is not None}
+        faults = ((index, shards.fault(self._shard(index))) for index in range(self.manifest["shards"]))
+        return {index: what for index, what in faults if what is not None}
 
-    def write_shard(self, index: int, shard: Shard) -> None:
-        """Write a shard, atomically: at most SHARD_INSTANCES instances, with the run's own id."""
+    def read_file(self, name: str) -> bytes:
+        """Return the content of a file that `create` was given; raises IpgraphError if it has changed."""
+        path = self.path / name
+        content = path.read_bytes() if path.exists() else b""
+        if sha256(content).hexdigest() != self.manifest["files"].get(name):
+            raise IpgraphError(
+                f"{path} is missing or not what was written: delete run {self.id} and extract again"
+            )
+        return content
+
+    def write_shard(self, index: int, shard: Shard, environment: Mapping[str, Any] | None = None) -> None:
+        """Write a shard, atomically: at most SHARD_INSTANCES instances, with the run's own id.
+
+        `environment` is what the shard was computed with, as JSON values.
+        """
         if not 0 <= index < self.manifest["shards"]:
             raise IpgraphError(
                 f"run {self.id} has {self.manifest['shards']} shards; there is no shard {index}"
             )
-        if ({row.run for row in shard.evaluations} | {row.run for row in shard.patterns}) - {self.id}:
+        if {row.run for rows in shard.records().values() for row in rows if hasattr(row, "run")} - {self.id}:
             raise IpgraphError(f"shard {index} has rows of another run than {self.id}")
-        shards.write(shard, self._shard(index))
+        shards.write(shard, self._shard(index), environment or {})
         log.info("run %s: shard %d of %d written", self.id, index + 1, self.manifest["shards"])
 
     def tables(self, name: str) -> Iterator[pa.Table]:
-        """Yield a table ("instances", "evaluations", "patterns" or "steps") shard by shard, in order."""
+        """Yield a table, by its file's name such as "patterns", shard by shard in order."""
         for folder in self._finished():
             yield shards.read(folder, name)
 
     def files(self, name: str) -> list[Path]:
-        """Return the Parquet files of a table, one a finished shard, in order."""
+        """Return the Parquet files of a table, one per finished shard, in order."""
         return [folder / f"{name}.parquet" for folder in self._finished()]
 
     def records(self, name: str) -> Iterator[Any]:
         """Yield a table's rows as records of the schema."""
         for table in self.tables(name):
-            yield from to_records(SHARD_TABLES[name], table)
+            yield from to_records(tables.record_of(name), table)
+
+    def environments(self) -> list[tuple[dict[str, Any], list[int]]]:
+        """Return the distinct environments that computed the run's sound shards, each with their indices."""
+        indices: dict[str, list[int]] = {}
+        for folder in self._finished():
+            environment = json.dumps(shards.environment(folder), sort_keys=True)
+            indices.setdefault(environment, []).append(int(folder.name))
+        return [(json.loads(environment), found) for environment, found in indices.items()]
 
     def finish(self, **summary: Any) -> None:
         """Declare the run complete: count its rows, and keep `summary` (JSON values) in run.json.
@@ -186,9 +213,13 @@ class RunDirectory:
         self.require_sound()
         manifest = self.manifest | summary | {"state": "complete"}
         manifest["run"] = self._record(manifest)
-        _write_manifest(self.path, manifest)
+        try:
+            shards.write_json(manifest, self.path / MANIFEST)
+        except OSError as error:
+            raise IpgraphError(f"{self.path / MANIFEST} could not be written: {error}") from error
         self.manifest = manifest
         shards.remove_leftovers(self.path / "shards")
+        creation.remove_leftovers(self.path)
 
     def require_complete(self) -> None:
         """Raise UsageError if the run is not complete, IpgraphError that names a missing or corrupt shard."""
@@ -209,7 +240,12 @@ class RunDirectory:
         return to_records(Measure, read_table(Measure, path)) if path.exists() else []
 
     def write_measures(self, measures: Iterable[Measure]) -> None:
-        """Keep measures with the run, replacing those of the same id."""
+        """Keep measures with the run, replacing those of the same id.
+
+        Raises IpgraphError for a measure of other runs.
+        """
+        measures = list(measures)
+        require_of_run(self.id, measures)
         kept = {measure.id: measure for measure in (*self.measures(), *measures)}
         temporary = self.path / f".{MEASURES}.tmp"
         pq.write_table(to_table(Measure, [kept[key] for key in sorted(kept)]), temporary)
@@ -217,9 +253,8 @@ class RunDirectory:
         temporary.replace(self.path / MEASURES)
 
     def delete(self) -> None:
-        """Remove the directory; run.json goes first, so that a half-removed one is no run any more."""
-        (self.path / MANIFEST).unlink(missing_ok=True)
-        shutil.rmtree(self.path)
+        """Remove the directory, which is not a run any more from the first moment on."""
+        creation.remove_folder(self.path)
 
     def _require_finished(self) -> None:
         if not self.is_complete:
@@ -235,8 +270,9 @@ class RunDirectory:
 
     def _record(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
         ids: set[str] = set()
-        positions = labelled = correct = patterns = steps = 0
-        for index, table in enumerate(self.tables("evaluations")):
+        rows: Counter[str] = Counter()
+        positions = labelled = correct = 0
+        for index, table in enumerate(self.tables("predictions")):
             again = ids & set(found := table["instance"].to_pylist())
             if again:
                 raise IpgraphError(f"an instance appears in two shards of run {self.id}: {min(again)}")
@@ -244,64 +280,27 @@ class RunDirectory:
             positions = max(positions, pc.max(pc.list_value_length(table["tokens"])).as_py() or 0)
             judged = table.filter(pc.invert(table["label_is_predicted"]))["is_correct"]
             labelled, correct = labelled + len(judged), correct + judged.to_pylist().count(True)
-            rows = shards.rows(self._shard(index))
-            patterns, steps = patterns + rows["patterns"], steps + rows["steps"]
+            rows.update(shards.rows(self._shard(index)))
         known = manifest["run"] | {
             "id": self.id,
             "created": manifest["created"],
             "settings": _canonical(manifest["settings"]),
             "environment": json.dumps(manifest["environment"], sort_keys=True, ensure_ascii=False),
             "instances": len(ids),
-            "patterns": patterns,
-            "steps": steps,
+            "patterns": rows["patterns"],
+            "steps": rows["steps"],
+            "rows": json.dumps({name: rows[name] for name in tables.files()}),
             "positions": positions,
             "accuracy": correct / labelled if labelled else None,
             "skipped": len(manifest["skipped"]),
             "state": "complete",
-            "loaded": patterns,
+            "loaded": rows["patterns"],
         }
         return asdict(Run(**known))
 
 
-def _write_manifest(path: Path, manifest: Mapping[str, Any]) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        shards.write_json(manifest, path / MANIFEST)
-    except OSError as error:
-        raise IpgraphError(f"{path / MANIFEST} could not be written: {error}") from error
-
-
-def list_runs(root: str | Path) -> list[RunDirectory]:
-    """Return the run directories under `root`, newest first; those that cannot be read are logged."""
-    found = []
-    for file in sorted(Path(root).glob(f"*/{MANIFEST}")):
-        try:
-            found.append(RunDirectory.open(file.parent))
-        except UsageError as error:
-            log.warning("left out: %s", error)
-    return sorted(found, key=lambda run: (run.manifest["created"], run.id), reverse=True)
-
-
-def find_run(root: str | Path, name: str) -> RunDirectory:
-    """Return the run directory under `root` whose id is `name` or begins with it, or the one at path `name`.
-
-    Raises UsageError, listing the ids, if none or several match.
-    """
-    if (Path(name) / MANIFEST).exists():
-        return RunDirectory.open(name)
-    found = {run.id: run for run in list_runs(root)}
-    return found[match_id(name, list(found), str(root))]
-
-
-def match_id(name: str, ids: Sequence[str], where: str) -> str:
-    """Return the id among `ids` that is `name` or the only one to begin with it, else raise UsageError."""
-    if name in ids:
-        return name
-    matches = [key for key in ids if name and key.startswith(name)]
-    if len(matches) > 1:
-        raise UsageError(f"several runs in {where} begin with {name!r}: {', '.join(sorted(matches))}")
-    if not matches and not ids:
-        raise UsageError(f"there is no run {name!r} in {where}: it holds none")
-    if not matches:
-        raise unknown("run", name, ids)
-    return matches[0]
+def require_of_run(run: str, measures: Iterable[Measure]) -> None:
+    """Raise IpgraphError unless measures belong to a run."""
+    for measure in measures:
+        if run not in measure.runs:
+            raise IpgraphError(f"measure {measure.id} does not belong to run {run}")

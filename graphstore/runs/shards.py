@@ -1,7 +1,8 @@
 """One shard of a run directory: a fixed number of instances with all that was found out about them.
 
-A shard is a folder of four Parquet tables and a `manifest.json` with each file's row count and digest. It is
-written beside its place under a temporary name, synced, and renamed: it is there whole or not at all.
+A shard is a folder of Parquet files, one per table (`schema.tables.files`), and a `manifest.json` with each
+file's row count and digest, and the environment that computed it. It is written beside its place under a
+temporary name, synced, and renamed: it is there whole or not at all.
 """
 
 import json
@@ -21,15 +22,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ipgraph.graphstore.common.errors import IpgraphError, UsageError
+from ipgraph.graphstore.schema import tables
 from ipgraph.graphstore.schema.arrow import read_table, require_version, to_table
-from ipgraph.graphstore.schema.records import (
-    SCHEMA_VERSION,
-    SHARD_TABLES,
-    Evaluation,
-    Instance,
-    Pattern,
-    Step,
-)
+from ipgraph.graphstore.schema.records import SCHEMA_VERSION, Instance, Pattern, Prediction, Step
 
 SHARD_INSTANCES = 100
 """Instances in a shard, whatever the batch size."""
@@ -40,23 +35,39 @@ _ABANDONED = 600.0
 
 @dataclass
 class Shard:
-    """Some instances, their evaluations in the same order, their patterns, and the patterns' steps."""
+    """Some instances, their predictions in the same order, their patterns, the patterns' steps, and more."""
 
     instances: list[Instance] = field(default_factory=list)
-    evaluations: list[Evaluation] = field(default_factory=list)
+    predictions: list[Prediction] = field(default_factory=list)
     patterns: list[Pattern] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
+    further: dict[str, list[Any]] = field(default_factory=dict)
+    """The records of all other tables, by file."""
+
+    def records(self) -> dict[str, list[Any]]:
+        """Return every table's records, by file; raises IpgraphError for one that is not in the schema."""
+        if strangers := self.further.keys() - tables.files().keys():
+            raise IpgraphError(f"a shard has rows of a table that is not in the schema: {min(strangers)}")
+        fixed: dict[str, list[Any]] = {
+            "instances": self.instances,
+            "predictions": self.predictions,
+            "patterns": self.patterns,
+            "steps": self.steps,
+        }
+        rows: dict[str, list[Any]] = {file: [] for file in tables.files()}
+        return rows | fixed | self.further
 
 
-def write(shard: Shard, folder: Path) -> None:
+def write(shard: Shard, folder: Path, environment: Mapping[str, Any]) -> None:
     """Write a shard as `folder`; raises IpgraphError for rows that do not fit together."""
     _require_coherent(shard)
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
     try:
-        tables = {name: to_table(record, getattr(shard, name)) for name, record in SHARD_TABLES.items()}
-        files = {f"{name}.parquet": _write_table(table, temporary, name) for name, table in tables.items()}
-        write_json({"schema_version": SCHEMA_VERSION, "files": files}, temporary / MANIFEST)
+        filled = {name: to_table(tables.record_of(name), rows) for name, rows in shard.records().items()}
+        files = {f"{name}.parquet": _write_table(table, temporary, name) for name, table in filled.items()}
+        manifest = {"schema_version": SCHEMA_VERSION, "files": files, "environment": dict(environment)}
+        write_json(manifest, temporary / MANIFEST)
         _move_into_place(temporary, folder)
     except OSError as error:
         raise IpgraphError(
@@ -66,17 +77,17 @@ def write(shard: Shard, folder: Path) -> None:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def remove_leftovers(parent: Path) -> None:
-    """Remove what interrupted writing left beside shards, but not what another process may be writing now."""
-    for left in parent.glob(".*.tmp"):
+def remove_leftovers(parent: Path, pattern: str = ".*.tmp") -> None:
+    """Remove what interrupted writing left in a folder, but not what another process may be writing now."""
+    for left in parent.glob(pattern):
         with suppress(FileNotFoundError):
             if time.time() - left.stat().st_mtime > _ABANDONED:
                 shutil.rmtree(left, ignore_errors=True)
 
 
 def read(folder: Path, name: str) -> pa.Table:
-    """Read one of a shard's tables: "instances", "evaluations", "patterns" or "steps"."""
-    return read_table(SHARD_TABLES[name], folder / f"{name}.parquet")
+    """Read one of a shard's tables, by its file's name, such as "patterns"."""
+    return read_table(tables.record_of(name), folder / f"{name}.parquet")
 
 
 def fault(folder: Path) -> str | None:
@@ -95,7 +106,7 @@ def fault(folder: Path) -> str | None:
         raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         return f"corrupt: {error}"
-    missing = sorted({f"{name}.parquet" for name in SHARD_TABLES} - set(digests))
+    missing = sorted({f"{name}.parquet" for name in tables.files()} - set(digests))
     wrong += missing
     return f"corrupt: {', '.join(wrong)} is not what was written" if wrong else None
 
@@ -103,7 +114,12 @@ def fault(folder: Path) -> str | None:
 def rows(folder: Path) -> dict[str, int]:
     """Return how many rows each of a shard's tables has."""
     files = json.loads((folder / MANIFEST).read_text())["files"]
-    return {name: int(files[f"{name}.parquet"]["rows"]) for name in SHARD_TABLES}
+    return {name: int(files[f"{name}.parquet"]["rows"]) for name in tables.files()}
+
+
+def environment(folder: Path) -> dict[str, Any]:
+    """Return the environment that computed a shard."""
+    return dict(json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["environment"])
 
 
 def write_json(content: Mapping[str, Any], path: Path) -> None:
@@ -156,10 +172,13 @@ def _require_coherent(shard: Shard) -> None:
     ids = [instance.id for instance in shard.instances]
     if len(set(ids)) < len(ids):
         raise IpgraphError(f"an instance appears twice in a shard: {_twice(ids)}")
-    if [evaluation.instance for evaluation in shard.evaluations] != ids:
-        raise IpgraphError("a shard needs one evaluation for each instance, in the same order")
-    if strangers := {pattern.instance for pattern in shard.patterns} - set(ids):
-        raise IpgraphError(f"patterns of instances that are not in the shard: {', '.join(sorted(strangers))}")
+    if [prediction.instance for prediction in shard.predictions] != ids:
+        raise IpgraphError("a shard needs one prediction for each instance, in the same order")
+    for name, rows in shard.records().items():
+        if strangers := {row.instance for row in rows if hasattr(row, "instance")} - set(ids):
+            raise IpgraphError(
+                f"{name} of instances that are not in the shard: {', '.join(sorted(strangers))}"
+            )
     due = chain.from_iterable(
         ((p.id, step, node) for step, node in enumerate(p.path)) for p in shard.patterns
     )

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ipgraph.graphstore.common.errors import IpgraphError, UsageError
-from ipgraph.graphstore.schema.records import SCHEMA_VERSION, ColumnType, columns
+from ipgraph.graphstore.schema.records import SCHEMA_VERSION, ColumnType, columns, nullable
 
 R = TypeVar("R")
 
@@ -23,8 +23,6 @@ _TYPES: dict[ColumnType, pa.DataType] = {
     "int[]": pa.list_(pa.int64()),
     "float[]": pa.list_(pa.float64()),
 }
-NULLABLE = ("margin", "accuracy")
-"""Columns that may be null; in all others a null or a number that is not finite is refused."""
 
 
 def arrow_schema(record: type) -> pa.Schema:
@@ -42,21 +40,24 @@ def to_table(record: type[R], rows: Iterable[R]) -> pa.Table:
         table = pa.table(data, schema=schema)
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise IpgraphError(f"a {record.__name__} does not fit the schema: {error}") from error
-    _refuse_unusable(record.__name__, table)
+    _refuse_unusable(record, table)
     return table
 
 
-def _refuse_unusable(name: str, table: pa.Table) -> None:
+def _refuse_unusable(record: type, table: pa.Table) -> None:
+    """Raise IpgraphError for a number that is not finite, or a null where the record allows none."""
     for field in table.schema:
         column = table[field.name]
-        bad = pc.is_null(column)
-        if pa.types.is_floating(field.type):
-            fit = pc.is_finite(column)
-            bad = pc.invert(pc.fill_null(fit, field.name in NULLABLE))
+        fit = pc.is_finite(column) if pa.types.is_floating(field.type) else pc.is_valid(column)
+        if field.name in nullable(record):
+            fit = pc.or_(pc.fill_null(fit, True), pc.is_null(column))
+        bad = pc.invert(pc.fill_null(fit, False))
         row = pc.index(bad, True).as_py()
         if row >= 0:
             value = column[row].as_py()
-            raise IpgraphError(f"{name} row {row}: {field.name} is {value}, which cannot be stored")
+            raise IpgraphError(
+                f"{record.__name__} row {row}: {field.name} is {value}, which cannot be stored"
+            )
 
 
 def to_records(record: type[R], table: pa.Table) -> list[R]:
@@ -77,10 +78,10 @@ def read_table(record: type, path: Path) -> pa.Table:
     return table
 
 
-def require_version(version: object, where: str) -> None:
-    """Raise UsageError unless `version`, found at `where`, is this schema's."""
+def require_version(version: object, where: str, what: str = "the run again") -> None:
+    """Raise UsageError, which says to extract `what`, unless `version` at `where` is this schema's."""
     if str(version) != str(SCHEMA_VERSION):
         raise UsageError(
             f"{where} has schema version {version}, and this ipgraph reads version {SCHEMA_VERSION}: "
-            "extract again, or use the ipgraph that wrote it"
+            f"extract {what} (`ipgraph ingest dataset ...`)"
         )

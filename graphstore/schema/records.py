@@ -1,12 +1,13 @@
-"""The graph's schema: the one place that names labels, relationships, properties and keys.
+"""The graph's schema: its records, whose names and fields are those of labels, properties and keys.
 
-    (Run)-[:EVALUATED]->(Instance)-[:HAS_PATTERN]->(Pattern)-[:THROUGH]->(Node)-[:FLOWS_TO]->(Node)
+    (Run)-[:PREDICTED]->(Instance)-[:HAS_PATTERN]->(Pattern)-[:THROUGH]->(Node)-[:FLOWS_TO]->(Node)
     (Run)-[:PRODUCED]->(Pattern)
-    (Run)-[:MEASURED]->(Measure)
+    (Run)-[:MEASURED]->(Measure)                                     of one run, or of several
 
 Each record below is a frozen dataclass: its fields are the columns of the run directory's Parquet tables and
-the properties in either graph store, in this order. Layers of nodes are 1-based as in the paper (layer 0 is
-the input); heads and positions count from 0; `head` is -1 where there is none.
+the properties in either graph store, in this order; `tables` says which is a label, which a relationship.
+Layers and heads count from 1 as in the paper (layer 0 is the input; `head` is 0 where there is none),
+positions from 0.
 """
 
 import types
@@ -15,11 +16,16 @@ from dataclasses import dataclass, fields
 from functools import cache
 from typing import Literal
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 Kind = Literal["input", "embedding", "head", "skip", "output"]
 Level = Literal["embedding", "attention"]
 LEVELS: tuple[Level, ...] = ("embedding", "attention")
+
+
+def levels_of(level: str) -> tuple[Level, ...]:
+    """Return the levels that a run's `level` stands for: itself, or every level where it is "both"."""
+    return tuple(name for name in LEVELS if level in (name, "both"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +44,8 @@ class Instance:
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluation:
-    """What a run found out about an instance (EVALUATED); lists run over the model's positions."""
+class Prediction:
+    """What a run found out about an instance (PREDICTED); lists run over the model's positions."""
 
     run: str
     instance: str
@@ -86,6 +92,7 @@ class Step:
     node: str
     influence: float  # of the pattern chosen so far
     margin: float | None  # sign x (best - runner-up); None where there was one candidate
+    runner_up: int | None  # the position, or the head (0: the skip), that came second; None as above
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +103,10 @@ class Node:
     label: str
     model: str
     kind: Kind
-    layer: int
-    position: int
+    layer: int  # one per mixing step: a decoder layer with cross-attention is two
+    position: int  # -1 for the output
     head: int
+    stack: int  # 2 in the decoder of an encoder-decoder, else 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +133,14 @@ class Run:
     n_steps: int
     quadrature: str
     dtype: str
-    layers: int
+    layers: int  # mixing steps
     heads: int
+    graph: str  # JSON: the model's layers as the computation graph has them, see graph.GraphShape
     positions: int  # longest sentence
     instances: int
     patterns: int
     steps: int
+    rows: str  # JSON: how many rows each of its tables has
     skipped: int  # rows of the dataset that could not be used
     accuracy: float | None  # share right of the instances with a label; None where none has one
     created: str  # ISO 8601, UTC
@@ -142,15 +152,24 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A figure computed over a run (accuracy after ablation, concentration, ...), with its 95% interval."""
+    """A number computed over one run or several (accuracy after ablation, ...), with its 95% interval."""
 
     id: str
-    run: str
+    runs: list[str]
     metric: str
     method: str
     level: str
     grouping: str  # subtask, or "" for the whole run (of structures: the most frequent one, see note)
-    variant: str  # such as "target=dropped"
+    target: str  # of ablation: "dropped" or "kept", the target's own column; else ""
+    size: str  # of ablation: "natural" where a method keeps its own paths, not as many nodes as Pi_+; else ""
+    counting: str  # of a share of paths: "one path per word" or "inside"; else ""
+    k: int  # nodes per layer; 1 unless several
+    search: str  # "beam", "exhaustive", "random" or ""
+    beam: int  # width; 0 where there is no beam
+    draws: int  # random draws; 0 where there are none
+    resamples: int  # of the bootstrap behind the interval
+    position: int  # -1 where the number is not of one position
+    word: str  # the role at that position, or its most frequent token; else ""
     value: float
     low: float
     high: float
@@ -158,35 +177,6 @@ class Measure:
     seed: int
     note: str
 
-
-@dataclass(frozen=True, slots=True)
-class Relationship:
-    """A relationship type: its ends, and the record whose columns it carries (first the ends' keys)."""
-
-    name: str
-    source: type
-    target: type
-    record: type | None = None
-    keys: tuple[str, ...] = ()  # columns of the record that name the ends, not stored as properties
-
-
-NODES: tuple[type, ...] = (Run, Instance, Pattern, Node, Measure)
-RELATIONSHIPS: tuple[Relationship, ...] = (
-    Relationship("EVALUATED", Run, Instance, Evaluation, ("run", "instance")),
-    Relationship("PRODUCED", Run, Pattern),
-    Relationship("HAS_PATTERN", Instance, Pattern),
-    Relationship("THROUGH", Pattern, Node, Step, ("pattern", "node")),
-    Relationship("FLOWS_TO", Node, Node, Flow, ("source", "target")),
-    Relationship("MEASURED", Run, Measure),
-)
-
-SHARD_TABLES: dict[str, type] = {
-    "instances": Instance,
-    "evaluations": Evaluation,
-    "patterns": Pattern,
-    "steps": Step,
-}
-"""The Parquet tables of one shard of a run directory, by file name."""
 
 ColumnType = Literal["string", "int", "float", "bool", "string[]", "int[]", "float[]"]
 _SCALARS: dict[object, ColumnType] = {str: "string", int: "int", float: "float", bool: "bool"}
@@ -200,23 +190,20 @@ def columns(record: type) -> dict[str, ColumnType]:
     return {field.name: _column_type(hints[field.name]) for field in fields(record)}
 
 
+@cache
+def nullable(record: type) -> frozenset[str]:
+    """Return which of a record's columns may be null: those whose type allows None."""
+    return frozenset(name for name, hint in typing.get_type_hints(record).items() if _optional(hint))
+
+
+def _optional(hint: object) -> bool:
+    return typing.get_origin(hint) is types.UnionType and type(None) in typing.get_args(hint)
+
+
 def _column_type(hint: object) -> ColumnType:
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin is Literal:
         return "string"
-    if origin is types.UnionType:
+    if _optional(hint):
         return _column_type(next(arg for arg in args if arg is not type(None)))
     return _LISTS[args[0]] if origin is list else _SCALARS[hint]
-
-
-def properties(relationship: Relationship) -> dict[str, ColumnType]:
-    """Return the properties a relationship carries in the graph, name to type."""
-    if relationship.record is None:
-        return {}
-    return {n: t for n, t in columns(relationship.record).items() if n not in relationship.keys}
-
-
-def graph_size(layers: int, heads: int, positions: int, level: Level) -> int:
-    """Return |G|: how many nodes the computation graph of one sentence has, the output included."""
-    hops = layers * (heads + 1) if level == "attention" else 0
-    return positions * (1 + layers + hops) + 1

@@ -19,6 +19,7 @@ from neo4j.exceptions import DriverError, IncompleteCommit, Neo4jError
 
 from ipgraph.graphstore.common.errors import IpgraphError, UsageError
 from ipgraph.graphstore.server.errors import as_sentence
+from ipgraph.graphstore.store.protocol import out_of_time
 
 OLDEST = (5, 26)
 """The oldest release that will do: the 5.26 LTS. Calendar versions (2025.01 and later) come after it."""
@@ -44,9 +45,11 @@ class Connection:
 
     def __init__(self, location: str) -> None:
         if "@" in location:
-            raise UsageError("a Neo4j URI holds no user or password: set NEO4J_USERNAME and NEO4J_PASSWORD")
+            raise UsageError(
+                "a Neo4j URI cannot hold a user or password: set NEO4J_USERNAME and NEO4J_PASSWORD"
+            )
         if path := urlsplit(location).path.strip("/"):
-            raise UsageError(f"a Neo4j URI names no database: leave /{path} out and set NEO4J_DATABASE")
+            raise UsageError(f"a Neo4j URI cannot name a database: leave /{path} out and set NEO4J_DATABASE")
         self.location = location
         self.database = os.environ.get("NEO4J_DATABASE") or None
         user = os.environ.get("NEO4J_USERNAME") or "neo4j"
@@ -70,13 +73,38 @@ class Connection:
         """Close the driver and its connections."""
         self.driver.close()
 
-    def read(self, cypher: str, parameters: Mapping[str, Any] | None = None) -> neo4j.EagerResult:
-        """Run a statement in a read transaction: the server refuses to write in it."""
-        return self._repeated(
-            lambda: self.driver.execute_query(
-                cypher, dict(parameters or {}), database_=self.database, routing_="r"
+    def read(
+        self,
+        cypher: str,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        timeout: float | None = None,
+        limit: int | None = None,
+    ) -> neo4j.EagerResult:
+        """Run a statement in a read transaction, which cannot write; fetch at most `limit` rows.
+
+        Raises IpgraphError when it takes longer than `timeout` seconds.
+        """
+
+        def fetched(result: neo4j.Result) -> neo4j.EagerResult:
+            records = list(result) if limit is None else result.fetch(limit)
+            return neo4j.EagerResult(records, result.consume(), list(result.keys()))
+
+        query = neo4j.Query(cypher, timeout=timeout)
+        try:
+            return self._repeated(
+                lambda: self.driver.execute_query(
+                    query,
+                    dict(parameters or {}),
+                    database_=self.database,
+                    routing_="r",
+                    result_transformer_=fetched,
+                )
             )
-        )
+        except IpgraphError as error:
+            if timeout is not None and "TimedOut" in str(getattr(error.__cause__, "code", "")):
+                raise out_of_time(timeout) from error
+            raise
 
     def write(self, cypher: str, **parameters: Any) -> neo4j.SummaryCounters:
         """Run a statement in a write transaction of its own (see `transact`); return what it changed."""
@@ -110,8 +138,8 @@ class Connection:
             self._sentences(),
             self.driver.session(database=self.database, default_access_mode=access) as session,
         ):
-            found = {name: (version, edition) for name, version, edition in session.run(query).values()}
-        return found["Neo4j Kernel"]
+            components = {name: (version, edition) for name, version, edition in session.run(query).values()}
+        return components["Neo4j Kernel"]
 
     @contextmanager
     def _sentences(self) -> Iterator[None]:

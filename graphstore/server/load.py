@@ -4,21 +4,23 @@
 2. The Run, in state "loading" with `loaded` 0.
 3. The computation graph, position by position: a position's nodes and edges share one transaction, so that
    the inputs that are there say how far the graph reaches.
-4. Instances, evaluations and measures, merged by their keys.
-5. Patterns with their steps, batch by batch (see neo4j_patterns).
+4. Measures and what else is not patterns (instances, predictions), merged by their keys.
+5. Patterns with their steps, batch by batch (see `patterns`).
 6. State "complete", if everything is there.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+import json
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from itertools import islice
-from typing import Any
 
 from ipgraph.graphstore.common.errors import IpgraphError
 from ipgraph.graphstore.runs.content import Row
 from ipgraph.graphstore.runs.directory import RunDirectory
-from ipgraph.graphstore.schema import graph
-from ipgraph.graphstore.schema.records import NODES, SCHEMA_VERSION, Measure, Node, Run
+from ipgraph.graphstore.schema import graph, tables
+from ipgraph.graphstore.schema.graph import GraphShape
+from ipgraph.graphstore.schema.records import SCHEMA_VERSION, Measure, Node, Run
+from ipgraph.graphstore.schema.tables import Table
 from ipgraph.graphstore.server.connection import Connection
 from ipgraph.graphstore.server.patterns import Report, load_patterns, progress_of
 from ipgraph.graphstore.server.remove import remove
@@ -37,32 +39,22 @@ UNWIND row.targets AS target
 MATCH (b:Node {id: target})
 MERGE (a)-[:FLOWS_TO]->(b)
 """
-_INSTANCES = "UNWIND $rows AS row MERGE (i:Instance {id: row.id}) ON CREATE SET i = row"
-_EVALUATIONS = """
-MATCH (r:Run {id: $run})
-UNWIND $rows AS row
-MATCH (i:Instance {id: row.instance})
-MERGE (r)-[e:EVALUATED]->(i) SET e = row.properties
-"""
 _MEASURES = """
-MATCH (r:Run {id: $run})
 UNWIND $rows AS row
 MERGE (m:Measure {id: row.id}) SET m = row
-MERGE (r)-[:MEASURED]->(m)
 """
+_LINK_MEASURES = "MATCH (r:Run) MATCH (m:Measure) WHERE r.id IN m.runs MERGE (r)-[:MEASURED]->(m)"
 _COMPLETE = """
 MATCH (r:Run {id: $run})
-WHERE r.state = 'loading' AND r.loaded = r.patterns
-  AND COUNT { (r)-[:PRODUCED]->() } = r.patterns AND COUNT { (r)-[:EVALUATED]->() } = r.instances
+WHERE r.state = 'loading' AND r.loaded = r.patterns AND COUNT { (r)-[:PRODUCED]->() } = r.patterns
 SET r.state = 'complete'
 """
 
 
 def prepare(connection: Connection) -> None:
     """Make the constraints and the index, and wait until they serve."""
-    for record in NODES:
-        label = record.__name__
-        name = f"{label.lower()}_id"
+    for table in tables.nodes():
+        label, name = table.name, f"{table.name.lower()}_id"
         connection.write(f"CREATE CONSTRAINT {name} IF NOT EXISTS FOR (n:{label}) REQUIRE n.id IS UNIQUE")
     connection.write(f"CREATE INDEX {PATTERN_INDEX} IF NOT EXISTS FOR (p:Pattern) ON (p.run, p.level)")
     connection.write("CALL db.awaitIndexes(300)")
@@ -72,13 +64,12 @@ def unprepared(connection: Connection) -> list[str]:
     """Return which constraints and index are missing."""
     indexed = "SHOW INDEXES YIELD labelsOrTypes, properties, state, owningConstraint WHERE state = 'ONLINE' "
     rows = connection.read(indexed + "RETURN labelsOrTypes, properties, owningConstraint").records
-    found = {
+    owners = {
         (*(row["labelsOrTypes"] or ()), *(row["properties"] or ())): row["owningConstraint"] for row in rows
     }
-    lacking = [
-        f"no uniqueness constraint on {r.__name__}.id" for r in NODES if not found.get((r.__name__, "id"))
-    ]
-    lacking += ["no index on Pattern(run, level)"] * (("Pattern", "run", "level") not in found)
+    labels = [table.name for table in tables.nodes()]
+    lacking = [f"no uniqueness constraint on {label}.id" for label in labels if not owners.get((label, "id"))]
+    lacking += ["no index on Pattern(run, level)"] * (("Pattern", "run", "level") not in owners)
     return [f"{what}: the next `ipgraph store push` makes it" for what in lacking]
 
 
@@ -97,20 +88,45 @@ def load(connection: Connection, run: RunDirectory, report: Report) -> bool:
     connection.write(_RUN, id=run.id, properties=begin)
     _load_graph(connection, record)
     _load_edges_taken(connection, run)
-    for rows in _blocks(row for table in run.tables("instances") for row in table.to_pylist()):
-        connection.write(_INSTANCES, rows=rows)
-    for rows in _blocks(_evaluation(row) for table in run.tables("evaluations") for row in table.to_pylist()):
-        connection.write(_EVALUATIONS, run=run.id, rows=rows)
-    load_measures(connection, run.id, run.measures())
+    for table in _merged():
+        for rows in _blocks(row for part in run.tables(table.file) for row in part.to_pylist()):
+            connection.write(_merge(table), rows=[_row(table, row) for row in rows])
+    load_measures(connection, run.measures())
     load_patterns(connection, run, report)
-    _complete(connection, run.id)
+    _complete(connection, record)
     return True
 
 
-def load_measures(connection: Connection, run: str, measures: Iterable[Measure]) -> None:
-    """Attach measures to a run, replacing those of the same id."""
+def _merged() -> list[Table]:
+    """Return the tables that are merged row by row: all that shards hold but patterns and their steps."""
+    return [table for table in tables.filed() if table.name not in tables.PATTERN_TABLES]
+
+
+def _merge(table: Table) -> str:
+    """Return the statement that merges `$rows` of a table (see `_row`)."""
+    if table.ends is None:
+        return f"UNWIND $rows AS row MERGE (n:{table.name} {{id: row.id}}) ON CREATE SET n = row"
+    source, target = (end.__name__ for end in table.ends)
+    apart = ", ".join(f"{name}: row.properties.{name}" for name in table.apart)
+    return (
+        f"UNWIND $rows AS row MATCH (a:{source} {{id: row.source}}) MATCH (b:{target} {{id: row.target}}) "
+        f"MERGE (a)-[e:{table.name} {{{apart}}}]->(b) SET e = row.properties"
+    )
+
+
+def _row(table: Table, row: Row) -> Row:
+    if table.ends is None:
+        return row
+    source, target = table.keys
+    properties = {name: row[name] for name in table.properties}
+    return {"source": row[source], "target": row[target], "properties": properties}
+
+
+def load_measures(connection: Connection, measures: Iterable[Measure]) -> None:
+    """Attach measures, and those that are there, to their runs; replace those of the same id."""
     for rows in _blocks(asdict(measure) for measure in measures):
-        connection.write(_MEASURES, run=run, rows=rows)
+        connection.write(_MEASURES, rows=rows)
+    connection.write(_LINK_MEASURES)
 
 
 def _load_graph(connection: Connection, run: Run) -> None:
@@ -118,8 +134,9 @@ def _load_graph(connection: Connection, run: Run) -> None:
     text = "MATCH (n:Node {model: $model, kind: 'input'}) RETURN max(n.position) AS last"
     last = connection.read(text, {"model": run.model}).records[0]["last"]
     start = 0 if last is None else last + 1
+    shape = GraphShape.from_json(run.graph)
     by_position: dict[int, list[Node]] = {position: [] for position in range(run.positions)}
-    for node in graph.nodes(run.model, run.layers, run.heads, run.positions):
+    for node in graph.nodes(run.model, shape, run.positions):
         by_position[max(node.position, 0)].append(node)
     for position in range(start, run.positions):
         nodes = [asdict(node) for node in by_position[position]]
@@ -135,9 +152,10 @@ def load_far_edges(connection: Connection, run: Run) -> None:
 
 def _flows_at(run: Run, position: int) -> list[Row]:
     """Return the edges whose later end is at a position, a row for each source."""
+    shape = GraphShape.from_json(run.graph)
     pairs = (
         pair
-        for table in graph.flow_tables(run.model, run.layers, run.heads, position + 1, start=position)
+        for table in graph.flow_tables(run.model, shape, position + 1, start=position)
         for pair in zip(table["source"].to_pylist(), table["target"].to_pylist(), strict=True)
     )
     return _by_source(pairs)
@@ -148,8 +166,9 @@ def _load_edges_taken(connection: Connection, run: RunDirectory) -> None:
     record = run.run
     if record.positions <= graph.FULL_POSITIONS:
         return
+    shape = GraphShape.from_json(record.graph)
     for table in run.tables("patterns"):
-        flows = graph.taken_flows(table, record.model, record.layers, graph.FULL_POSITIONS)
+        flows = graph.taken_flows(table, record.model, shape, graph.FULL_POSITIONS)
         connection.write(_GRAPH, nodes=[], flows=_by_source(flows))
 
 
@@ -160,23 +179,26 @@ def _by_source(pairs: Iterable[tuple[str, str]]) -> list[Row]:
     return [{"source": source, "targets": ends} for source, ends in targets.items()]
 
 
-def _evaluation(row: Row) -> Row:
-    kept = {name: value for name, value in row.items() if name not in ("run", "instance")}
-    return {"instance": row["instance"], "properties": kept}
-
-
-def _complete(connection: Connection, run: str) -> None:
-    """Declare a run complete, if all of it is there."""
-    connection.write(_COMPLETE, run=run)
-    state, loaded = progress_of(connection, run)
+def _complete(connection: Connection, run: Run) -> None:
+    """Declare a run complete, if all of it is there; patterns were counted as they came."""
+    due = json.loads(run.rows)
+    for table in _merged():
+        text = f"{table.match} WHERE {table.of_runs} RETURN count(*) AS n"
+        number = connection.read(text, {"runs": [run.id]}).records[0]["n"]
+        if number != due[table.file]:
+            raise _not_whole(connection, run, f"{number} of {due[table.file]} rows of {table.name}")
+    connection.write(_COMPLETE, run=run.id)
+    state, loaded = progress_of(connection, run.id)
     if state != "complete":
-        raise IpgraphError(
-            f"run {run} is not whole in {connection.location} after loading "
-            f"(state {state!r}, {loaded} patterns): remove it and load it again"
-        )
+        raise _not_whole(connection, run, f"state {state!r}, {loaded} of {run.patterns} patterns")
 
 
-def _blocks(rows: Iterable[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
+def _not_whole(connection: Connection, run: Run, what: str) -> IpgraphError:
+    where = f"run {run.id} is not whole in {connection.location} after loading"
+    return IpgraphError(f"{where} ({what}): remove it and load it again")
+
+
+def _blocks(rows: Iterable[Row]) -> Iterator[list[Row]]:
     rest = iter(rows)
     while block := list(islice(rest, BATCH_ROWS)):
         yield block

@@ -28,7 +28,7 @@ from ipgraph.graphstore.server.connection import Connection
 
 BATCH_PATTERNS = 1000
 _UNDER_WAY = 2
-_PATIENCE = 5.0
+INTERRUPT_WAIT = 5.0
 """Seconds that an interrupted loading waits for the batches under way."""
 
 _SENT = [name for name in columns(Pattern) if name not in ("run", "path")]
@@ -46,10 +46,12 @@ CREATE (r)-[:PRODUCED]->(p:Pattern {{
   run: $run, path: [place IN $rows.places[k] | $nodes[place]],
   {", ".join(f"{name}: $rows.{name}[k]" for name in _SENT)}
 }})<-[:HAS_PATTERN]-(i)
-WITH nodes, p, $rows.places[k] AS places, $rows.influences[k] AS influences, $rows.margins[k] AS margins
+WITH nodes, p, $rows.places[k] AS places, $rows.influences[k] AS influences, $rows.margins[k] AS margins,
+     $rows.runner_ups[k] AS runner_ups
 UNWIND range(0, size(places) - 1) AS step
-WITH p, step, influences[step] AS influence, margins[step] AS margin, nodes[places[step]] AS n
-CREATE (p)-[:THROUGH {{step: step, influence: influence, margin: margin}}]->(n)
+WITH p, step, influences[step] AS influence, margins[step] AS margin, runner_ups[step] AS runner_up,
+     nodes[places[step]] AS n
+CREATE (p)-[:THROUGH {{step: step, influence: influence, margin: margin, runner_up: runner_up}}]->(n)
 """
 # Setting a property takes the Run's lock; only then is its state read.
 _CLAIM = """
@@ -63,7 +65,7 @@ Report = Callable[[int], None]
 """Called with how many of a run's patterns are loaded."""
 
 
-class _Elsewhere(Exception):  # noqa: N818
+class CursorMoved(Exception):  # noqa: N818
     """The Run's `loaded` is not where a batch starts: raised in its transaction, which is undone."""
 
 
@@ -90,10 +92,10 @@ class _Batch:
     """Set once the batch is about to commit, or has failed: then the next one may begin."""
 
     def create(self, transaction: neo4j.ManagedTransaction) -> None:
-        """Create the patterns and move the Run's `loaded`; raises _Elsewhere if it is not at `start`."""
+        """Create the patterns and move the Run's `loaded`; raises CursorMoved if it is not at `start`."""
         made = transaction.run(_PATTERNS, run=self.run, nodes=self.nodes, rows=self.rows).consume().counters
         if transaction.run(_CLAIM, run=self.run, start=self.start, end=self.end).single() is None:
-            raise _Elsewhere
+            raise CursorMoved
         patterns, steps = self.end - self.start, sum(map(len, self.rows["places"]))
         if (made.nodes_created, made.relationships_created) != (patterns, 2 * patterns + steps):
             raise IpgraphError(
@@ -106,7 +108,7 @@ class _Batch:
         """Write the batch in a transaction of its own; return whether it was due (see `create`)."""
         try:
             connection.transact(self.create)
-        except _Elsewhere:
+        except CursorMoved:
             return False
         except IpgraphError as error:
             # Whoever wrote these patterns moved `loaded` with them.
@@ -155,7 +157,7 @@ def _load_from(start: int, connection: Connection, run: RunDirectory, report: Re
             report(batch.end)
         return due
 
-    patience = None
+    timeout = None
     try:
         for batch in _batches(run, start):
             if under_way:
@@ -167,10 +169,10 @@ def _load_from(start: int, connection: Connection, run: RunDirectory, report: Re
             if not done():
                 return False
     except KeyboardInterrupt:
-        patience = _PATIENCE
+        timeout = INTERRUPT_WAIT
         raise
     finally:
-        wait([written for _, written in under_way], patience)
+        wait([written for _, written in under_way], timeout)
     return True
 
 
@@ -192,7 +194,9 @@ def _batches(run: RunDirectory, start: int) -> Iterator[_Batch]:
     for table in pattern_batches(run, BATCH_PATTERNS, start):
         lists = table["nodes"].combine_chunks()
         nodes = lists.flatten().dictionary_encode()
-        rows = _Rows({name: table[name].to_pylist() for name in (*_SENT, "influences", "margins")})
+        rows = _Rows(
+            {name: table[name].to_pylist() for name in (*_SENT, "influences", "margins", "runner_ups")}
+        )
         rows["places"] = lists_like(lists, nodes.indices).to_pylist()
         yield _Batch(run.id, start, start + table.num_rows, nodes.dictionary.to_pylist(), rows)
         start += table.num_rows

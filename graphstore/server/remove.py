@@ -5,21 +5,22 @@ The Run turns to state "removing" first and goes last, so that what is left of i
 
 from collections.abc import Callable
 
+from ipgraph.graphstore.schema import tables
+from ipgraph.graphstore.schema.tables import Table
 from ipgraph.graphstore.server.connection import Connection
 
 BATCH_PATTERNS = 1000
-BATCH_INSTANCES = 5000
+BATCH_ROWS = 5000
 
-_MARK = "MATCH (r:Run {id: $run}) SET r.state = 'removing', r.loaded = -1"
-_PATTERNS = "MATCH (:Run {id: $run})-[:PRODUCED]->(p:Pattern) WITH p LIMIT $size DETACH DELETE p"
-_MEASURES = "MATCH (:Run {id: $run})-[:MEASURED]->(m:Measure) DETACH DELETE m"
-_INSTANCES = """
-MATCH (:Run {id: $run})-[e:EVALUATED]->(i:Instance)
-WITH e, i LIMIT $size
+_OWNED = "MATCH (:Run {{id: $run}})-[:{0}]->(n:{1}) WITH n LIMIT $size DETACH DELETE n"
+_SHARED = """
+MATCH (:Run {{id: $run}})-[e:{0}]->(n:{1})
+WITH e, n LIMIT $size
 DELETE e
-WITH i WHERE NOT EXISTS { (:Run)-[:EVALUATED]->(i) }
-DETACH DELETE i
+WITH n WHERE NOT EXISTS {{ (:Run)-[:{0}]->(n) }}
+DETACH DELETE n
 """
+_MARK = "MATCH (r:Run {id: $run}) SET r.state = 'removing', r.loaded = -1"
 _REACH = """
 MATCH (own:Run {id: $run})
 OPTIONAL MATCH (other:Run {model: own.model}) WHERE other <> own
@@ -37,21 +38,40 @@ _RUN = "MATCH (r:Run {id: $run}) DETACH DELETE r"
 
 
 def remove(connection: Connection, run: str, report: Callable[[int], None] | None = None) -> None:
-    """Delete a run with its patterns and measures, and the instances and graph positions only it used.
+    """Delete a run with what is its own, and the instances, measures and graph positions that only it used.
 
     `report` is called with how many patterns are gone.
     """
     connection.write(_MARK, run=run)
-    gone = 0
-    while deleted := connection.write(_PATTERNS, run=run, size=BATCH_PATTERNS).nodes_deleted:
-        gone += deleted
-        if report:
-            report(gone)
-    connection.write(_MEASURES, run=run)
-    while connection.write(_INSTANCES, run=run, size=BATCH_INSTANCES).relationships_deleted:
-        pass
+    for table in tables.relationships():
+        if table.owner == "run" and not _goes_with_nodes(table):
+            text = f"{table.match} WHERE {table.of_runs} WITH e LIMIT $size DELETE e"
+            while connection.write(text, runs=[run], size=BATCH_ROWS).relationships_deleted:
+                pass
+    linked = [table for table in tables.nodes() if table.link]
+    for table in sorted(linked, key=lambda table: table.owner != "run"):
+        _remove_nodes(connection, table, run, report if table.name == "Pattern" else None)
     _shrink_graph(connection, run)
     connection.write(_RUN, run=run)
+
+
+def _goes_with_nodes(table: Table) -> bool:
+    """Tell whether a run's relationships go with nodes of the run, or lead to nodes to be removed."""
+    linked = [label for label in tables.nodes() if label.link]
+    owned = {label.record for label in linked if label.owner == "run"}
+    return bool(owned & set(table.ends or ())) or table.name in {label.link for label in linked}
+
+
+def _remove_nodes(
+    connection: Connection, table: Table, run: str, report: Callable[[int], None] | None
+) -> None:
+    owned = table.owner == "run"
+    text = (_OWNED if owned else _SHARED).format(table.link, table.name)
+    size, gone = BATCH_PATTERNS if owned else BATCH_ROWS, 0
+    while (changed := connection.write(text, run=run, size=size)).relationships_deleted:
+        gone += changed.nodes_deleted
+        if report:
+            report(gone)
 
 
 def _shrink_graph(connection: Connection, run: str) -> None:

@@ -9,43 +9,34 @@ import neo4j
 from neo4j.exceptions import DriverError
 from neo4j.graph import Node, Path, Relationship
 
-from ipgraph.graphstore.common.errors import IpgraphError, UsageError, unknown
-from ipgraph.graphstore.runs.directory import RunDirectory
+from ipgraph.graphstore.common.errors import IpgraphError, unknown
+from ipgraph.graphstore.runs.directory import RunDirectory, require_of_run
 from ipgraph.graphstore.schema.arrow import require_version
-from ipgraph.graphstore.schema.records import (
-    NODES,
-    RELATIONSHIPS,
-    SCHEMA_VERSION,
-    Measure,
-    Run,
-    columns,
-    properties,
-)
+from ipgraph.graphstore.schema.records import SCHEMA_VERSION, Measure, Run
+from ipgraph.graphstore.schema.tables import schema_names
 from ipgraph.graphstore.server import load as neo4j_load
 from ipgraph.graphstore.server import remove as neo4j_remove
 from ipgraph.graphstore.server.connection import Connection
 from ipgraph.graphstore.store import check, reading
-from ipgraph.graphstore.store.protocol import Problem, Progress, Result, Scalar, Value, verified
+from ipgraph.graphstore.store.protocol import (
+    Problem,
+    Progress,
+    Result,
+    Scalar,
+    Value,
+    require_bounds,
+    verified,
+)
 
-_NAMES = {
-    "01N50": ("label", sorted(record.__name__ for record in NODES)),
-    "01N51": ("relationship", sorted(kind.name for kind in RELATIONSHIPS)),
-    "01N52": (
-        "property",
-        sorted(
-            {name for record in NODES for name in columns(record)}
-            | {name for kind in RELATIONSHIPS for name in properties(kind)}
-        ),
-    ),
-}
-"""By the server's status for a name it has never seen: what it names, and the schema's names of that kind."""
+_NAMED = {"01N50": "label", "01N51": "relationship", "01N52": "property"}
+"""By the server's status for a name that it has never seen: what it names."""
 
 
 class Neo4jStore:
     """A graph store on a Neo4j server, by its URI.
 
     Raises UsageError if the login fails or the store is of another schema version, IpgraphError if no server
-    answers or it is too old (see `neo4j_connect.Connection`).
+    answers or it is too old (see `connection.Connection`).
     """
 
     dialect: Literal["ladybug", "neo4j"] = "neo4j"
@@ -60,11 +51,24 @@ class Neo4jStore:
             self.close()
             raise
 
-    def read(self, cypher: str, parameters: Mapping[str, Value] | None = None) -> Result:
-        """Run a read-only query; raises UsageError for a write, bad syntax or a name that nothing has."""
-        found = self._connection.read(cypher, parameters)
-        _require_known_names(found.summary)
-        return Result(list(found.keys), [[_plain(value) for value in row] for row in found.records])
+    def read(
+        self,
+        cypher: str,
+        parameters: Mapping[str, Value] | None = None,
+        *,
+        timeout: float | None = None,
+        limit: int | None = None,
+    ) -> Result:
+        """Run a read-only query for at most `timeout` seconds, and return at most `limit` rows.
+
+        Raises UsageError for a write, bad syntax or an unknown name, IpgraphError when the time is over.
+        """
+        require_bounds(timeout, limit)
+        more = None if limit is None else limit + 1
+        result = self._connection.read(cypher, parameters, timeout=timeout, limit=more)
+        _require_known_names(result.summary)
+        rows = [[_plain(value) for value in row] for row in result.records[:limit]]
+        return Result(list(result.keys), rows, cut=len(rows) < len(result.records))
 
     def explain(self, cypher: str, parameters: Mapping[str, Value] | None = None) -> str:
         """Return the server's plan for a query, as it draws it."""
@@ -91,7 +95,7 @@ class Neo4jStore:
                 new += 1
             else:
                 due = reading.outdated(self, run.id, run.measures())
-                neo4j_load.load_measures(self._connection, run.id, due)
+                neo4j_load.load_measures(self._connection, due)
             before += run.run.patterns
             if progress:
                 progress(before, total)
@@ -107,8 +111,8 @@ class Neo4jStore:
             raise IpgraphError(f"{error}; {stays}") from error
 
     def remove(self, run: str, progress: Progress | None = None) -> None:
-        """Delete a run and what only it used, in bounded transactions; raises UsageError if there is none."""
-        patterns = self._required(run).patterns
+        """Delete a run and what only it used, in bounded transactions; raises UsageError without the run."""
+        patterns = reading.require_run(self, run).patterns
         neo4j_remove.remove(self._connection, run, _counted(progress, 0, patterns))
 
     def rebuild(
@@ -119,20 +123,22 @@ class Neo4jStore:
         With `full_graph` every edge of their computation graphs is written, however long the sentences.
         """
         directories = verified(runs)
-        held = self.runs()
-        for run in held:
+        stored_runs = self.runs()
+        for run in stored_runs:
             if run.id in directories:
                 neo4j_remove.remove(self._connection, run.id)
         self._load(list(directories.values()), progress)
         if full_graph:
             for directory in directories.values():
                 neo4j_load.load_far_edges(self._connection, directory.run)
-        return [run for run in held if run.id not in directories]
+        return [run for run in stored_runs if run.id not in directories]
 
     def add_measures(self, run: str, measures: Iterable[Measure]) -> None:
         """Attach measures to a run, replacing those of the same id; raises UsageError if it is not there."""
-        self._required(run)
-        neo4j_load.load_measures(self._connection, run, measures)
+        reading.require_run(self, run)
+        due = list(measures)
+        require_of_run(run, due)
+        neo4j_load.load_measures(self._connection, due)
 
     def info(self) -> dict[str, Scalar]:
         """Return counts of each label and relationship, versions, and how far the graphs reach."""
@@ -161,16 +167,10 @@ class Neo4jStore:
     ) -> None:
         self.close()
 
-    def _required(self, run: str) -> Run:
-        held = {held.id: held for held in self.runs()}
-        if run not in held:
-            raise UsageError(f"{self.location} holds no run {run!r}")
-        return held[run]
-
     def _require_version(self) -> None:
         text = "MATCH (r:Run) RETURN DISTINCT coalesce(r.schema_version, 'none') AS version"
         for row in self._connection.read(text).records:
-            require_version(row["version"], self.location)
+            require_version(row["version"], self.location, "its runs again into another store")
 
 
 def _counted(progress: Progress | None, before: int, total: int) -> Callable[[int], None]:
@@ -181,10 +181,10 @@ def _counted(progress: Progress | None, before: int, total: int) -> Callable[[in
 def _require_known_names(summary: neo4j.ResultSummary) -> None:
     """Raise UsageError for a name that neither the server nor the schema knows, rather than find nothing."""
     for status in summary.gql_status_objects:
-        if status.gql_status in _NAMES and (found := re.search("`(.+?)`", status.status_description)):
-            what, valid = _NAMES[status.gql_status]
-            if found[1] not in valid:
-                raise unknown(what, found[1], valid)
+        what = _NAMED.get(status.gql_status)
+        name = re.search("`(.+?)`", status.status_description)
+        if what and name and name[1] not in (valid := schema_names()[what]):
+            raise unknown(what, name[1], valid)
 
 
 def _plain(value: object) -> object:

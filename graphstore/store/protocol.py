@@ -1,10 +1,11 @@
-"""The shape that both graph stores share, and how one is opened."""
+"""The shape that both graph stores share."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal, Protocol, Self
 
+from ipgraph.graphstore.common.errors import IpgraphError, UsageError
 from ipgraph.graphstore.runs.directory import RunDirectory
 from ipgraph.graphstore.schema.records import Measure, Run
 
@@ -16,10 +17,11 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The rows of a query, in order."""
+    """The rows of a query, in order; `cut` where a limit left some out."""
 
     columns: list[str]
     rows: list[list[object]]
+    cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class Problem:
 
 
 class Store(Protocol):
-    """A graph store: read by Cypher, written a whole run at a time."""
+    """A graph store: read by Cypher, from several threads at once; written a whole run at a time."""
 
     location: str
     """Path or URI, without a password."""
@@ -42,8 +44,19 @@ class Store(Protocol):
     def dialect(self) -> Literal["ladybug", "neo4j"]:
         """Name of the store's kind, as in `<template>.<dialect>.cypher`."""
 
-    def read(self, cypher: str, parameters: Mapping[str, Value] | None = None) -> Result:
-        """Run a read-only query; raises UsageError for a write or a statement that does not parse."""
+    def read(
+        self,
+        cypher: str,
+        parameters: Mapping[str, Value] | None = None,
+        *,
+        timeout: float | None = None,
+        limit: int | None = None,
+    ) -> Result:
+        """Run a read-only query for at most `timeout` seconds, and return at most `limit` rows.
+
+        Raises UsageError for a write or a statement that does not parse, IpgraphError when the time is over
+        (a server looks at the clock every two seconds or so).
+        """
 
     def explain(self, cypher: str, parameters: Mapping[str, Value] | None = None) -> str:
         """Return the query's plan as text."""
@@ -64,7 +77,7 @@ class Store(Protocol):
     def rebuild(
         self, runs: Iterable[RunDirectory], progress: Progress | None = None, *, full_graph: bool = False
     ) -> list[Run]:
-        """Make the store anew from run directories; return the runs that it kept, having none among these."""
+        """Build the store again from run directories; return the runs that it kept, which have none here."""
 
     def add_measures(self, run: str, measures: Iterable[Measure]) -> None:
         """Attach measures to a run, replacing those of the same id."""
@@ -83,6 +96,19 @@ class Store(Protocol):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
+
+
+def require_bounds(timeout: float | None, limit: int | None) -> None:
+    """Raise UsageError for a timeout that is not positive, or a negative row limit."""
+    if timeout is not None and timeout <= 0:
+        raise UsageError(f"a timeout is a positive number of seconds, not {timeout}")
+    if limit is not None and limit < 0:
+        raise UsageError(f"a row limit is 0 or more, not {limit}")
+
+
+def out_of_time(timeout: float | None) -> IpgraphError:
+    """Return the error for a query that was stopped after `timeout` seconds."""
+    return IpgraphError(f"the query took longer than its timeout of {timeout:g} s and was stopped")
 
 
 def verified(runs: Iterable[RunDirectory]) -> dict[str, RunDirectory]:

@@ -1,22 +1,17 @@
 """What a store holds, read back through its Cypher: the same statements for both stores."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Protocol
 
+from ipgraph.graphstore.common.errors import UsageError
 from ipgraph.graphstore.runs.content import Content, Row
-from ipgraph.graphstore.schema import graph
-from ipgraph.graphstore.schema.records import (
-    NODES,
-    RELATIONSHIPS,
-    Evaluation,
-    Instance,
-    Measure,
-    Pattern,
-    Run,
-    columns,
-)
-from ipgraph.graphstore.store.protocol import Result, Scalar, Value
+from ipgraph.graphstore.schema import graph, tables
+from ipgraph.graphstore.schema.graph import GraphShape
+from ipgraph.graphstore.schema.records import Measure, Pattern, Run, columns
+from ipgraph.graphstore.schema.tables import Table
+from ipgraph.graphstore.store.protocol import Result, Scalar, Store, Value
 
 BLOCK_INSTANCES = 500
 """Instances whose patterns are read at a time."""
@@ -26,7 +21,8 @@ _NO_MARGIN = -1.7e308
 _PATTERNS = "MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {run: $run}) WHERE i.id IN $instances "
 _STEPS = (
     "MATCH (p)-[t:THROUGH]->(n:Node) RETURN p.id AS id, collect(t.step) AS steps, collect(n.id) AS nodes, "
-    "collect(t.influence) AS influences, collect(coalesce(t.margin, $absent)) AS margins"
+    "collect(t.influence) AS influences, collect(coalesce(t.margin, $absent)) AS margins, "
+    "collect(coalesce(t.runner_up, -1)) AS runner_ups"
 )
 
 
@@ -37,10 +33,9 @@ class Reader(Protocol):
         """Run a read-only query."""
 
 
-def returned(variable: str, record: type, left_out: Iterable[str] = ()) -> str:
+def returned(variable: str, record: type) -> str:
     """Return the RETURN items of a record's columns, under their own names."""
-    names = [name for name in columns(record) if name not in set(left_out)]
-    return ", ".join(f"{variable}.{name} AS {name}" for name in names)
+    return ", ".join(f"{variable}.{name} AS {name}" for name in columns(record))
 
 
 def rows(store: Reader, cypher: str, **parameters: Value) -> list[Row]:
@@ -51,24 +46,43 @@ def rows(store: Reader, cypher: str, **parameters: Value) -> list[Row]:
 
 def runs(store: Reader) -> list[Run]:
     """Return the runs in a store, newest first, half-loaded ones included."""
-    found = [Run(**row) for row in rows(store, f"MATCH (r:Run) RETURN {returned('r', Run)}")]
-    return sorted(found, key=lambda run: (run.created, run.id), reverse=True)
+    stored = [Run(**row) for row in rows(store, f"MATCH (r:Run) RETURN {returned('r', Run)}")]
+    return sorted(stored, key=lambda run: (run.created, run.id), reverse=True)
 
 
-def instances(store: Reader, run: str) -> list[Row]:
-    """Return the instances of a run, in the columns of Instance, by id."""
-    text = f"MATCH (:Run {{id: $run}})-[:EVALUATED]->(i:Instance) RETURN {returned('i', Instance)}"
-    return sorted(rows(store, text, run=run), key=lambda row: str(row["id"]))
+def require_run(store: Store, name: str) -> Run:
+    """Return a run of a store; raises UsageError if it is not there."""
+    for run in store.runs():
+        if run.id == name:
+            return run
+    raise UsageError(f"there is no run {name!r} in {store.location}")
 
 
-def evaluations(store: Reader, run: str) -> list[Row]:
-    """Return the evaluations of a run, in the columns of Evaluation, by instance."""
-    ends = ("run", "instance")
-    text = (
-        "MATCH (r:Run {id: $run})-[e:EVALUATED]->(i:Instance) "
-        f"RETURN r.id AS run, i.id AS instance, {returned('e', Evaluation, ends)}"
-    )
-    return sorted(rows(store, text, run=run), key=lambda row: str(row["instance"]))
+def shapes(stored: Iterable[Run]) -> dict[str, tuple[GraphShape, int]]:
+    """Return the shape of each model's computation graph, and how many positions its runs need."""
+    needed: dict[str, tuple[GraphShape, int]] = {}
+    for run in stored:
+        positions = max(run.positions, needed[run.model][1] if run.model in needed else 0)
+        needed[run.model] = (GraphShape.from_json(run.graph), positions)
+    return needed
+
+
+def table_rows(store: Reader, table: Table, run: str, instances: Iterable[str] | None = None) -> list[Row]:
+    """Return a run's rows of a table, in its columns (of a relationship: its ends' ids too).
+
+    With `instances`, only the rows that belong to these.
+    """
+    text, chosen = f"{table.match} WHERE {table.of_runs}", dict[str, Value](runs=[run])
+    if instances is not None and table.instance:
+        text += f" AND {table.instance} IN $instances"
+        chosen["instances"] = list(instances)
+    return rows(store, f"{text} RETURN {table.items}", **chosen)
+
+
+def instances(store: Reader, run: str) -> list[str]:
+    """Return the ids of a run's instances, in order."""
+    text = "MATCH (:Run {id: $run})-[:PREDICTED]->(i:Instance) RETURN i.id AS id"
+    return sorted(str(row["id"]) for row in rows(store, text, run=run))
 
 
 def patterns(store: Reader, run: str, ids: Iterable[str]) -> Iterator[list[Row]]:
@@ -77,23 +91,25 @@ def patterns(store: Reader, run: str, ids: Iterable[str]) -> Iterator[list[Row]]
     The rows are those of `content.pattern_batches`, in the order of the pattern ids.
     """
     for block in _blocks(ids, BLOCK_INSTANCES):
-        found = rows(store, f"{_PATTERNS} RETURN {returned('p', Pattern)}", run=run, instances=block)
+        whole = rows(store, f"{_PATTERNS} RETURN {returned('p', Pattern)}", run=run, instances=block)
         steps = rows(store, _PATTERNS + _STEPS, run=run, instances=block, absent=_NO_MARGIN)
         by_id = {row["id"]: row for row in steps}
         yield [
-            _with_steps(row, by_id.get(row["id"])) for row in sorted(found, key=lambda row: str(row["id"]))
+            _with_steps(row, by_id.get(row["id"])) for row in sorted(whole, key=lambda row: str(row["id"]))
         ]
 
 
 def _with_steps(pattern: Row, steps: Row | None) -> Row:
     if steps is None:
-        return pattern | {"nodes": [], "influences": [], "margins": []}
+        return pattern | {"nodes": [], "influences": [], "margins": [], "runner_ups": []}
     order = sorted(range(len(steps["steps"])), key=steps["steps"].__getitem__)
     margins = [steps["margins"][k] for k in order]
+    runner_ups = [steps["runner_ups"][k] for k in order]
     return pattern | {
         "nodes": [steps["nodes"][k] for k in order],
         "influences": [steps["influences"][k] for k in order],
         "margins": [None if margin == _NO_MARGIN else margin for margin in margins],
+        "runner_ups": [None if number < 0 else number for number in runner_ups],
     }
 
 
@@ -105,30 +121,35 @@ def measures(store: Reader, run: str) -> list[Measure]:
 
 def outdated(store: Reader, run: str, due: Iterable[Measure]) -> list[Measure]:
     """Return those of a run's measures that a store lacks, or holds otherwise."""
-    held = {measure.id: measure for measure in measures(store, run)}
-    return [measure for measure in due if held.get(measure.id) != measure]
+    stored = {measure.id: measure for measure in measures(store, run)}
+    return [measure for measure in due if stored.get(measure.id) != measure]
 
 
 def stored_content(store: Reader, run: str) -> Content:
     """Return what a store holds of a run, to be compared with its directory's `content`."""
-    found = Content()
-    held = instances(store, run)
-    found.add("instances", held)
-    found.add("evaluations", evaluations(store, run))
-    for block in patterns(store, run, [row["id"] for row in held]):
-        found.add("patterns", block)
-    return found
+    whole = Content()
+    for file, table in tables.files().items():
+        if file == "patterns":
+            for block in patterns(store, run, instances(store, run)):
+                whole.add(file, block)
+        elif file in whole.tables:
+            whole.add(file, table_rows(store, table, run))
+    return whole
 
 
 def counts(store: Reader) -> dict[str, int]:
     """Return how many nodes of each label and relationships of each type a store holds."""
-    found = {
-        record.__name__: count(store, f"MATCH (n:{record.__name__}) RETURN count(*) AS n") for record in NODES
-    }
-    for kind in RELATIONSHIPS:
-        ends = f"(:{kind.source.__name__})-[r:{kind.name}]->(:{kind.target.__name__})"
-        found[kind.name] = count(store, f"MATCH {ends} RETURN count(*) AS n")
-    return found
+    return {table.name: count(store, f"{table.match} RETURN count(*) AS n") for table in tables.TABLES}
+
+
+def wrong_counts(store: Reader, run: Run) -> Iterator[tuple[str, int, int]]:
+    """Yield the tables of which a store holds more or fewer rows of a run than are due: what, number, due."""
+    due = json.loads(run.rows)
+    for table in tables.filed():
+        text = f"{table.match} WHERE {table.of_runs} RETURN count(*) AS n"
+        if (number := count(store, text, runs=[run.id])) != due.get(table.file, 0):
+            what = table.file if table.record else f"{table.file} by {table.name}"
+            yield what, number, due.get(table.file, 0)
 
 
 def count(store: Reader, cypher: str, **parameters: Value) -> int:
@@ -138,21 +159,18 @@ def count(store: Reader, cypher: str, **parameters: Value) -> int:
 
 def graph_notes(store: Reader) -> dict[str, Scalar]:
     """Return, for each model, how far its computation graph reaches in the store."""
-    found: dict[str, Scalar] = {}
-    text = (
-        "MATCH (n:Node) RETURN n.model AS model, max(n.position) + 1 AS positions, max(n.head) + 1 AS heads, "
-        "max(n.layer) - 1 AS layers ORDER BY model"
-    )
-    for row in rows(store, text):
+    notes: dict[str, Scalar] = {}
+    for model, (shape, _) in sorted(shapes(runs(store)).items()):
+        last = "MATCH (n:Node {model: $model}) RETURN coalesce(max(n.position), -1) AS n"
+        positions = count(store, last, model=model) + 1
         edges = "MATCH (a:Node {model: $model})-[:FLOWS_TO]->(:Node) RETURN count(*) AS n"
-        whole = graph.counts(row["layers"], row["heads"], row["positions"])[1]
-        partly = count(store, edges, model=row["model"]) < whole
+        partly = count(store, edges, model=model) < graph.counts(shape, positions)[1]
         beyond = f"; past {graph.FULL_POSITIONS} only the edges that some pattern takes"
-        found[f"graph of {row['model']}"] = f"{row['positions']} positions" + beyond * partly
-    return found
+        notes[f"graph of {model}"] = f"{positions} positions" + beyond * partly
+    return notes
 
 
-def whole_positions(store: Reader, model: str, layers: int, heads: int) -> int:
+def whole_positions(store: Reader, model: str, shape: GraphShape) -> int:
     """Return how many positions, from the first on, have every edge of a model's computation graph."""
     text = (
         "MATCH (a:Node {model: $model})-[:FLOWS_TO]->(b:Node) "
@@ -163,7 +181,7 @@ def whole_positions(store: Reader, model: str, layers: int, heads: int) -> int:
     total = 0
     for position in range(len(edges)):
         total += edges.get(position, 0)
-        if total < graph.counts(layers, heads, position + 1)[1]:
+        if total < graph.counts(shape, position + 1)[1]:
             return position
     return len(edges)
 

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ipgraph.graphstore.common.errors import UsageError, nearest_first, unknown
-from ipgraph.graphstore.schema.records import LEVELS, Run
-from ipgraph.queries.language.template import BOUND_BY_STORE, Parameter, Template, used_parameters
+from ipgraph.graphstore.schema.labels import LABEL_WIDTH, ROLE_LABEL_WIDTH
+from ipgraph.graphstore.schema.records import LEVELS, Run, levels_of
+from ipgraph.queries.language.parameters import BOUND_BY_STORE, Parameter
+from ipgraph.queries.language.template import Template, used_parameters
 from ipgraph.queries.language.values import Plain, ValueMismatchError, plain
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ NEWEST, FINEST = "newest", "finest"
 
 _MOST = 1000
 _INSTANCES = """
-MATCH (r:Run)-[:EVALUATED]->(i:Instance)
+MATCH (r:Run)-[:PREDICTED]->(i:Instance)
 WHERE r.id IN $runs
   AND (i.id = $text OR i.name = $text OR i.id STARTS WITH $text OR i.id CONTAINS $digest)
 RETURN DISTINCT i.id AS id, i.name AS name,
@@ -58,7 +60,7 @@ def bind(template: Template, given: Mapping[str, object], store: "Store") -> "di
         for parameter in template.parameters:
             if parameter.type in ("layer", "head") and isinstance(number := values[parameter.name], int):
                 _require_in_model(runs[0], parameter.type, number)
-    return _with_first(template.text(store.dialect), values, store)
+    return _as_used(template.text(store.dialect), values, store)
 
 
 @contextmanager
@@ -75,21 +77,29 @@ def _saying_which_run(store: "Store", is_newest: bool) -> Iterator[None]:
 
 
 def bind_text(cypher: str, given: Mapping[str, object], store: "Store") -> "dict[str, Value]":
-    """Return the parameters of a user's own text: those given, and `$run`, `$level`, `$first` if used."""
+    """Return the parameters that a user's own text uses: those given, `$run`, `$level` and the store's."""
     used, values = used_parameters(cypher), dict(given)
     if {"run", "level"} & used:
         run = resolve_run(store, str(values.get("run", NEWEST)))
         values["run"] = run.id
         values["level"] = resolve_level([run], str(values.get("level", FINEST)))
-    missing = sorted(used - set(values) - {BOUND_BY_STORE})
+    missing = sorted(used - set(values) - set(BOUND_BY_STORE))
     if missing:
         raise UsageError(f"the query uses ${missing[0]}, which was not given; add --param {missing[0]}=...")
-    return _with_first(cypher, {name: _plain(name, value) for name, value in values.items()}, store)
+    return _as_used(cypher, {name: _plain(name, value) for name, value in values.items()}, store)
 
 
-def _with_first(cypher: str, values: "Mapping[str, object]", store: "Store") -> "dict[str, Value]":
-    """Return just the parameters that a text uses, `$first` included: a store may refuse any other."""
-    every = {**values, BOUND_BY_STORE: store.first}
+def bound_by_store(first: int) -> dict[str, int]:
+    """Return `$first` (a store's index of a list's or text's first element) and the widths in routes.
+
+    `$stride` and `$role_stride` are how far apart the nodes stand in `route` and `role_route`.
+    """
+    return dict(zip(BOUND_BY_STORE, (first, LABEL_WIDTH + 1, ROLE_LABEL_WIDTH + 1), strict=True))
+
+
+def _as_used(cypher: str, values: "Mapping[str, object]", store: "Store") -> "dict[str, Value]":
+    """Return just the parameters that a text uses, the store's included: a store may refuse any other."""
+    every = {**values, **bound_by_store(store.first)}
     return {name: every[name] for name in sorted(used_parameters(cypher)) if name in every}  # type: ignore[misc]
 
 
@@ -171,7 +181,7 @@ def _listed(runs: Sequence[Run]) -> str:
 
 def resolve_level(runs: Sequence[Run], text: str = FINEST) -> str:
     """Return a level that every one of the runs has; by default attention before embedding."""
-    had = [level for level in LEVELS if all(run.level in (level, "both") for run in runs)]
+    had = [level for level in LEVELS if all(level in levels_of(run.level) for run in runs)]
     if text not in LEVELS and text not in ("", FINEST):
         raise unknown("level", text, LEVELS)
     if text in had or (text in ("", FINEST) and had):
@@ -202,7 +212,7 @@ def resolve_instance(store: "Store", runs: Sequence[str], text: str) -> str:
 
 def _require_held(store: "Store", run: str, kind: str, asked: Sequence[str]) -> None:
     """Raise UsageError for a subtask, condition or role that a run does not have, listing those it has."""
-    text = f"MATCH (:Run {{id: $run}})-[e:EVALUATED]->(i:Instance) {_NAMES[kind]} RETURN DISTINCT name"
+    text = f"MATCH (:Run {{id: $run}})-[e:PREDICTED]->(i:Instance) {_NAMES[kind]} RETURN DISTINCT name"
     held = [str(row[0]) for row in store.read(text, {"run": run}).rows if row[0]]
     if not held:
         raise UsageError(f"the instances of run {run} have no {kind}s; leave {kind} {asked[0]!r} away")
@@ -212,12 +222,13 @@ def _require_held(store: "Store", run: str, kind: str, asked: Sequence[str]) -> 
 
 
 def _require_in_model(run: Run, kind: str, number: int) -> None:
-    """Raise UsageError for a layer (from 1; 0: all) or a head (from 0) that a run's model does not have."""
+    """Raise UsageError for a layer (from 1; 0: all) or a head (from 1) that a run's model does not have."""
     if kind == "layer" and number > run.layers:
-        raise UsageError(f"there is no layer {number}: the model of run {run.id} has {run.layers}")
-    if kind == "head" and number >= run.heads:
-        asked = f"{number} from 0, which is {number + 1} from 1"
-        raise UsageError(f"there is no head {asked}: the model of run {run.id} has {run.heads} in each layer")
+        raise UsageError(f"the model of run {run.id} has layers 1 to {run.layers}; you asked for {number}")
+    if kind == "head" and number > run.heads:
+        raise UsageError(
+            f"each layer of the model of run {run.id} has heads 1 to {run.heads}; you asked for {number}"
+        )
 
 
 def _named(runs: Sequence[str]) -> str:

@@ -4,9 +4,10 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ipgraph.queries.language.binding import bind, check_names, declared_value
+from ipgraph.queries.language.binding import bind, bound_by_store, check_names, declared_value
+from ipgraph.queries.language.parameters import Parameter
 from ipgraph.queries.language.running import opened
-from ipgraph.queries.language.template import BOUND_BY_STORE, Parameter, Template
+from ipgraph.queries.language.template import Template, used_parameters
 from ipgraph.queries.language.values import UNQUOTED
 
 if TYPE_CHECKING:
@@ -29,8 +30,8 @@ def browser_script(template: Template, store: "Store | str | Path | None" = None
         with opened(store) as graph:
             values = {name: json.dumps(value) for name, value in bind(template, given, graph).items()}
     text = template.text("neo4j")
-    if f"${BOUND_BY_STORE}" in text:
-        values[BOUND_BY_STORE] = str(FIRST)
+    used = used_parameters(text)
+    values |= {name: str(value) for name, value in bound_by_store(FIRST).items() if name in used}
     return "\n".join([*(f":param {name} => {values[name]};" for name in sorted(values)), text])
 
 

@@ -3,13 +3,15 @@
     // title: Heads ranked by traversal
     // description: How many patterns pass through each attention head;
     //   a longer text goes on in lines that are indented.
-    // parameters:
-    //   run: run = newest  The run: a unique prefix of its id, or `newest`.
+    // parameters: run, level, subtask
     //   k: int 2.. = 3  A whole number, at least 2; without `= ...` a parameter must be given.
     //   sign: int -1|0|1 = 0  One of three.
     // columns:
     //   layer: What the column holds, and for a share what it divides by.
     MATCH ...
+
+The names after `parameters:` are standard parameters (`parameters.STANDARD`); any other, and one that means
+something else here, has a line of its own.
 
 Optional lines: `dialect: neo4j` or `dialect: ladybug` (the text runs on that store only) and
 `browser-only: yes` (it returns paths for Neo4j Browser to draw, so nothing here runs it). A file
@@ -19,24 +21,17 @@ Optional lines: `dialect: neo4j` or `dialect: ladybug` (the text runs on that st
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
 from ipgraph.graphstore.common.errors import UsageError
-from ipgraph.queries.language.values import TYPES, ParameterType, Plain, ValueMismatchError, convert, literal
+from ipgraph.queries.language.parameters import BOUND_BY_STORE, Parameter, declared, require_distinct
 
 Dialect = Literal["ladybug", "neo4j"]
 DIALECTS: tuple[Dialect, ...] = get_args(Dialect)
-BOUND_BY_STORE = "first"
-"""The parameter that the store itself supplies: the index of a list's or text's first element."""
-
 _TEXT_KEYS = ("title", "description", "dialect", "browser-only", "measured")
 _ENTRY_KEYS = ("parameters", "columns")
-_PARAMETER = re.compile(
-    r"(?P<name>[a-z]\w*): (?P<type>\S+)(?: (?P<allowed>[^\s=]\S*))?"
-    r'(?: = (?P<default>"(?:[^"\\]|\\.)*"|\[[^\]]*\]|\S+))?  +(?P<description>\S.*)'
-)
 _COLUMN = re.compile(r"(?P<name>[a-z]\w*): (?P<description>\S.*)")
 _LITERALS = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|`[^`]*`|//[^\n]*|/\*.*?\*/", re.DOTALL)
 _USED = re.compile(r"\$(\w+)")
@@ -44,22 +39,6 @@ _USED = re.compile(r"\$(\w+)")
 
 class TemplateError(UsageError):
     """A template file is not written as it should be."""
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """A template's parameter; `allowed` is a range such as `2..6` or choices such as `-1|0|1`."""
-
-    name: str
-    type: ParameterType
-    description: str
-    allowed: str = ""
-    required: bool = True
-    default: Plain | list[Plain] | None = None
-
-    def convert(self, value: object) -> Plain | list[Plain]:
-        """Return a value as this parameter takes it; raises ValueMismatchError."""
-        return convert(self.type, self.allowed, value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +92,7 @@ def parse_template(path: Path) -> Template:
         path=path,
         title=head.texts["title"],
         description=head.texts["description"],
-        parameters=tuple(_parameter(path, line, text) for line, text in head.entries["parameters"]),
+        parameters=_parameters(path, head),
         columns=tuple(_column(path, line, text) for line, text in head.entries["columns"]),
         body=body,
         dialect="neo4j" if browser_only == "yes" else next((d for d in DIALECTS if d == dialect), None),
@@ -154,11 +133,14 @@ def _head(path: Path, lines: list[str]) -> _Head:
             continue
         if depth == 0:
             key, _, value = text.partition(":")
-            if key not in _TEXT_KEYS + _ENTRY_KEYS or (key in _ENTRY_KEYS and value.strip()):
+            if key not in _TEXT_KEYS + _ENTRY_KEYS or (key == "columns" and value.strip()):
                 keys = ", ".join(_TEXT_KEYS + _ENTRY_KEYS)
                 raise TemplateError(f"{path}:{number}: {text!r} is not a line of the head, which has {keys}")
             if key in _TEXT_KEYS:
                 head.texts[key] = value.strip()
+            elif key == "parameters":
+                names = filter(None, map(str.strip, value.split(",")))
+                head.entries[key] += [(number, name) for name in names]
         elif key in _ENTRY_KEYS and depth == 2:
             head.entries[key].append((number, text.strip()))
         elif key in _ENTRY_KEYS and head.entries[key]:
@@ -171,25 +153,15 @@ def _head(path: Path, lines: list[str]) -> _Head:
     return head
 
 
-def _parameter(path: Path, line: int, text: str) -> Parameter:
-    match = _PARAMETER.fullmatch(text)
-    if match is None:
-        form = "`name: type = default  description` (two spaces before the description)"
-        raise TemplateError(f"{path}:{line}: the parameter {text!r} is not written as {form}")
-    kind = next((t for t in TYPES if t == match["type"]), None)
-    if kind is None:
-        raise TemplateError(
-            f"{path}:{line}: {match['name']} is of type {match['type']!r}; valid: {', '.join(TYPES)}"
-        )
-    parameter = Parameter(match["name"], kind, match["description"], match["allowed"] or "")
-    if match["default"] is None:
-        return parameter
-    try:
-        written = match["default"]
-        default = parameter.convert(literal(written) if written.startswith('"') else written)
-    except ValueMismatchError as problem:
-        raise TemplateError(f"{path}:{line}: the default of {parameter.name} {problem}") from None
-    return replace(parameter, required=False, default=default)
+def _parameters(path: Path, head: _Head) -> tuple[Parameter, ...]:
+    found: list[Parameter] = []
+    for line, text in head.entries["parameters"]:
+        try:
+            found.append(declared(text))
+            require_distinct(found)
+        except UsageError as error:
+            raise TemplateError(f"{path}:{line}: {error}") from None
+    return tuple(found)
 
 
 def _column(path: Path, line: int, text: str) -> Column:
@@ -211,21 +183,17 @@ def _variants(path: Path) -> Iterator[tuple[Dialect, str]]:
 
 def _check_names(template: Template) -> None:
     """Refuse a text that uses a parameter its head does not declare, or the other way round."""
-    declared = {p.name for p in template.parameters}
+    names = {p.name for p in template.parameters}
     texts = {template.path: template.body}
     texts |= {template.path.with_suffix(f".{d}.cypher"): text for d, text in template.variants.items()}
     for where, text in texts.items():
         used = used_parameters(text)
-        for name in sorted(used - declared - {BOUND_BY_STORE}):
+        for name in sorted(used - names - set(BOUND_BY_STORE)):
             raise TemplateError(
                 f"{where}: uses ${name}, which the head of {template.path.name} does not declare"
             )
-        for name in sorted(declared - used):
+        for name in sorted(names - used):
             raise TemplateError(f"{where}: declares the parameter {name} but never uses ${name}")
-    for name in sorted(declared & {"store", "queries_dir", BOUND_BY_STORE}):
-        raise TemplateError(
-            f"{template.path}: a parameter cannot be called {name}, which means something else"
-        )
     types = {p.type for p in template.parameters}
     of_a_run = sorted(types & {"level", "instance", "subtask", "condition", "role", "layer", "head"})
     if of_a_run and "run" not in types:

@@ -3,16 +3,19 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from ipgraph.graphstore.schema.measures import INSIDE, ONE_PER_WORD, MeasureKey
+from ipgraph.queries.reports.declaration import Report, RunId
+from ipgraph.queries.reports.parts import OUR_CHOICE
 from ipgraph.queries.reports.published import MODELS, SKIP_SHARE, TABLE1, TASKS
 from ipgraph.queries.reports.tables import Table, TableColumn, text
 from ipgraph.queries.views.evaluated import (
     SETTINGS,
     SHORT,
-    Column,
-    Evaluated,
+    EvaluatedRun,
+    Task,
     cypher_of,
     evaluated_runs,
-    task_columns,
+    tasks_of,
 )
 
 if TYPE_CHECKING:
@@ -20,16 +23,14 @@ if TYPE_CHECKING:
     from ipgraph.graphstore.store.protocol import Store
 
 E, A = "embedding", "attention"
+TARGETS = ("dropped", "kept")
 
 
 class Row(NamedTuple):
-    """A row of a table of figures: what it says, and the measure that it shows."""
+    """A row of a table of estimates: what it is called, and the measure that it shows."""
 
     label: str
-    metric: str
-    method: str
-    level: str
-    variant: str = ""
+    key: MeasureKey
 
 
 METHODS = (
@@ -52,94 +53,97 @@ METHODS = (
 FIXED = ("target_column", "original", "nothing")
 
 
-def table1(store: "Store", *, run: str = "") -> list[Table]:
+def table1(store: "Store", *, run: RunId = "") -> list[Table]:
     """The paper's Table 1 for the evaluated runs, and as it was printed."""
     return table1_of(evaluated_runs(store, run))
 
 
-def table1_of(evaluated: Iterable[Evaluated]) -> list[Table]:
-    """Return Table 1 of evaluated runs: accuracies under both readings, other figures, sizes, the paper's."""
-    tasks = task_columns(evaluated)
-    note = (
-        "accuracy: share of instances on which the model is right, or without a label says what it says "
-        "unablated; sources: words with g >= 0; 95% bootstrap intervals over instances (every digit: "
-        f"--format json); {runs_note(tasks)}"
-    )
+def table1_of(evaluated: Iterable[EvaluatedRun]) -> list[Table]:
+    """Return Table 1 of evaluated runs: accuracies under both readings, the other estimates, the paper's."""
+    tasks = tasks_of(evaluated)
+    accuracy = f"{_ACCURACY}; {runs_note(tasks)}"
     return [
         *(
-            figures_table(f"Ablated accuracy, target {r}", _accuracies(r), tasks, _READING + note)
-            for r in ("dropped", "kept")
+            estimates_table(f"Ablated accuracy, target {target}", _accuracies(target), tasks, accuracy)
+            for target in TARGETS
         ),
-        figures_table("Concentration, share, alignment", _others(), tasks, _SHARES),
-        figures_table("Nodes kept beside sources and target", _sizes(), tasks, _SIZES),
+        estimates_table("Concentration, share, alignment", _others(), tasks, _SHARES),
+        estimates_table("Nodes kept beside sources and target", _sizes(), tasks, _SIZES),
         published(),
     ]
 
 
-_READING = (
-    "(O) two readings of the target's own column, which has g = 0: dropped, or kept in every layer (its "
-    "embeddings and, at the attention level, its skips); (O) every method keeps as many nodes a layer as "
-    "Pi_+: its united paths, cut or filled by its own node score; "
+_ACCURACY = (
+    "accuracy: share of instances on which the model is right, or without a label says what it says "
+    "unablated; sources: words with g >= 0; 95% bootstrap intervals over instances (every digit: --format "
+    "json); target: its own column, which has g = 0, is dropped, or kept in every layer (its embeddings and, "
+    "at the attention level, its skips)†; every method keeps as many nodes per layer as Pi_+: the "
+    f"union of its paths, cut or filled by its own node score†; {OUR_CHOICE}"
 )
 _SHARES = (
-    "concentration: sum of I / sum of g over the words of one sign, per instance, then averaged (O); share: "
-    "of all paths to the target, counting one path a word, or all paths inside the kept nodes (neither is "
-    "the printed one); alignment: share of head nodes that are the head attending most; skip share: of all "
-    "steps through a skip or head, and of those that stay at their position"
+    "concentration: sum of I / sum of g over the words of one sign, per instance, then averaged†; share: of "
+    "all paths to the target, counting one path per word, or all paths inside the kept nodes (neither is the "
+    "printed one); alignment: share of head nodes that are the head attending most; skip share: of all steps "
+    f"through a skip or head, and of those that stay at their position; {OUR_CHOICE}"
 )
 _SIZES = (
-    "Pi_+ keeps as many, and so do the methods above; own: what a method's united paths hold, and the "
-    "accuracy with those alone; sd: over random draws (O: at the attention level heads and skips are drawn "
-    "among those that enter the drawn embeddings)"
+    "the methods above keep as many nodes as Pi_+; own: the nodes of all of a method's paths, and the "
+    "accuracy with those alone; sd: over random draws (at the attention level heads and skips are drawn "
+    f"among those that enter the drawn embeddings†); {OUR_CHOICE}"
 )
 
 
-def _accuracies(reading: str) -> list[Row]:
+def _accuracies(target: str) -> list[Row]:
+    key = MeasureKey("ablated_accuracy", "", "")
     return [
-        Row(label, "ablated_accuracy", method, level, "" if method in FIXED else f"target={reading}")
+        Row(label, key._replace(method=method, level=level, target="" if method in FIXED else target))
         for label, method, level in METHODS
     ]
 
 
 def _others() -> list[Row]:
-    rows = [
-        Row(f"concentration: {label.replace('+', sign)}", f"concentration_{name}", method, level)
-        for label, method, level in METHODS
-        for name, sign in (("positive", "+"), ("negative", "-"))
-        if method not in FIXED and (method == "gpr" or name == "positive")
-    ]
-    rows += [
-        Row(f"share: Pi_+^{level[0]}, {variant}", "path_share", "gpr", level, f"counting={variant}")
-        for level in (E, A)
-        for variant in ("one path a word", "inside")
-    ]
     return [
-        *rows,
-        Row("alignment", "alignment", "gpr", A),
-        Row("skip share", "skip_share", "gpr", A),
-        Row("skip share, staying", "skip_share_of_stays", "gpr", A),
+        *(
+            Row(
+                f"concentration: {label.replace('+', sign)}",
+                MeasureKey(f"concentration_{name}", method, level),
+            )
+            for label, method, level in METHODS
+            for name, sign in (("positive", "+"), ("negative", "-"))
+            if method not in FIXED and (method == "gpr" or name == "positive")
+        ),
+        *(
+            Row(
+                f"share: Pi_+^{level[0]}, {counting}",
+                MeasureKey("path_share", "gpr", level, counting=counting),
+            )
+            for level in (E, A)
+            for counting in (ONE_PER_WORD, INSIDE)
+        ),
+        Row("alignment", MeasureKey("alignment", "gpr", A)),
+        Row("skip share", MeasureKey("skip_share", "gpr", A)),
+        Row("skip share, staying", MeasureKey("skip_share_of_stays", "gpr", A)),
     ]
 
 
 def _sizes() -> Iterator[Row]:
-    for reading in ("dropped", "kept"):
+    for target in TARGETS:
         for label, method, level in METHODS:
+            nodes = MeasureKey("nodes_kept", method, level, target=target)
             if method in ("gpr", "skip_replaced"):
-                yield Row(
-                    f"{label}: nodes, target {reading}", "nodes_kept", method, level, f"target={reading}"
-                )
+                yield Row(f"{label}: nodes, target {target}", nodes)
             elif method == "random":
-                sd = "ablated_accuracy_sd"
-                yield Row(f"{label}: sd, target {reading}", sd, method, level, f"target={reading}")
+                yield Row(f"{label}: sd, target {target}", nodes._replace(metric="ablated_accuracy_sd"))
             elif method not in FIXED:
-                for metric, what in (("nodes_kept", "nodes"), ("ablated_accuracy", "accuracy")):
-                    variant = f"target={reading} size=natural"
-                    yield Row(f"{label}: own {what}, target {reading}", metric, method, level, variant)
+                natural = nodes._replace(size="natural")
+                yield Row(f"{label}: own nodes, target {target}", natural)
+                accuracy = natural._replace(metric="ablated_accuracy")
+                yield Row(f"{label}: own accuracy, target {target}", accuracy)
 
 
 def published() -> Table:
     """Return the paper's own Table 1, marked as such."""
-    columns = (text("figure"), *(TableColumn(task, "g", "right") for task in TASKS))
+    columns = (text("measure"), *(TableColumn(task, "g", "right") for task in TASKS))
     rows: list[list[object]] = [[label, *values] for label, values in TABLE1.items()]
     note = (
         f"for comparison: {MODELS}, other weights than any above; alignment's chance is 1/8; "
@@ -148,8 +152,8 @@ def published() -> Table:
     return Table("As printed by Lu et al. (2021), Table 1", columns, rows, note)
 
 
-def optimality(store: "Store", *, run: str = "") -> list[Table]:
-    """How good the greedy search is: beside wider searches, random patterns and several nodes a layer."""
+def optimality(store: "Store", *, run: RunId = "") -> list[Table]:
+    """How good the greedy search is: beside wider searches, random patterns and several nodes per layer."""
     return optimality_of(evaluated_runs(store, run))
 
 
@@ -161,67 +165,88 @@ SEARCHES = {
 }
 
 
-def optimality_of(evaluated: Iterable[Evaluated]) -> list[Table]:
-    """Return what wider searches, random patterns and several nodes a layer came to."""
-    tasks = task_columns(evaluated)
-    asked = sorted({(k.metric, k.level, k.variant) for task in tasks for k in task.evaluated.figures})
-    searched = [
-        Row(f"{SEARCHES[metric]}, {level}, {variant}", metric, "gpr", level, variant)
-        for metric in SEARCHES
-        for other, level, variant in asked
-        if other == metric
-    ]
-    several = [
-        Row(f"{metric.replace('_', ' ')}, {level}, {variant}", metric, "gpr", level, variant)
-        for metric, level, variant in asked
-        if "k=" in variant
-    ]
+def optimality_of(evaluated: Iterable[EvaluatedRun]) -> list[Table]:
+    """Return what wider searches, random patterns and several nodes per layer came to."""
+    tasks = tasks_of(evaluated)
+    keys = sorted({key for task in tasks for key in task.keys})
     tables = [
-        figures_table("Greedy patterns and wider searches", searched, tasks, _SEARCH + runs_note(tasks)),
-        figures_table("Several nodes a layer", several, tasks, _SEVERAL + runs_note(tasks)),
+        estimates_table(
+            "Greedy patterns and wider searches", _searches(keys), tasks, _SEARCH + _draws(tasks, keys)
+        ),
+        estimates_table("Several nodes per layer", _several(keys), tasks, _SEVERAL + runs_note(tasks)),
     ]
-    return [table for table in tables if table.rows] or [Table.of(_NOT_SEARCHED, ["figure"], [])]
+    return [table for table in tables if table.rows] or [Table.of(_NOT_SEARCHED, ["measure"], [])]
+
+
+def _searches(keys: Sequence[MeasureKey]) -> Iterator[Row]:
+    for metric, what in SEARCHES.items():
+        for key in keys:
+            if key.metric == metric:
+                search = {"beam": f", beam={key.beam}", "exhaustive": ", exhaustive"}.get(key.search, "")
+                yield Row(f"{what}, {key.level}{search}", key)
+
+
+def _several(keys: Sequence[MeasureKey]) -> Iterator[Row]:
+    """Yield what was measured with several nodes per layer, and before it the same with one."""
+    several = {key._replace(k=1) for key in keys if key.k > 1}
+    for key in keys:
+        if key._replace(k=1) in several:
+            target = f"target={key.target} " if key.target else ""
+            yield Row(f"{key.metric.replace('_', ' ')}, {key.level}, {target}k={key.k}", key)
+
+
+def _draws(tasks: Sequence[Task], keys: Iterable[MeasureKey]) -> str:
+    """Return a note on how many random paths there are per word, and on the runs."""
+    drawn = [key for key in keys if key.search == "random"]
+    paths = {
+        f"{task.name} {estimate.draws:,}"
+        for task in tasks
+        for key in drawn
+        if (estimate := task.estimate(key))
+    }
+    said = f"random paths per word: {', '.join(sorted(paths))}; " if paths else ""
+    return said + runs_note(tasks)
 
 
 _SEARCH = (
-    "better: by more than 1e-4 of its influence; (O) at the attention level the hops along each word's own "
-    "embedding pattern are searched, or drawn at random; z: median over words; "
+    "better: by more than 1e-4 of its influence; at the attention level the hops along each word's own "
+    f"embedding pattern are searched, or drawn at random†; z: median over words; {OUR_CHOICE}; "
 )
 _SEVERAL = (
     "each layer keeps its k best nodes (positions; at the attention level heads and skips into them), and "
     "influence sums over all paths through them (the paper's footnote 2); "
 )
 _NOT_SEARCHED = (
-    "Nothing searched: `ipgraph evaluate` does so with --beam, --random-patterns or --nodes-per-layer"
+    "Nothing was searched: `ipgraph evaluate` searches with --beam, --random-patterns or --nodes-per-layer"
 )
 
 
-def figures_table(title: str, rows: Iterable[Row], tasks: Sequence[Column], note: str) -> Table:
-    """Return figures as a table of a column a task; rows that no task has are left out.
+def estimates_table(title: str, rows: Iterable[Row], tasks: Sequence[Task], note: str) -> Table:
+    """Return estimates as a table with a column per task; rows that no task has are left out.
 
-    The note begins with how many instances are behind each task's figures.
+    The note begins with how many instances are behind each task's estimates.
     """
     cells: list[list[object]] = []
     behind: list[set[int]] = [set() for _ in tasks]
     for row in rows:
-        figures = [task.figure(*row[1:]) for task in tasks]
-        if any(figures):
-            cells.append([row.label, *figures])
-        for counts, figure in zip(behind, figures, strict=True):
-            if figure:
-                counts.add(figure.instances)
-    columns = (text("figure"), *(text(task.name) for task in tasks))
+        estimates = [task.estimate(row.key) for task in tasks]
+        if any(estimates):
+            cells.append([row.label, *estimates])
+        for counts, estimate in zip(behind, estimates, strict=True):
+            if estimate:
+                counts.add(estimate.instances)
+    columns = (text("measure"), *(text(task.name) for task in tasks))
     said = [f"{task.name} {_instances(counts)}" for task, counts in zip(tasks, behind, strict=True) if counts]
     whole = f"instances: {', '.join(said)}; {note}" if said else note
     return Table(title, columns, cells, whole, cypher_of(tasks))
 
 
 def _instances(counts: set[int]) -> str:
-    """Return how many instances are behind figures: `200`, or `180 to 200`."""
+    """Return how many instances are behind estimates: `200`, or `180 to 200`."""
     return " to ".join(f"{n:,}" for n in sorted({min(counts), max(counts)}))
 
 
-def runs_note(tasks: Sequence[Column]) -> str:
+def runs_note(tasks: Sequence[Task]) -> str:
     """Return which runs the tasks are of, in what their settings differ, and which runs are left out."""
     shown = {task.evaluated.run.id: task.evaluated for task in tasks}.values()
     differing = [name for name in SETTINGS if len({getattr(e.run, name) for e in shown}) > 1]
@@ -238,3 +263,9 @@ def runs_note(tasks: Sequence[Column]) -> str:
 def _run_note(run: "Run", settings: Iterable[str]) -> str:
     said = "".join(f", {name} {getattr(run, name)}" for name in settings)
     return f"run {run.id}: {run.instances:,} instances of {run.dataset}, {run.model_name}{said}"
+
+
+REPORTS = (
+    Report("table1", "Table 1", table1, needs="evaluation"),
+    Report("optimality", "Optimality", optimality, needs="evaluation"),
+)

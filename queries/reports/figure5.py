@@ -1,121 +1,108 @@
 """Figure 5 of Lu et al. (2021) in numbers: pattern entropy against influence, and against the QoI."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ipgraph.queries.reports.correlation import Coefficient, correlate, pearson, spearman
+from ipgraph.queries.reports.correlation import Coefficient, correlate
+from ipgraph.queries.reports.declaration import Report, RunId
 from ipgraph.queries.reports.evaluation import runs_note
+from ipgraph.queries.reports.parts import OUR_CHOICE
 from ipgraph.queries.reports.tables import Table, count, number, text
 from ipgraph.queries.views.evaluated import (
-    Column,
-    Evaluated,
+    QOI,
+    EvaluatedRun,
+    Task,
     by_model,
     cypher_of,
     evaluated_runs,
-    one_a_task,
-    task_columns,
+    one_per_task,
+    tasks_of,
 )
+from ipgraph.queries.views.figure5 import ATTRACTOR, SERIES, by_position, by_task
 
 if TYPE_CHECKING:
     from ipgraph.graphstore.store.protocol import Store
 
-SERIES = (
-    ("Pi^e", "gpr", "embedding"),
-    ("Pi^a", "gpr", "attention"),
-    ("attention^e", "attention", "embedding"),
-)
-"""The patterns whose entropy is shown: what they are called, their method and level."""
 CAUTION = (
     "p: two-sided, by permutation (exact up to 8 points, else 10,000 drawn); the points are few and not "
-    "independent: a coefficient describes them, and is no evidence by itself"
+    "independent: a coefficient describes them, and is not evidence by itself"
 )
-Pairs = list[tuple[float, float]]
+Pairs = Sequence[tuple[float, float]]
 
 
-def figure5(store: "Store", *, run: str = "") -> list[Table]:
+def figure5(store: "Store", *, run: RunId = "") -> list[Table]:
     """The paper's Figure 5 in numbers: pattern entropy against influence and against the QoI."""
     return figure5_of(evaluated_runs(store, run))
 
 
-def figure5_of(evaluated: Iterable[Evaluated]) -> list[Table]:
+def figure5_of(evaluated: Iterable[EvaluatedRun]) -> list[Table]:
     """Return entropy and mean |influence| by position of each task, those of a model's, and correlations."""
-    tasks = task_columns(evaluated)
-    by_position = [table for task in tasks for table in _by_position(task)]
-    return [*by_position, *(table for alike in by_model(tasks) for table in _by_task(alike))]
+    tasks = tasks_of(evaluated)
+    positions = [table for task in tasks for table in _by_position(task)]
+    return [*positions, *(table for alike in by_model(tasks) for table in _by_task(alike))]
 
 
-def _by_task(every: list[Column]) -> list[Table]:
+def _by_task(tasks: list[Task]) -> list[Table]:
     """Return the entropy of Pi_+ and the mean QoI of a model's tasks (5b), and their correlations."""
-    tasks = one_a_task(every)
+    shown = one_per_task(tasks)
+    points = {series.name: {p.task.name: p for p in by_task(shown, series)} for series in SERIES}
     rows: list[list[object]] = []
-    points: dict[str, Pairs] = {}
-    for task in tasks:
-        qoi = task.figure("qoi", "gpr", "")
-        if qoi is None:
-            continue
-        found = {label: task.figure("entropy", method, level) for label, method, level in SERIES}
-        rows.append([task.name, qoi.instances, qoi, *found.values()])
-        for label, entropy in found.items():
-            if entropy is not None:
-                points.setdefault(label, []).append((entropy.value, qoi.value))
-    columns = (text("task"), count("instances"), text("mean QoI"), *(text(f"H of {s[0]}") for s in SERIES))
-    said = ["H of Pi_+ (attention: of its paths from the same words), bits a node (O)", *_structures(tasks)]
-    if left := [task.name for task in every if task not in tasks]:
-        said.append(f"one point a task, of its largest or newest run; left out: {', '.join(left)}")
-    note = "; ".join([*said, runs_note(tasks)])
+    for task in shown:
+        if qoi := task.estimate(QOI):
+            of_task = [named.get(task.name) for named in points.values()]
+            rows.append([task.name, qoi.instances, qoi, *(p and p.entropy for p in of_task)])
+    columns = (text("task"), count("instances"), text("mean QoI"), *(text(f"H of {s.name}") for s in SERIES))
+    said = [
+        "H of Pi_+ (attention: of its paths from the same words), in bits per node†",
+        OUR_CHOICE,
+        *_structures(shown),
+    ]
+    if left := [task.name for task in tasks if task not in shown]:
+        said.append(f"one point per task, of its largest or newest run; left out: {', '.join(left)}")
     title = "Entropy of Pi_+ and mean QoI, by task (Figure 5b)"
+    pairs = {name: [(p.entropy.value, p.qoi.value) for p in named.values()] for name, named in points.items()}
     return [
-        Table(title, columns, rows, note, cypher_of(tasks)),
-        _correlations("Correlation of H of Pi_+ and mean QoI (5b)", points, tasks),
+        Table(title, columns, rows, "; ".join([*said, runs_note(shown)]), cypher_of(shown)),
+        _correlations("Correlation of H of Pi_+ and mean QoI (5b)", pairs, shown),
     ]
 
 
-def _structures(tasks: list[Column]) -> list[str]:
-    """Return which sentences the figures of tasks are of, as their notes say, tasks of one note together."""
+def _structures(tasks: list[Task]) -> list[str]:
+    """Return which sentences the estimates of tasks are of, as notes say, tasks of one note together."""
     notes: dict[str, list[str]] = {}
     for task in tasks:
-        if qoi := task.figure("qoi", "gpr", ""):
+        if qoi := task.estimate(QOI):
             notes.setdefault(qoi.note, []).append(task.name)
     return [f"{', '.join(names)}: {note}" for note, names in notes.items() if note]
 
 
-def _by_position(task: Column) -> list[Table]:
-    """Return the figures of one task's positions (5a), and their correlations with and without attractors."""
+def _by_position(task: Task) -> list[Table]:
+    """Return the estimates of one task's positions (5a), and correlations with and without attractors."""
+    points = {series.name: {p.position: p for p in by_position(task, series)} for series in SERIES}
     rows: list[list[object]] = []
-    points: dict[str, Pairs] = {}
-    note = ""
-    for variant in _variants(task):
-        cells: list[object] = []
-        name = ""
-        for label, method, level in SERIES:
-            entropy = task.figure("position_entropy", method, level, variant)
-            influence = task.figure("position_influence", method, level, variant)
-            if entropy is None or influence is None:
-                cells += [None, None]
-                continue
-            cells += [entropy.value, influence.value]
-            name, _, note = entropy.note.partition("; ")
-            kept = [label] if name == "attractor" else [label, f"{label}, without attractors"]
-            for series in kept:
-                points.setdefault(series, []).append((entropy.value, influence.value))
-        rows.append([int(variant.partition("=")[2]), name, *cells])
+    pairs: dict[str, Pairs] = {}
+    for name, placed in points.items():
+        pairs[name] = [(p.entropy.value, p.influence.value) for p in placed.values()]
+        plain = [(p.entropy.value, p.influence.value) for p in placed.values() if p.word != ATTRACTOR]
+        if len(plain) < len(placed):
+            pairs[f"{name}, without attractors"] = plain
+    words = {p.position: p.word for placed in points.values() for p in placed.values()}
+    for position, word in sorted(words.items()):
+        at = [placed.get(position) for placed in points.values()]
+        cells = [(p.entropy.value, p.influence.value) if p else (None, None) for p in at]
+        rows.append([position, word, *(cell for pair in cells for cell in pair)])
     if not rows:
         return []
-    shown = (c for label, *_ in SERIES for c in (number(f"H of {label}", 4), number(f"|I| of {label}")))
-    said = f"bits a node (O); {note}; {runs_note([task])}"
+    shown = (c for s in SERIES for c in (number(f"H of {s.name}", 4), number(f"|I| of {s.name}")))
+    said = ["in bits per node†", OUR_CHOICE, *_structures([task]), runs_note([task])]
     title = f"Entropy and mean |influence| by position of {task.name} (Figure 5a)"
     return [
-        Table(title, (count("position"), text("word"), *shown), rows, said, cypher_of([task])),
-        _correlations(f"Correlation of H and mean |influence| of {task.name} (5a)", points, [task]),
+        Table(title, (count("position"), text("word"), *shown), rows, "; ".join(said), cypher_of([task])),
+        _correlations(f"Correlation of H and mean |influence| of {task.name} (5a)", pairs, [task]),
     ]
 
 
-def _variants(task: Column) -> list[str]:
-    keys = task.evaluated.figures
-    return sorted({k.variant for k in keys if (k.metric, k.grouping) == ("position_entropy", task.grouping)})
-
-
-def _correlations(title: str, points: dict[str, Pairs], tasks: list[Column]) -> Table:
+def _correlations(title: str, pairs: Mapping[str, Pairs], tasks: list[Task]) -> Table:
     coefficients = (
         number("Pearson r", 2),
         number("p of r", 4),
@@ -124,13 +111,16 @@ def _correlations(title: str, points: dict[str, Pairs], tasks: list[Column]) -> 
     )
     columns = (text("series"), count("points"), *coefficients)
     rows: list[list[object]] = [
-        [label, len(pairs), *_coefficient(pearson, pairs), *_coefficient(spearman, pairs)]
-        for label, pairs in points.items()
-        if len(pairs) != len(points[label.partition(",")[0]]) or "," not in label
+        [name, len(points), *_coefficient("pearson", points), *_coefficient("spearman", points)]
+        for name, points in pairs.items()
+        if points
     ]
     return Table(title, columns, rows, f"{CAUTION}; {runs_note(tasks)}", cypher_of(tasks))
 
 
-def _coefficient(coefficient: Coefficient, pairs: Pairs) -> tuple[float | None, float | None]:
-    found = correlate(coefficient, [x for x, _ in pairs], [y for _, y in pairs])
-    return (None, None) if found is None else (found.value, found.p)
+def _coefficient(coefficient: Coefficient, points: Pairs) -> tuple[float | None, float | None]:
+    correlation = correlate(coefficient, [x for x, _ in points], [y for _, y in points])
+    return (None, None) if correlation is None else (correlation.value, correlation.p)
+
+
+REPORTS = (Report("figure5", "Figure 5", figure5, needs="evaluation"),)

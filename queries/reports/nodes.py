@@ -2,15 +2,17 @@
 
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 from ipgraph.graphstore.common.entropy import pattern_entropy
 from ipgraph.graphstore.common.errors import UsageError
-from ipgraph.graphstore.schema.records import Level, Run, graph_size
+from ipgraph.graphstore.schema.graph import GraphShape, graph_size
+from ipgraph.graphstore.schema.records import Level, Run
 from ipgraph.queries.language.binding import resolve_level, resolve_run
 from ipgraph.queries.language.registry import template
-from ipgraph.queries.language.running import Record, ask
-from ipgraph.queries.reports.parts import as_table, scope
+from ipgraph.queries.language.running import Parameters, Record, ask
+from ipgraph.queries.reports.declaration import AtLevel, Limit, Report, Role, RunId, Sign, Subtask
+from ipgraph.queries.reports.parts import OUR_CHOICE, as_table, scope
 from ipgraph.queries.reports.tables import Table, count, number, share, signed, text
 from ipgraph.queries.views.labels import KEY
 
@@ -18,8 +20,8 @@ if TYPE_CHECKING:
     from ipgraph.graphstore.store.protocol import Store
 
 NOTE = (
-    "H: mean binary entropy, in bits (O), of p_n over all nodes n of the graph; p_n: share of instances with "
-    "n on a pattern; (O): our choice, where the paper is silent"
+    "H: mean binary entropy of p_n over all nodes n of the graph, in bits†; p_n: share of instances with n "
+    f"on a pattern; {OUR_CHOICE}"
 )
 
 
@@ -52,7 +54,7 @@ def _structure(store: "Store", run: Run, level: Level, row: Record) -> Structure
     found = ask(
         "node-probability", store, run=run.id, level=level, subtask=row["subtask"], roles=roles, sign=1
     )
-    size = graph_size(run.layers, run.heads, len(roles), level)
+    size = graph_size(GraphShape.from_json(run.graph), len(roles), level)
     return Structure(
         subtask=str(row["subtask"]),
         length=len(roles),
@@ -60,7 +62,7 @@ def _structure(store: "Store", run: Run, level: Level, row: Record) -> Structure
         roles=roles,
         instances=row["instances"],
         mean_qoi=row["mean_qoi"],
-        entropy=pattern_entropy((node["probability"] for node in found), size),
+        entropy=float(pattern_entropy([node["probability"] for node in found], size)),
     )
 
 
@@ -81,7 +83,7 @@ def structures_table(found: list[Structure], note: str) -> Table:
     return Table("Pattern entropy, per structure", columns, rows, note, cypher)
 
 
-def entropy(store: "Store", *, run: str = "", level: str = "", subtask: str = "") -> list[Table]:
+def entropy(store: "Store", *, run: RunId = "", level: AtLevel = "", subtask: Subtask = "") -> list[Table]:
     """Pattern entropy: of Pi_+ for each sentence structure, and per position of the largest one."""
     record = resolve_run(store, run)
     at = cast("Level", resolve_level([record], level))
@@ -95,16 +97,16 @@ def entropy(store: "Store", *, run: str = "", level: str = "", subtask: str = ""
 
 def _positions(store: "Store", run: Run, level: Level, structure: Structure) -> Table:
     """Return the entropy of each word's patterns in one structure."""
-    options: dict[str, Any] = {
+    options: Parameters = {
         "run": run.id,
         "level": level,
         "subtask": structure.subtask,
         "roles": structure.roles,
     }
     nodes = ask("node-probability-by-position", store, **options)
-    size = graph_size(run.layers, run.heads, structure.length, level)
+    size = graph_size(GraphShape.from_json(run.graph), structure.length, level)
     entropies = {
-        position: pattern_entropy((row["probability"] for row in group), size)
+        position: float(pattern_entropy([row["probability"] for row in group], size))
         for position, group in groupby(nodes, key=lambda row: row["word_position"])
     }
     words = ask("influence-by-position", store, **options)
@@ -140,14 +142,14 @@ def _positions(store: "Store", run: Run, level: Level, structure: Structure) -> 
 def conditions(
     store: "Store",
     *,
-    condition: str,
-    other_condition: str,
-    run: str = "",
-    level: str = "",
-    subtask: str = "",
-    role: str = "",
-    sign: int = 0,
-    limit: int = 20,
+    condition: Annotated[str, "The first condition."],
+    other_condition: Annotated[str, "The condition to compare it with."],
+    run: RunId = "",
+    level: AtLevel = "",
+    subtask: Subtask = "",
+    role: Role = "",
+    sign: Sign = 0,
+    limit: Limit = 20,
 ) -> list[Table]:
     """Where two conditions differ most: the nodes whose probability of lying on a pattern differs."""
     if not (condition and other_condition):
@@ -183,3 +185,9 @@ def conditions(
             "position is not the same place in all of them"
         )
     return [as_table(f"{condition} against {other_condition}", rows, columns, note)]
+
+
+REPORTS = (
+    Report("entropy", "Entropy", entropy),
+    Report("conditions", "Two conditions", conditions),
+)

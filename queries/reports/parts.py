@@ -4,13 +4,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import groupby, islice
 
 from ipgraph.graphstore.common.errors import UsageError
+from ipgraph.queries.language.parameters import NO_LIMIT
 from ipgraph.queries.language.running import Record, Rows
 from ipgraph.queries.reports.tables import Table, TableColumn
-from ipgraph.queries.views.labels import printed_head, printed_label, printed_step, printed_subpath
+from ipgraph.queries.views.labels import printed_label, printed_step, printed_subpath
 
-EVERY = 1_000_000
-"""A limit that leaves nothing out."""
 ACCURACY = "accuracy: share of the labelled instances on which the model is right"
+
+OUR_CHOICE = "†: our choice, where the paper is silent"
 
 _PRINTED: dict[str, Callable[[str], str]] = {
     "label": printed_label,
@@ -38,7 +39,7 @@ def as_table(
     note: str = "",
     *,
     records: Iterable[Record] | None = None,
-    limit: int = EVERY,
+    limit: int = NO_LIMIT,
 ) -> Table:
     """Return rows as a table of the named columns: heads counted from 1, labels as people read them.
 
@@ -56,7 +57,7 @@ def as_table(
 
 def _printed(name: str, value: object) -> object:
     if name == "head" and isinstance(value, int):
-        return printed_head(value) if value >= 0 else None
+        return value or None
     return _PRINTED[name](value) if name in _PRINTED and isinstance(value, str) and value else value
 
 

@@ -1,21 +1,19 @@
 """Reports on what patterns pass through: skips and heads, shared subpaths, one head."""
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from ipgraph.graphstore.common.errors import UsageError, unknown
-from ipgraph.queries.language.running import ask
-from ipgraph.queries.reports.parts import EVERY, as_table, first_of_each
+from ipgraph.graphstore.common.errors import unknown
+from ipgraph.queries.language.parameters import NO_LIMIT
+from ipgraph.queries.language.running import Parameters, ask
+from ipgraph.queries.reports.declaration import AtLevel, Condition, Limit, Report, Role, RunId, Sign, Subtask
+from ipgraph.queries.reports.parts import as_table, first_of_each
 from ipgraph.queries.reports.tables import Table, count, share, signed, text
 from ipgraph.queries.views.labels import KEY
 
 if TYPE_CHECKING:
     from ipgraph.graphstore.store.protocol import Store
 
-SUBPATHS = {
-    "position": ("shared-subpaths", "by absolute position"),
-    "role": ("shared-subpaths-by-role", "by role"),
-    "target": ("shared-subpaths-by-target", "relative to the target"),
-}
+SUBPATHS = {"position": "by absolute position", "role": "by role", "target": "relative to the target"}
 _SKIPS = {
     "skips": count("skips"),
     "heads": count("heads"),
@@ -28,43 +26,47 @@ _SKIP_NOTE = (
 
 
 def skip_share(
-    store: "Store", *, run: str = "", subtask: str = "", condition: str = "", role: str = "", sign: int = 0
+    store: "Store",
+    *,
+    run: RunId = "",
+    subtask: Subtask = "",
+    condition: Condition = "",
+    role: Role = "",
+    sign: Sign = 0,
 ) -> list[Table]:
     """Skip versus head share: overall, per layer, per role of the word, per condition."""
     scope = _scope(run, subtask, condition, role, sign)
     parts = [
-        ("skip-share", "Skip versus head share", {}),
-        ("skip-share-by-layer", "Per layer", {"layer": count("layer")}),
-        ("skip-share-by-role", "Per role of the word", {"role": text("role")}),
-        (
-            "skip-share-by-condition",
-            "Per condition",
-            {"subtask": text("subtask"), "condition": text("condition")},
-        ),
+        ("all", "Skip versus head share", {}),
+        ("layer", "Per layer", {"layer": count("layer")}),
+        ("role", "Per role of the word", {"role": text("role")}),
+        ("condition", "Per condition", {"subtask": text("subtask"), "condition": text("condition")}),
     ]
     return [
-        as_table(title, ask(name, store, **scope), first | _SKIPS, _SKIP_NOTE if not first else "")
-        for name, title, first in parts
+        as_table(
+            title, ask("skip-share", store, **scope, by=by), first | _SKIPS, _SKIP_NOTE if not first else ""
+        )
+        for by, title, first in parts
     ]
 
 
 def heads(
     store: "Store",
     *,
-    run: str = "",
-    subtask: str = "",
-    condition: str = "",
-    role: str = "",
-    sign: int = 0,
-    layer: int = 0,
-    limit: int = 10,
+    run: RunId = "",
+    subtask: Subtask = "",
+    condition: Condition = "",
+    role: Role = "",
+    sign: Sign = 0,
+    layer: Annotated[int, "Only heads of this layer; 0 for all."] = 0,
+    limit: Limit = 10,
 ) -> list[Table]:
     """Heads ranked by traversal: over all layers, and the first of each layer, role and destination."""
     scope = {**_scope(run, subtask, condition, role, sign), "layer": layer}
     head = {"layer": count("layer"), "head": count("head"), "patterns": count("patterns")}
     top = ask("heads-by-traversal", store, **scope, limit=limit)
     layers = ask("heads-by-layer", store, **scope)
-    roles, places = (ask(f"heads-by-{by}", store, **scope, limit=EVERY) for by in ("role", "destination"))
+    roles, places = (ask(f"heads-by-{by}", store, **scope, limit=NO_LIMIT) for by in ("role", "destination"))
     few = max(1, limit // 3)
     return [
         as_table(
@@ -97,48 +99,48 @@ def heads(
 def subpaths(
     store: "Store",
     *,
-    run: str = "",
-    level: str = "",
-    k: int = 3,
-    by: Literal["position", "role", "target"] = "position",
-    subtask: str = "",
-    condition: str = "",
-    role: str = "",
-    sign: int = 0,
-    limit: int = 20,
+    run: RunId = "",
+    level: AtLevel = "",
+    k: Annotated[int, "Nodes of a subpath."] = 3,
+    by: Annotated[
+        Literal["position", "role", "target"],
+        "What names the place of a node: its position, its role, or its position relative to the target.",
+    ] = "position",
+    subtask: Subtask = "",
+    condition: Condition = "",
+    role: Role = "",
+    sign: Sign = 0,
+    limit: Limit = 20,
 ) -> list[Table]:
     """Sequences of k nodes that the patterns of most instances share."""
     if by not in SUBPATHS:
         raise unknown("kind of subpath", by, SUBPATHS)
-    name, words = SUBPATHS[by]
     scope = _scope(run, subtask, condition, role, sign)
-    rows = ask(name, store, **scope, level=level, k=k, limit=limit)
+    rows = ask("shared-subpaths", store, **scope, level=level, k=k, by=by, limit=limit)
     columns = {
         "subpath": text("subpath"),
         "instances": count("instances"),
         "instance_share": share("of instances"),
         "patterns": count("patterns"),
     }
-    return [as_table(f"Shared subpaths of {k} nodes, {words}", rows, columns, KEY)]
+    return [as_table(f"Shared subpaths of {k} nodes, {SUBPATHS[by]}", rows, columns, KEY)]
 
 
 def through_head(
     store: "Store",
     *,
-    role: str,
-    layer: int,
-    head: int,
-    run: str = "",
-    subtask: str = "",
-    condition: str = "",
-    sign: int = 0,
-    limit: int = 50,
+    role: Role,
+    layer: Annotated[int, "Layer, from 1."],
+    head: Annotated[int, "Head, from 1."],
+    run: RunId = "",
+    subtask: Subtask = "",
+    condition: Condition = "",
+    sign: Sign = 0,
+    limit: Limit = 50,
 ) -> list[Table]:
     """Instances in which a word of a role passes through a head (counted from 1)."""
     scope = _scope(run, subtask, condition, role, sign)
-    if head < 1:
-        raise UsageError(f"there is no head {head}: reports count heads from 1")
-    rows = ask("instances-through-head", store, **scope, layer=layer, head=head - 1, limit=EVERY)
+    rows = ask("instances-through-head", store, **scope, layer=layer, head=head, limit=NO_LIMIT)
     columns = {
         "instance": text("instance"),
         "condition": text("condition"),
@@ -151,6 +153,14 @@ def through_head(
     return [as_table(f"{role} through head {head} of layer {layer}", rows, columns, limit=limit)]
 
 
-def _scope(run: str, subtask: str, condition: str, role: str, sign: int) -> dict[str, Any]:
+def _scope(run: str, subtask: str, condition: str, role: str, sign: int) -> Parameters:
     """Return what these reports share as a query's parameters."""
     return {"run": run, "subtask": subtask, "condition": condition, "role": role, "sign": sign}
+
+
+REPORTS = (
+    Report("skip-share", "Skips and heads", skip_share, needs="attention"),
+    Report("heads", "Heads", heads, needs="attention"),
+    Report("subpaths", "Subpaths", subpaths),
+    Report("through-head", "Through a head", through_head, needs="attention"),
+)

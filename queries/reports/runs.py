@@ -1,13 +1,15 @@
 """Reports on runs: one at a glance, how far its numbers can be trusted, and two compared."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 from ipgraph.graphstore.schema.records import Level, Run
 from ipgraph.queries.language.binding import resolve_level, resolve_run
-from ipgraph.queries.language.running import Rows, ask
+from ipgraph.queries.language.parameters import NO_LIMIT
+from ipgraph.queries.language.running import Parameters, Rows, ask
+from ipgraph.queries.reports.declaration import AtLevel, Condition, Limit, OtherRun, Report, RunId, Subtask
 from ipgraph.queries.reports.nodes import NOTE, structures, structures_table
-from ipgraph.queries.reports.parts import ACCURACY, EVERY, as_table, ratio
+from ipgraph.queries.reports.parts import ACCURACY, OUR_CHOICE, as_table, ratio
 from ipgraph.queries.reports.tables import Table, count, number, share, signed, text
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ MOST_ROWS = 8
 """Longer tables of conditions are summed up by subtask, so that an overview stays on one screen."""
 
 
-def overview(store: "Store", *, run: str = "") -> list[Table]:
+def overview(store: "Store", *, run: RunId = "") -> list[Table]:
     """One screen: the run, model accuracy, skips and heads, entropy, and what to be careful about."""
     record = resolve_run(store, run)
     level = cast("Level", resolve_level([record]))
@@ -43,7 +45,7 @@ def _facts(run: Run) -> Table:
         ["dataset", f"{run.dataset}: {run.instances:,} instances{skipped}"],
         ["method", f"{run.method}, {levels} level, {points} from {run.baseline}"],
         ["quantity of interest", run.qoi],
-        ["patterns", f"{run.patterns:,} of {run.steps:,} steps"],
+        ["patterns", f"{run.patterns:,} patterns, {run.steps:,} steps in all"],
     ]
     return Table.of(f"Run {run.id}", ["what", "value"], rows)
 
@@ -79,39 +81,37 @@ def _by_subtask(rows: Rows) -> Iterator[list[object]]:
 
 
 def _findings(store: "Store", run: Run, level: Level) -> Table:
-    columns = (text("finding"), number("value"), text("of what"))
     parts = [_skips(store, run)] if level == "attention" else []
     parts += [_concentration(store, run, level), _large_errors(store, run), _close_choices(store, run, level)]
-    note = f"{level} level; (O): our choice, where the paper is silent"
-    return Table("Findings", columns, [row for part in parts for row in part], note)
+    rows = [row for part in parts for row in part]
+    return Table("Findings", (text("finding"), number("value")), rows, f"{level} level; {OUR_CHOICE}")
 
 
 def _skips(store: "Store", run: Run) -> Cells:
     rows: Cells = []
     for row in ask("skip-share", store, run=run.id):
-        ratio = row["skips"] / max(1, row["heads"])
-        of_what = f"of the steps through a skip or head ({ratio:.2f} skips a head)"
-        rows.append(["skip share", row["skip_share"], of_what])
-        of_what = "of the steps that stay at their position"
-        rows.append(["skip share, staying", row["skip_share_staying"], of_what])
+        skips, staying = row["skip_share"], row["skip_share_staying"]
+        per_head = row["skips"] / max(1, row["heads"])
+        rows.append([f"{skips:.1%} of all steps are skip connections, {per_head:.2f} per head", skips])
+        if staying is not None:
+            finding = f"When a path stays on its word, it uses the skip connection {staying:.1%} of the time"
+            rows.append([finding, staying])
     return rows
 
 
 def _concentration(store: "Store", run: Run, level: Level) -> Cells:
-    return [
-        [
-            f"concentration of Pi_{'+' if row['sign'] == 1 else '-'}",
-            row["concentration"],
-            f"of the sum of g {'>=' if row['sign'] == 1 else '<'} 0 is carried by its patterns (mean; O)",
-        ]
-        for row in ask("concentration", store, run=run.id, level=level)
-    ]
+    rows: Cells = []
+    for row in ask("concentration", store, run=run.id, level=level):
+        sign = "positive" if row["sign"] == 1 else "negative"
+        share = row["concentration"]
+        rows.append([f"The paths of {sign} words carry {share:.1%} of their influence (mean)†", share])
+    return rows
 
 
 def _large_errors(store: "Store", run: Run) -> Cells:
-    flagged = len(ask("completeness", store, run=run.id, threshold=LARGE_ERROR, limit=EVERY))
-    of_what = f"of the instances: {flagged:,} with an error above {LARGE_ERROR:.0%} of the change in QoI (O)"
-    return [["large completeness error", flagged / run.instances, of_what]]
+    flagged = len(ask("completeness", store, run=run.id, threshold=LARGE_ERROR, limit=NO_LIMIT))
+    which = f"a completeness error above {LARGE_ERROR:.0%} of the change in QoI"
+    return [[f"{flagged:,} of {run.instances:,} instances have {which}†", flagged / run.instances]]
 
 
 def _close_choices(store: "Store", run: Run, level: Level) -> Cells:
@@ -119,8 +119,9 @@ def _close_choices(store: "Store", run: Run, level: Level) -> Cells:
     choices, close = (sum(row[name] for row in rows) for name in ("choices", CLOSE))
     if not choices:
         return []
-    of_what = f"of {choices:,} choices beat the runner-up by 0.1% of |QoI| or less (O)"
-    return [["close choices", close / choices, of_what]]
+    share = close / choices
+    finding = f"{share:.1%} of {choices:,} choices beat the runner-up by at most 0.1% of |QoI|†"
+    return [[finding, share]]
 
 
 def _top_heads(store: "Store", run: Run) -> Table:
@@ -138,16 +139,18 @@ def _top_heads(store: "Store", run: Run) -> Table:
 def quality(
     store: "Store",
     *,
-    run: str = "",
-    level: str = "",
-    subtask: str = "",
-    condition: str = "",
-    threshold: float = LARGE_ERROR,
-    limit: int = 20,
+    run: RunId = "",
+    level: AtLevel = "",
+    subtask: Subtask = "",
+    condition: Condition = "",
+    threshold: Annotated[
+        float, "Completeness error, as a share of the change in QoI, to list an instance."
+    ] = LARGE_ERROR,
+    limit: Limit = 20,
 ) -> list[Table]:
     """Instances with a large completeness error, and how close the choices of nodes were."""
-    where = {"run": run, "subtask": subtask, "condition": condition}
-    flagged = ask("completeness", store, **where, threshold=threshold, limit=EVERY)
+    where: Parameters = {"run": run, "subtask": subtask, "condition": condition}
+    flagged = ask("completeness", store, **where, threshold=threshold, limit=NO_LIMIT)
     margins = ask("margins", store, **where, level=level)
     within = {
         "within_1e_5": "1e-5",
@@ -188,15 +191,21 @@ def quality(
 def compare(
     store: "Store",
     *,
-    other: str,
-    run: str = "",
-    level: str = "",
-    subtask: str = "",
-    condition: str = "",
-    limit: int = 10,
+    other: OtherRun,
+    run: RunId = "",
+    level: AtLevel = "",
+    subtask: Subtask = "",
+    condition: Condition = "",
+    limit: Limit = 10,
 ) -> list[Table]:
     """Two runs (methods, models, settings) compared on the same words of the same instances."""
-    where = {"run": run, "other": other, "level": level, "subtask": subtask, "condition": condition}
+    where: Parameters = {
+        "run": run,
+        "other": other,
+        "level": level,
+        "subtask": subtask,
+        "condition": condition,
+    }
     roles = ask("compare-runs", store, **where)
     words, same = (sum(row[name] for row in roles) for name in ("patterns", "same_paths"))
     total = f"{same:,} of {words:,} paths are the same ({same / words:.1%})" if words else ""
@@ -226,3 +235,10 @@ def compare(
             },
         ),
     ]
+
+
+REPORTS = (
+    Report("overview", "Overview", overview),
+    Report("quality", "Quality", quality),
+    Report("compare", "Two runs", compare),
+)

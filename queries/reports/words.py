@@ -1,10 +1,22 @@
 """Reports on words: their influence, where they meet, and what forms of a word do."""
 
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated
 
-from ipgraph.queries.language.running import Record, ask
-from ipgraph.queries.reports.parts import ACCURACY, EVERY, as_table, ratio
+from ipgraph.queries.language.parameters import NO_LIMIT
+from ipgraph.queries.language.running import Parameters, Record, ask
+from ipgraph.queries.reports.declaration import (
+    AtLevel,
+    Condition,
+    Limit,
+    OtherRole,
+    Report,
+    Role,
+    RunId,
+    Sign,
+    Subtask,
+)
+from ipgraph.queries.reports.parts import ACCURACY, OUR_CHOICE, as_table, ratio
 from ipgraph.queries.reports.tables import Table, count, number, share, signed, text
 
 if TYPE_CHECKING:
@@ -14,17 +26,17 @@ if TYPE_CHECKING:
 def words(
     store: "Store",
     *,
-    run: str = "",
-    level: str = "",
-    subtask: str = "",
-    condition: str = "",
-    role: str = "",
-    sign: int = 0,
-    at_least: int = 1,
-    limit: int = 20,
+    run: RunId = "",
+    level: AtLevel = "",
+    subtask: Subtask = "",
+    condition: Condition = "",
+    role: Role = "",
+    sign: Sign = 0,
+    at_least: Annotated[int, "Only words that occur in at least this many instances."] = 1,
+    limit: Limit = 20,
 ) -> list[Table]:
     """Influence by role, the most influential words, and how much of it their patterns carry."""
-    where = {"run": run, "level": level, "subtask": subtask, "condition": condition}
+    where: Parameters = {"run": run, "level": level, "subtask": subtask, "condition": condition}
     ranked = ask("influential-words", store, **where, role=role, sign=sign, at_least=at_least, limit=limit)
     return [
         as_table(
@@ -60,7 +72,7 @@ def words(
                 "instances": count("instances"),
                 "concentration": number("concentration"),
             },
-            "sum of the patterns' influences / sum of g within an instance, averaged (O: our choice)",
+            f"sum of the patterns' influences / sum of g within an instance, then averaged†; {OUR_CHOICE}",
         ),
     ]
 
@@ -68,15 +80,15 @@ def words(
 def convergence(
     store: "Store",
     *,
-    run: str = "",
-    level: str = "",
-    subtask: str = "",
-    condition: str = "",
-    sign: int = 0,
-    limit: int = 20,
+    run: RunId = "",
+    level: AtLevel = "",
+    subtask: Subtask = "",
+    condition: Condition = "",
+    sign: Sign = 0,
+    limit: Limit = 20,
 ) -> list[Table]:
     """Where words from several positions converge at the same node before the target."""
-    where: dict[str, Any] = {"run": run, "level": level, "subtask": subtask}
+    where: Parameters = {"run": run, "level": level, "subtask": subtask}
     where |= {"condition": condition, "sign": sign}
     columns = {
         "layer": count("layer"),
@@ -92,16 +104,22 @@ def convergence(
 def merges(
     store: "Store",
     *,
-    role: str,
-    other_role: str,
-    run: str = "",
-    level: str = "",
-    subtask: str = "",
-    condition: str = "",
-    limit: int = 20,
+    role: Role,
+    other_role: OtherRole,
+    run: RunId = "",
+    level: AtLevel = "",
+    subtask: Subtask = "",
+    condition: Condition = "",
+    limit: Limit = 20,
 ) -> list[Table]:
     """Whether the patterns of two roles' words meet before the target, in which layer, through which head."""
-    where = {"run": run, "level": level, "role": role, "other_role": other_role, "subtask": subtask}
+    where: Parameters = {
+        "run": run,
+        "level": level,
+        "role": role,
+        "other_role": other_role,
+        "subtask": subtask,
+    }
     where["condition"] = condition
     points = ask("merge-points", store, **where, limit=limit)
     return [
@@ -128,14 +146,16 @@ def merges(
                 "pairs": count("pairs"),
                 "pair_share": share("of pairs"),
             },
-            "h3.8: through head 8 (from 1) of layer 3; s3: through its skip; empty at embedding level",
+            "h3.7: through head 7 of layer 3; s3: through its skip; empty at embedding level",
         ),
     ]
 
 
-def lexical(store: "Store", *, role: str, run: str = "", level: str = "", subtask: str = "") -> list[Table]:
+def lexical(
+    store: "Store", *, role: Role, run: RunId = "", level: AtLevel = "", subtask: Subtask = ""
+) -> list[Table]:
     """Accuracy, influence and share of all errors for each form of the word in a role."""
-    rows = ask("lexical", store, run=run, level=level, role=role, subtask=subtask, limit=EVERY)
+    rows = ask("lexical", store, run=run, level=level, role=role, subtask=subtask, limit=NO_LIMIT)
     columns = {
         "instances": count("instances"),
         "accuracy": share("accuracy"),
@@ -163,3 +183,11 @@ def _form(word: str, rows: list[Record]) -> Record:
     error_share = None if None in shares else sum(shares)
     counts = {"word": word, "instances": instances, "accuracy": ratio(correct, labelled)}
     return {**counts, **means, "error_share": error_share}
+
+
+REPORTS = (
+    Report("words", "Words", words),
+    Report("convergence", "Convergence", convergence),
+    Report("merges", "Merges", merges),
+    Report("lexical", "Word forms", lexical),
+)

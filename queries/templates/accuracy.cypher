@@ -1,9 +1,6 @@
 // title: Model accuracy
 // description: How often the model prefers the correct answer in each subtask and condition.
-// parameters:
-//   run: run = newest  The run: a unique prefix of its id, or `newest` for the newest complete one.
-//   subtask: subtask = ""  Only instances of this subtask; all where empty.
-//   condition: condition = ""  Only instances of this condition; all where empty.
+// parameters: run, subtask, condition
 // columns:
 //   subtask: Subtask of the instances.
 //   condition: Condition of the instances.
@@ -12,7 +9,7 @@
 //   correct: Labelled instances on which the model is right.
 //   accuracy: correct / labelled; nothing where none is labelled.
 //   mean_qoi: Mean quantity of interest.
-MATCH (r:Run {id: $run})-[e:EVALUATED]->(i:Instance)
+MATCH (r:Run {id: $run})-[e:PREDICTED]->(i:Instance)
 WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
 WITH i.subtask AS subtask, i.condition AS condition, count(*) AS instances,
      count(CASE WHEN NOT e.label_is_predicted THEN 1 END) AS labelled,

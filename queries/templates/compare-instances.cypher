@@ -1,12 +1,6 @@
 // title: Instances on which two runs differ most
 // description: The instances in which two runs choose the same path for the fewest words.
-// parameters:
-//   run: run = newest  The run: a unique prefix of its id, or `newest` for the newest complete one.
-//   other: run  The run it is compared with.
-//   level: level = finest  `attention` or `embedding`; `finest` is attention where the run has it.
-//   subtask: subtask = ""  Only instances of this subtask; all where empty.
-//   condition: condition = ""  Only instances of this condition; all where empty.
-//   limit: int 1.. = 20  Rows at most.
+// parameters: run, other, level, subtask, condition, limit
 // columns:
 //   instance: Id of the instance.
 //   name: The row's own name in its dataset.

@@ -1,6 +1,6 @@
 // measured: two runs of 66,000 patterns a level: 0.4 s by pairing an instance's patterns as compare-runs does, 0.65 s
 //   by the common text.
-MATCH (:Run {id: $run})-[:EVALUATED]->(i:Instance)
+MATCH (:Run {id: $run})-[:PREDICTED]->(i:Instance)
 WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
 WITH i,
      COLLECT { MATCH (p:Pattern) USING INDEX p:Pattern(id)

@@ -1,12 +1,7 @@
 // title: Two runs compared on the same instances
 // description: How often two runs (two methods, models or settings) choose the same path for the same word
 //   of the same instance.
-// parameters:
-//   run: run = newest  The run: a unique prefix of its id, or `newest` for the newest complete one.
-//   other: run  The run it is compared with.
-//   level: level = finest  `attention` or `embedding`; `finest` is attention where the run has it.
-//   subtask: subtask = ""  Only instances of this subtask; all where empty.
-//   condition: condition = ""  Only instances of this condition; all where empty.
+// parameters: run, other, level, subtask, condition
 // columns:
 //   subtask: Subtask of the instances.
 //   role: Role of the word in the first run.

@@ -1,6 +1,6 @@
 // measured: two runs of 66,000 patterns a level: 0.7 s by pairing an instance's patterns by their places in two lists,
 //   1.0 s by looking each other pattern up by its id, 1.4 s by a join of the instances' patterns.
-MATCH (:Run {id: $run})-[:EVALUATED]->(i:Instance)
+MATCH (:Run {id: $run})-[:PREDICTED]->(i:Instance)
 WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
 WITH i,
      COLLECT { MATCH (p:Pattern) USING INDEX p:Pattern(id)

@@ -1,12 +1,8 @@
 // title: Instances with a large completeness error
 // description: Where the words' total influences do not add up to the change of the quantity of interest;
 //   such instances need more steps.
-// parameters:
-//   run: run = newest  The run: a unique prefix of its id, or `newest` for the newest complete one.
-//   subtask: subtask = ""  Only instances of this subtask; all where empty.
-//   condition: condition = ""  Only instances of this condition; all where empty.
+// parameters: run, subtask, condition, limit
 //   threshold: float 0.. = 0.05  Only errors above this share of |qoi - qoi at the baseline|.
-//   limit: int 1.. = 20  Rows at most.
 // columns:
 //   instance: Id of the instance.
 //   name: The row's own name in its dataset.
@@ -14,7 +10,7 @@
 //   change: qoi - qoi at the baseline.
 //   completeness_error: Sum of the words' total influences - change.
 //   relative_error: |completeness_error| / |change|; nothing where change is 0.
-MATCH (r:Run {id: $run})-[e:EVALUATED]->(i:Instance)
+MATCH (r:Run {id: $run})-[e:PREDICTED]->(i:Instance)
 WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
 WITH i, e.completeness_error AS completeness_error, e.qoi - e.qoi_baseline AS change
 WHERE abs(completeness_error) > $threshold * abs(change)

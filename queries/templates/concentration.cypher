@@ -1,10 +1,6 @@
 // title: Concentration
 // description: How much of the words' total influence their patterns carry, by sign.
-// parameters:
-//   run: run = newest  The run: a unique prefix of its id, or `newest` for the newest complete one.
-//   level: level = finest  `attention` or `embedding`; `finest` is attention where the run has it.
-//   subtask: subtask = ""  Only instances of this subtask; all where empty.
-//   condition: condition = ""  Only instances of this condition; all where empty.
+// parameters: run, level, subtask, condition
 // columns:
 //   sign: 1 for words with total influence >= 0 (Pi_+), -1 for the others (Pi_-).
 //   instances: Instances with such a word and a sum of g other than 0.

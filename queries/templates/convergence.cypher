@@ -1,14 +1,7 @@
 // title: Where words converge before the target
 // description: At which layer and role the patterns of several words, coming from different positions, meet
 //   before they reach the target's position.
-// parameters:
-//   run: run = newest  The run: a unique prefix of its id, or `newest` for the newest complete one.
-//   level: level = finest  `attention` or `embedding`; `finest` is attention where the run has it.
-//   subtask: subtask = ""  Only instances of this subtask; all where empty.
-//   condition: condition = ""  Only instances of this condition; all where empty.
-//   sign: int -1|0|1 = 0  1: patterns of words with total influence >= 0 (Pi_+); -1: the others (Pi_-); 0:
-//     both.
-//   limit: int 1.. = 20  Rows at most.
+// parameters: run, level, subtask, condition, sign, limit
 // columns:
 //   layer: Layer of the embedding in which they meet, from 1.
 //   role: Role of its position.
@@ -25,18 +18,18 @@ WITH size(found) AS all_instances, number, found[number + $first] AS routes,
 UNWIND range(0, size(routes) - 1) AS k
 WITH all_instances, number, routes[k + $first] AS route, role_routes[k + $first] AS role_route
 WITH route, role_route, max(all_instances) AS all_instances, collect(number) AS numbers,
-     max(CASE WHEN $level = 'attention' THEN 2 ELSE 1 END) AS stride
-UNWIND range(1, ((size(route) + 1) / 11 - 1) / stride) AS layer
-WITH all_instances, numbers, layer, substring(route, layer * stride * 11 + 6 + $first, 4) AS offset,
-     substring(route, (layer - 1) * stride * 11 + 6 + $first, 4) AS source,
-     substring(role_route, layer * stride * 24 + 7 + $first, 16) AS label
-WHERE offset <> '+000'
+     max(CASE WHEN $level = 'attention' THEN 2 ELSE 1 END) AS per_layer
+UNWIND range(1, ((size(route) + 1) / $stride - 1) / per_layer) AS layer
+WITH all_instances, numbers, layer, substring(route, layer * per_layer * $stride + 6 + $first, $stride - 7) AS offset,
+     substring(route, (layer - 1) * per_layer * $stride + 6 + $first, $stride - 7) AS source,
+     substring(role_route, layer * per_layer * $role_stride + 7 + $first, $role_stride - 8) AS label
+WHERE offset <> '+0000'
 UNWIND numbers AS number
 WITH number, layer, offset, label, max(all_instances) AS all_instances, count(*) AS words,
      min(source) AS least, max(source) AS most
 WHERE least <> most
 WITH layer, label, max(all_instances) AS all_instances, count(DISTINCT number) AS instances, sum(words) AS patterns
-UNWIND range(1, 16) AS place  // the last that holds no dot ends the role: dots fill it up
+UNWIND range(1, size(label)) AS place  // the last that holds no dot ends the role: dots fill it up
 WITH layer, label, all_instances, instances, patterns,
      max(CASE WHEN substring(label, place - 1 + $first, 1) <> '.' THEN place ELSE 0 END) AS length
 RETURN layer, left(label, length) AS role, instances, 1.0 * instances / all_instances AS instance_share, patterns

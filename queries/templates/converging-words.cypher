@@ -1,12 +1,9 @@
 // title: Words of one instance that converge before the target
 // description: The words of one instance whose patterns, coming from at least two positions, enter the same
 //   embedding at a position other than the target's.
-// parameters:
-//   run: run = newest  The run: a unique prefix of its id, or `newest` for the newest complete one.
-//   level: level = finest  `attention` or `embedding`; `finest` is attention where the run has it.
-//   instance: instance  The instance: its id, the row's own name, or a unique prefix of the id.
+// parameters: run, level, instance
 // columns:
-//   node: Label of the embedding in which they meet, such as `e03.--@012`.
+//   node: Label of the embedding in which they meet, such as `e03.--@0012`.
 //   layer: Its layer, from 1.
 //   node_position: Its position.
 //   node_token: The token at that position.
@@ -14,12 +11,12 @@
 //   token: Its token.
 //   role: Its role.
 //   sign: 1 where the word's total influence >= 0, else -1.
-MATCH (r:Run {id: $run})-[e:EVALUATED]->(i:Instance {id: $instance})
+MATCH (r:Run {id: $run})-[e:PREDICTED]->(i:Instance {id: $instance})
 MATCH (i)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
-WITH e.target AS target, e.tokens AS tokens, p, CASE WHEN $level = 'attention' THEN 2 ELSE 1 END AS stride
-UNWIND range(1, (size(p.path) - 1) / stride) AS layer
-WITH target, tokens, p.path[layer * stride + $first] AS id, collect(p) AS patterns,
-     count(DISTINCT p.path[(layer - 1) * stride + $first]) AS sources
+WITH e.target AS target, e.tokens AS tokens, p, CASE WHEN $level = 'attention' THEN 2 ELSE 1 END AS per_layer
+UNWIND range(1, (size(p.path) - 1) / per_layer) AS layer
+WITH target, tokens, p.path[layer * per_layer + $first] AS id, collect(p) AS patterns,
+     count(DISTINCT p.path[(layer - 1) * per_layer + $first]) AS sources
 WHERE sources > 1
 MATCH (n:Node {id: id})
 WHERE n.position <> target

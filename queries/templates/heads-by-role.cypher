@@ -1,27 +1,19 @@
 // title: Heads ranked by traversal, per role
 // description: Which heads carry the patterns of each role's words; within a role the most traversed first.
-// parameters:
-//   run: run = newest  The run: a unique prefix of its id, or `newest` for the newest complete one.
-//   level: level attention = attention  Heads and skips exist at attention level only.
-//   subtask: subtask = ""  Only instances of this subtask; all where empty.
-//   condition: condition = ""  Only instances of this condition; all where empty.
-//   role: role = ""  Only patterns of words in this role; all where empty.
-//   sign: int -1|0|1 = 0  1: patterns of words with total influence >= 0 (Pi_+); -1: the others (Pi_-); 0:
-//     both.
-//   layer: layer 0.. = 0  Only heads of this layer; 0 for all.
+// parameters: run, attention-level, subtask, condition, role, sign, layer
 //   limit: int 1.. = 200  Rows at most.
 // columns:
 //   role: Role of the word whose pattern it is.
 //   layer: Layer of the head, from 1.
-//   head: Number of the head in its layer, from 0 (reports print 1..A).
+//   head: Number of the head in its layer, from 1.
 //   patterns: Patterns of the role's words that pass through the head.
 //   role_share: Of the role's patterns in scope (each takes one head or skip in each layer).
 MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
 WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
   AND $role IN ['', p.role] AND $sign IN [0, p.sign]
 WITH p.role AS role, p.route AS route, count(*) AS patterns
-UNWIND range(1, (size(route) + 1) / 22) AS at
-WITH role, at, substring(route, at * 22 - 11 + $first, 6) AS any_step, sum(patterns) AS passing
+UNWIND range(1, (size(route) + 1) / (2 * $stride)) AS at
+WITH role, at, substring(route, (2 * at - 1) * $stride + $first, 6) AS any_step, sum(patterns) AS passing
 WHERE $layer IN [0, at]
 WITH role, at, collect(any_step) AS steps, collect(passing) AS counts, sum(passing) AS total
 UNWIND range(0, size(steps) - 1) AS k
@@ -29,6 +21,6 @@ WITH role, steps[k + $first] AS step, counts[k + $first] AS patterns,
      1.0 * counts[k + $first] / total AS role_share
 WHERE step STARTS WITH 'h'
 MATCH (r:Run {id: $run})
-MATCH (n:Node {id: r.model + '/' + step + '@000'})  // the head at position 0 stands for the head
+MATCH (n:Node {id: r.model + '/' + step + '@0000'})  // the head at position 0 stands for the head
 RETURN role, n.layer AS layer, n.head AS head, patterns, role_share
 ORDER BY role, patterns DESC, layer, head LIMIT $limit

@@ -1,12 +1,7 @@
 // title: Influence by position
 // description: How large the influence of the words at each position and of their patterns is. Positions are
 //   comparable within one structure only.
-// parameters:
-//   run: run = newest  The run: a unique prefix of its id, or `newest` for the newest complete one.
-//   level: level = finest  `attention` or `embedding`; `finest` is attention where the run has it.
-//   subtask: subtask = ""  Only instances of this subtask; all where empty.
-//   condition: condition = ""  Only instances of this condition; all where empty.
-//   roles: string[] = []  Only instances of this structure, the roles by position; all where empty.
+// parameters: run, level, subtask, condition, roles
 // columns:
 //   position: Position of the word.
 //   role: Its role.
@@ -14,7 +9,7 @@
 //   mean_absolute_total: Mean |g| of these words.
 //   mean_total_influence: Mean g of these words.
 //   mean_absolute_influence: Mean |influence| of their patterns.
-MATCH (r:Run {id: $run})-[e:EVALUATED]->(i:Instance)
+MATCH (r:Run {id: $run})-[e:PREDICTED]->(i:Instance)
 WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
   AND (size($roles) = 0 OR e.roles = $roles)
 MATCH (i)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})

@@ -1,11 +1,7 @@
 // title: Influence by role and sign
 // description: How much total influence the words of each role have, and how much of it their patterns
 //   carry.
-// parameters:
-//   run: run = newest  The run: a unique prefix of its id, or `newest` for the newest complete one.
-//   level: level = finest  `attention` or `embedding`; `finest` is attention where the run has it.
-//   subtask: subtask = ""  Only instances of this subtask; all where empty.
-//   condition: condition = ""  Only instances of this condition; all where empty.
+// parameters: run, level, subtask, condition
 // columns:
 //   role: Role of the word.
 //   sign: 1 where the word's total influence >= 0, else -1.

@@ -1,14 +1,8 @@
 // title: Most influential words, by role and sign
 // description: The words with the largest mean total influence, the pieces of a word taken together.
-// parameters:
-//   run: run = newest  The run: a unique prefix of its id, or `newest` for the newest complete one.
-//   level: level = finest  `attention` or `embedding`; `finest` is attention where the run has it.
-//   subtask: subtask = ""  Only instances of this subtask; all where empty.
-//   condition: condition = ""  Only instances of this condition; all where empty.
-//   role: role = ""  Only words in this role; all where empty.
+// parameters: run, level, subtask, condition, role, limit
 //   sign: int -1|0|1 = 0  1: words with total influence >= 0; -1: the others; 0: both.
-//   at_least: int 1.. = 1  Only words that occur in so many instances.
-//   limit: int 1.. = 20  Rows at most.
+//   at_least: int 1.. = 1  Only words that occur in at least this many instances.
 // columns:
 //   role: Role of the word.
 //   sign: 1 where the word's total influence in the sentence >= 0, else -1.

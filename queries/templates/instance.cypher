@@ -1,9 +1,7 @@
 // title: One instance and what the run found out about it
 // description: The sentence, its tokens and roles, the quantity of interest and how complete the influences
 //   are.
-// parameters:
-//   run: run = newest  The run: a unique prefix of its id, or `newest` for the newest complete one.
-//   instance: instance  The instance: its id, the row's own name, or a unique prefix of the id.
+// parameters: run, instance
 // columns:
 //   instance: Id of the instance.
 //   dataset: Its dataset.
@@ -25,7 +23,7 @@
 //   tokens: Tokens by position.
 //   words: The word that each token belongs to.
 //   roles: Roles by position.
-MATCH (r:Run {id: $run})-[e:EVALUATED]->(i:Instance {id: $instance})
+MATCH (r:Run {id: $run})-[e:PREDICTED]->(i:Instance {id: $instance})
 RETURN i.id AS instance, i.dataset AS dataset, i.name AS name, i.subtask AS subtask, i.condition AS condition,
        i.text AS text, i.correct AS correct, i.wrong AS wrong, i.label AS label, e.qoi AS qoi,
        e.qoi_baseline AS qoi_baseline, e.is_correct AS is_correct, e.completeness_error AS completeness_error,

@@ -1,15 +1,9 @@
 // title: Instances whose role passes through a head
 // description: The instances in which a word of the given role has its pattern pass through the given head.
-// parameters:
-//   run: run = newest  The run: a unique prefix of its id, or `newest` for the newest complete one.
-//   level: level attention = attention  Heads and skips exist at attention level only.
+// parameters: run, attention-level, subtask, condition, sign
 //   role: role  Role of the word whose pattern it is.
 //   layer: layer 1..  Layer of the head, from 1.
-//   head: head 0..  Number of the head, from 0.
-//   subtask: subtask = ""  Only instances of this subtask; all where empty.
-//   condition: condition = ""  Only instances of this condition; all where empty.
-//   sign: int -1|0|1 = 0  1: patterns of words with total influence >= 0 (Pi_+); -1: the others (Pi_-); 0:
-//     both.
+//   head: head 1..  Number of the head, from 1.
 //   limit: int 1.. = 100  Rows at most.
 // columns:
 //   instance: Id of the instance.

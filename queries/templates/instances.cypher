@@ -1,12 +1,8 @@
 // title: Instances of a run
 // description: The instances with what the model made of them; find here what `show` can draw.
-// parameters:
-//   run: run = newest  The run: a unique prefix of its id, or `newest` for the newest complete one.
-//   subtask: subtask = ""  Only instances of this subtask; all where empty.
-//   condition: condition = ""  Only instances of this condition; all where empty.
+// parameters: run, subtask, condition, limit
 //   correct: int -1|0|1 = -1  1: only those the model gets right; 0: only those it gets wrong, both of those
 //     whose label is the dataset's; -1: all.
-//   limit: int 1.. = 20  Rows at most.
 // columns:
 //   instance: Id of the instance.
 //   name: The row's own name in its dataset.
@@ -17,7 +13,7 @@
 //   wrong: The wrong word.
 //   qoi: The quantity of interest.
 //   completeness_error: Sum of the words' total influences - (qoi - qoi at the baseline).
-MATCH (r:Run {id: $run})-[e:EVALUATED]->(i:Instance)
+MATCH (r:Run {id: $run})-[e:PREDICTED]->(i:Instance)
 WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
   AND ($correct < 0 OR (NOT e.label_is_predicted
                         AND (($correct = 1 AND e.is_correct) OR ($correct = 0 AND NOT e.is_correct))))

@@ -1,11 +1,8 @@
 // title: Accuracy and influence by word form
 // description: For every form of the word in a role: how often the model is right, what influence the word
 //   has, and what share of all the model's errors fall on it. A word's pieces are taken together.
-// parameters:
-//   run: run = newest  The run: a unique prefix of its id, or `newest` for the newest complete one.
-//   level: level = finest  `attention` or `embedding`; `finest` is attention where the run has it.
+// parameters: run, level, subtask
 //   role: role  Role of the word.
-//   subtask: subtask = ""  Only instances of this subtask; all where empty.
 //   limit: int 1.. = 200  Rows at most.
 // columns:
 //   word: The word form.
@@ -20,10 +17,10 @@
 //   errors: labelled - correct.
 //   error_share: errors / the errors of all labelled instances in the run and subtask; nothing where there
 //     is none.
-MATCH (r:Run {id: $run})-[e:EVALUATED]->(i:Instance)
+MATCH (r:Run {id: $run})-[e:PREDICTED]->(i:Instance)
 WHERE $subtask IN ['', i.subtask]
 WITH count(CASE WHEN NOT e.is_correct AND NOT e.label_is_predicted THEN 1 END) AS all_errors
-MATCH (r:Run {id: $run})-[e:EVALUATED]->(i:Instance)
+MATCH (r:Run {id: $run})-[e:PREDICTED]->(i:Instance)
 WHERE $subtask IN ['', i.subtask]
 MATCH (i)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level, role: $role})
 WITH all_errors, i, NOT e.label_is_predicted AS is_labelled, e.is_correct AS is_correct, p.word AS word,

@@ -1,11 +1,7 @@
 // title: How close the choices were, per layer
 // description: For every layer, how many choices of a node beat the runner-up by no more than a given part of
 //   the |quantity of interest|. Steps with one candidate have no margin and are not counted.
-// parameters:
-//   run: run = newest  The run: a unique prefix of its id, or `newest` for the newest complete one.
-//   level: level = finest  `attention` or `embedding`; `finest` is attention where the run has it.
-//   subtask: subtask = ""  Only instances of this subtask; all where empty.
-//   condition: condition = ""  Only instances of this condition; all where empty.
+// parameters: run, level, subtask, condition
 // columns:
 //   layer: Layer, from 1.
 //   choices: Steps with more than one candidate.
@@ -16,7 +12,7 @@
 //   within_1e_2: At most 10^-2 |qoi|.
 //   within_1e_1: At most 10^-1 |qoi|.
 //   within_1: At most |qoi|.
-MATCH (r:Run {id: $run})-[e:EVALUATED]->(i:Instance)
+MATCH (r:Run {id: $run})-[e:PREDICTED]->(i:Instance)
 WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
 WITH i, abs(e.qoi) AS scale
 MATCH (i)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})

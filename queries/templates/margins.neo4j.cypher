@@ -1,6 +1,6 @@
 // measured: 66,000 patterns of 13 nodes: 0.9 s by this text, 1.5 s by the common one; 3,300 patterns of one run among
 //   22 runs of the same instances: 0.08 s and 0.43 s, since the common one reads the instances' patterns of all runs.
-MATCH (:Run {id: $run})-[e:EVALUATED]->(i:Instance)
+MATCH (:Run {id: $run})-[e:PREDICTED]->(i:Instance)
 WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
 MATCH (p:Pattern) USING INDEX p:Pattern(id)
 WHERE p.id STARTS WITH $run + '/' + i.id + '/' + left($level, 1)

@@ -1,13 +1,9 @@
 // title: Whether two roles' words meet before the target
 // description: In how many instances the patterns of a word in one role and of a word in another enter the
 //   same embedding at a position other than the target's.
-// parameters:
-//   run: run = newest  The run: a unique prefix of its id, or `newest` for the newest complete one.
-//   level: level = finest  `attention` or `embedding`; `finest` is attention where the run has it.
+// parameters: run, level, subtask, condition
 //   role: role  Role of one word.
 //   other_role: role  Role of the other word (the same role: two words that share it).
-//   subtask: subtask = ""  Only instances of this subtask; all where empty.
-//   condition: condition = ""  Only instances of this condition; all where empty.
 // columns:
 //   subtask: Subtask of the instances.
 //   condition: Condition of the instances.
@@ -20,11 +16,11 @@ WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
 MATCH (i)-[:HAS_PATTERN]->(q:Pattern {run: $run, level: $level, role: $other_role})
 WHERE p.position <> q.position
 WITH i, p.target_route AS route, q.target_route AS other_route,
-     CASE WHEN $level = 'attention' THEN 22 ELSE 11 END AS stride
-UNWIND range(1, (size(route) + 1) / stride - CASE WHEN $level = 'attention' THEN 0 ELSE 1 END) AS layer
-WITH i, layer, substring(route, layer * stride + 6 + $first, 4) AS offset,
-     substring(other_route, layer * stride + 6 + $first, 4) AS other_offset
-WITH i, min(CASE WHEN offset = other_offset AND offset <> '+000' THEN layer END) AS first_layer
+     CASE WHEN $level = 'attention' THEN 2 ELSE 1 END AS per_layer
+UNWIND range(1, ((size(route) + 1) / $stride - 1) / per_layer) AS layer
+WITH i, layer, substring(route, layer * per_layer * $stride + 6 + $first, $stride - 7) AS offset,
+     substring(other_route, layer * per_layer * $stride + 6 + $first, $stride - 7) AS other_offset
+WITH i, min(CASE WHEN offset = other_offset AND offset <> '+0000' THEN layer END) AS first_layer
 RETURN i.subtask AS subtask, i.condition AS condition, count(*) AS instances, count(first_layer) AS meeting,
        1.0 * count(first_layer) / count(*) AS meeting_share, avg(first_layer) AS mean_layer
 ORDER BY subtask, condition

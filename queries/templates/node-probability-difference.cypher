@@ -1,21 +1,14 @@
 // title: Where two conditions differ most
 // description: The nodes whose probability of lying on a pattern differs most between two conditions.
 //   Positions are comparable within one structure only.
-// parameters:
-//   run: run = newest  The run: a unique prefix of its id, or `newest` for the newest complete one.
-//   level: level = finest  `attention` or `embedding`; `finest` is attention where the run has it.
+// parameters: run, level, subtask, role, sign, limit
 //   condition: condition  One condition.
 //   other_condition: condition  The condition it is compared with.
-//   subtask: subtask = ""  Only instances of this subtask; all where empty.
-//   role: role = ""  Only patterns of words in this role; all where empty.
-//   sign: int -1|0|1 = 0  1: patterns of words with total influence >= 0 (Pi_+); -1: the others (Pi_-); 0:
-//     both.
-//   limit: int 1.. = 20  Rows at most.
 // columns:
-//   node: Label of the node, such as `h03.07@012` for layer 3, head 7, position 12.
+//   node: Label of the node, such as `h03.07@0012` for layer 3, head 7, position 12.
 //   kind: input, embedding, head or skip.
 //   layer: Layer, from 1; 0 for the input.
-//   head: Number of the head, from 0; -1 where there is none.
+//   head: Number of the head, from 1; 0 where there is none.
 //   position: Position of the node, from 0.
 //   probability: Share of the condition's instances (those with a pattern in scope) with a pattern that
 //     holds the node.
@@ -34,8 +27,8 @@ UNWIND range(0, size(found) - 1) AS number
 WITH condition, size(found) AS total, number, found[number + $first] AS routes
 UNWIND routes AS route
 WITH condition, route, max(total) AS total, collect(number) AS numbers  // many patterns share a route
-UNWIND range(0, (size(route) + 1) / 11 - 1) AS step
-WITH condition, total, numbers, substring(route, step * 11 + $first, 10) AS label
+UNWIND range(0, (size(route) + 1) / $stride - 1) AS step
+WITH condition, total, numbers, substring(route, step * $stride + $first, $stride - 1) AS label
 UNWIND numbers AS number
 WITH condition, label, 1.0 * count(DISTINCT number) / max(total) AS share
 WITH label, max(CASE WHEN condition = $condition THEN share ELSE 0.0 END) AS probability,

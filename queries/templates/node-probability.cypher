@@ -1,26 +1,18 @@
 // title: Node probability
 // description: In what share of the instances each node lies on a pattern: the p_n of the pattern entropy.
 //   Nodes on no pattern are not listed (their p_n is 0).
-// parameters:
-//   run: run = newest  The run: a unique prefix of its id, or `newest` for the newest complete one.
-//   level: level = finest  `attention` or `embedding`; `finest` is attention where the run has it.
-//   subtask: subtask = ""  Only instances of this subtask; all where empty.
-//   condition: condition = ""  Only instances of this condition; all where empty.
-//   role: role = ""  Only patterns of words in this role; all where empty.
-//   sign: int -1|0|1 = 0  1: patterns of words with total influence >= 0 (Pi_+); -1: the others (Pi_-); 0:
-//     both.
-//   roles: string[] = []  Only instances of this structure, the roles by position; all where empty.
+// parameters: run, level, subtask, condition, role, sign, roles
 //   position: int -1.. = -1  Only patterns of the word at this position; -1 for all.
 // columns:
-//   node: Label of the node, such as `h03.07@012` for layer 3, head 7, position 12.
+//   node: Label of the node, such as `h03.07@0012` for layer 3, head 7, position 12.
 //   kind: input, embedding, head or skip.
 //   layer: Layer, from 1; 0 for the input.
-//   head: Number of the head, from 0; -1 where there is none.
+//   head: Number of the head, from 1; 0 where there is none.
 //   position: Position of the node, from 0.
 //   instances: Instances with a pattern in scope that holds the node.
 //   total: Instances that have a pattern in scope.
 //   probability: instances / total.
-MATCH (r:Run {id: $run})-[e:EVALUATED]->(i:Instance)
+MATCH (r:Run {id: $run})-[e:PREDICTED]->(i:Instance)
 WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
   AND (size($roles) = 0 OR e.roles = $roles)
 MATCH (i)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
@@ -31,8 +23,8 @@ UNWIND range(0, size(found) - 1) AS number
 WITH size(found) AS all_instances, number, found[number + $first] AS routes
 UNWIND routes AS route
 WITH route, max(all_instances) AS all_instances, collect(number) AS numbers  // many patterns share a route
-UNWIND range(0, (size(route) + 1) / 11 - 1) AS step
-WITH all_instances, numbers, substring(route, step * 11 + $first, 10) AS label
+UNWIND range(0, (size(route) + 1) / $stride - 1) AS step
+WITH all_instances, numbers, substring(route, step * $stride + $first, $stride - 1) AS label
 UNWIND numbers AS number
 WITH label, max(all_instances) AS total, count(DISTINCT number) AS instances
 MATCH (r:Run {id: $run})

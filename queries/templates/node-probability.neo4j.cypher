@@ -1,6 +1,6 @@
 // measured: 66,000 patterns of 13 nodes, beside a second run of the same instances: 0.7 s by this text, 0.85 s by the
 //   common one, which reads the patterns of both.
-MATCH (r:Run {id: $run})-[e:EVALUATED]->(i:Instance)
+MATCH (r:Run {id: $run})-[e:PREDICTED]->(i:Instance)
 WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
   AND (size($roles) = 0 OR e.roles = $roles)
 MATCH (p:Pattern) USING INDEX p:Pattern(id)
@@ -12,8 +12,8 @@ UNWIND range(0, size(found) - 1) AS number
 WITH size(found) AS all_instances, number, found[number] AS routes
 UNWIND routes AS route
 WITH route, max(all_instances) AS all_instances, collect(number) AS numbers  // many patterns share a route
-UNWIND range(0, (size(route) + 1) / 11 - 1) AS step
-WITH all_instances, numbers, substring(route, step * 11, 10) AS label
+UNWIND range(0, (size(route) + 1) / $stride - 1) AS step
+WITH all_instances, numbers, substring(route, step * $stride, $stride - 1) AS label
 UNWIND numbers AS number
 WITH label, max(all_instances) AS total, count(DISTINCT number) AS instances
 MATCH (r:Run {id: $run})

@@ -1,53 +1,22 @@
-"""Node labels as people read them: heads counted from 1 to A as in the paper, no padding.
+"""Node labels as people read them, without padding.
 
-h03.07@012 -> h3.8@12        s03.--@012 -> s3@12        x00.--@012 -> x@12
-h03.07-002 -> h3.8-2         (relative to the target)
-h03.07:subject......... -> h3.8:subject
+h03.07@0012 -> h3.7@12       s03.--@0012 -> s3@12       x00.--@0012 -> x@12
+h03.07-0002 -> h3.7-2        (relative to the target)
+h03.07:subject......... -> h3.7:subject
 """
-
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 from ipgraph.graphstore.schema.labels import parse_label
 
-SKIP = "skip"
 KEY = "x: input, e: embedding, h: head (layer.number, from 1), s: skip"
 """What a table's note says of them."""
 
 
-class Hop(NamedTuple):
-    """A layer of a path: from where to where, through a head ("1".."A"), SKIP or "" (embedding level)."""
-
-    layer: int
-    source: int
-    target: int
-    through: str
-
-
-def hops(labels: Iterable[str]) -> Iterator[Hop]:
-    """Yield the hops of a path of absolute labels, layer by layer."""
-    source, through = -1, ""
-    for label in labels:
-        kind, layer, position, head = parse_label(label)
-        if kind in ("head", "skip"):
-            through = SKIP if kind == "skip" else str(printed_head(head))
-        elif kind == "embedding":
-            yield Hop(layer, source, position, through)
-        if kind in ("input", "embedding"):
-            source = position
-
-
-def printed_head(head: int) -> int:
-    """Return a head's number as printed, 1..A, from its number in storage, 0..A-1."""
-    return head + 1
-
-
 def printed_step(step: str) -> str:
-    """Return what a label says before its position: `h03.07` gives `h3.8`."""
-    kind, layer, _, head = parse_label(f"{step}@000")
+    """Return what a label says before its position: `h03.07` gives `h3.7`."""
+    kind, layer, _, head, _ = parse_label(f"{step}@0000")
     if kind == "input":
-        return "x"
-    return f"{step[0]}{layer}" + (f".{printed_head(head)}" if head >= 0 else "")
+        return step[0]
+    return f"{step[0]}{layer}" + (f".{head}" if head else "")
 
 
 def printed_label(label: str) -> str:

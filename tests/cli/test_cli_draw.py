@@ -2,29 +2,32 @@
 
 import pytest
 from rich.cells import cell_len
+from support.diagrams import pattern
 
-from ipgraph.cli.text_diagram import Path, draw
+from ipgraph.cli.text_diagram import draw
 from ipgraph.graphstore.schema.labels import node_label
+from ipgraph.queries.views.sentence import WordPattern
 
 SKIP = None
 TOKENS = ["a", "b", "c", "d"]
 
 
-def attention(position: int, sign: int, *hops: tuple[int | None, int], total: float = 1.0) -> Path:
-    """Return a path of (head or SKIP, position) hops, heads from 0."""
+def attention(position: int, sign: int, *hops: tuple[int | None, int], total: float = 1.0) -> WordPattern:
+    """Return a path of (head or SKIP, position) hops."""
     labels = [node_label("input", 0, position)]
     for layer, (head, to) in enumerate(hops, 1):
         labels.append(node_label("skip", layer, to) if head is SKIP else node_label("head", layer, to, head))
         labels.append(node_label("embedding", layer, to))
-    return Path(position, sign, sign * total, tuple(labels))
+    return pattern("attention", position, sign * total, labels, [1.0] * len(labels))
 
 
-def embedding(position: int, *to: int) -> Path:
+def embedding(position: int, *to: int) -> WordPattern:
     labels = [node_label("embedding", layer, p) for layer, p in enumerate(to, 1)]
-    return Path(position, 1, 1.0, (node_label("input", 0, position), *labels))
+    labels = [node_label("input", 0, position), *labels]
+    return pattern("embedding", position, 1.0, labels, [1.0] * len(labels))
 
 
-def drawn(*paths: Path, tokens: list[str] = TOKENS, width: int | None = None) -> str:
+def drawn(*paths: WordPattern, tokens: list[str] = TOKENS, width: int | None = None) -> str:
     return "\n".join(line.rstrip() for line in draw(tokens, paths, width).plain.split("\n"))
 
 
@@ -43,7 +46,7 @@ def test_skips_are_dashed_and_a_head_that_moves_is_numbered_from_1() -> None:
         |       0      1      2      3
         |    +1.000
         """)
-    assert drawn(attention(0, 1, (2, 2), (SKIP, 2))) == expected
+    assert drawn(attention(0, 1, (3, 2), (SKIP, 2))) == expected
 
 
 def test_a_head_that_stays_is_a_solid_line_with_its_number() -> None:
@@ -55,7 +58,7 @@ def test_a_head_that_stays_is_a_solid_line_with_its_number() -> None:
         |       0      1      2      3
         |           -1.000
         """)
-    assert drawn(attention(1, -1, (11, 1))) == expected
+    assert drawn(attention(1, -1, (12, 1))) == expected
 
 
 def test_paths_of_both_signs_meet_in_a_node_of_both() -> None:
@@ -67,7 +70,7 @@ def test_paths_of_both_signs_meet_in_a_node_of_both() -> None:
         |       0      1      2      3
         |    -1.000 +1.000
         """)
-    assert drawn(attention(0, -1, (0, 1)), attention(1, 1, (SKIP, 1))) == expected
+    assert drawn(attention(0, -1, (1, 1)), attention(1, 1, (SKIP, 1))) == expected
 
 
 def test_words_that_use_one_head_share_a_line() -> None:
@@ -79,7 +82,7 @@ def test_words_that_use_one_head_share_a_line() -> None:
         |       0      1      2      3
         |    +1.000 +1.000        +1.000
         """)
-    paths = [attention(position, 1, (3, 2)) for position in (0, 1, 3)]
+    paths = [attention(position, 1, (4, 2)) for position in (0, 1, 3)]
     assert drawn(*paths) == expected
 
 
@@ -92,7 +95,7 @@ def test_a_line_that_only_crosses_interrupts_the_other() -> None:
         |       0      1      2      3
         |    +1.000 +1.000
         """)
-    assert drawn(attention(0, 1, (0, 2)), attention(1, 1, (SKIP, 1))) == expected
+    assert drawn(attention(0, 1, (1, 2)), attention(1, 1, (SKIP, 1))) == expected
 
 
 def test_a_line_out_of_a_position_lies_below_the_lines_into_it() -> None:
@@ -105,11 +108,11 @@ def test_a_line_out_of_a_position_lies_below_the_lines_into_it() -> None:
         |       0      1      2      3
         |    +1.000 +1.000
         """)
-    assert drawn(attention(0, 1, (0, 1)), attention(1, 1, (1, 3))) == expected
+    assert drawn(attention(0, 1, (1, 1)), attention(1, 1, (2, 3))) == expected
 
 
 def test_two_positions_that_swap_are_drawn_all_the_same() -> None:
-    text = drawn(attention(0, 1, (0, 1)), attention(1, 1, (1, 0)))
+    text = drawn(attention(0, 1, (1, 1)), attention(1, 1, (2, 0)))
     assert "1" in text.split("\n")[1] + text.split("\n")[2]
     assert text.split("\n")[0].split() == ["1", "+", "+", "·", "·"]
 
@@ -138,7 +141,7 @@ def test_what_is_too_wide_leaves_out_positions_without_a_path_and_shortens_words
         |        0       3
         |     +1.000
         """)
-    assert drawn(attention(0, 1, (0, 3)), tokens=tokens, width=20) == expected
+    assert drawn(attention(0, 1, (1, 3)), tokens=tokens, width=20) == expected
 
 
 def test_where_there_is_less_room_columns_draw_nearer_and_totals_that_would_meet_are_left_out() -> None:
@@ -149,12 +152,12 @@ def test_where_there_is_less_room_columns_draw_nearer_and_totals_that_would_meet
         |      a   b   c   d
         |      0   1   2   3
         """)
-    paths = [attention(0, 1, (2, 2)), attention(1, 1, (2, 2)), attention(3, 1, (2, 2))]
+    paths = [attention(0, 1, (3, 2)), attention(1, 1, (3, 2)), attention(3, 1, (3, 2))]
     assert drawn(*paths, width=20) == expected
 
 
 def test_heads_that_stay_and_long_totals_have_room() -> None:
-    staying = [attention(1, 1, (head, 1), total=123.456) for head in (8, 9, 10, 11)]
+    staying = [attention(1, 1, (head, 1), total=123.456) for head in (9, 10, 11, 12)]
     beside = attention(2, 1, (SKIP, 2), total=12.345)
     lines = drawn(*staying, beside).split("\n")
     assert lines[1].split() == ["│9│10│11│12", "┆"]
@@ -163,19 +166,19 @@ def test_heads_that_stay_and_long_totals_have_room() -> None:
 
 def test_wide_letters_and_accents_take_the_columns_that_a_terminal_gives_them() -> None:
     tokens = ["农民", "e\u0301te\u0301", "c", "喜欢喜欢喜欢"]
-    words, numbers = drawn(attention(0, 1, (2, 2)), tokens=tokens).split("\n")[-3:-1]
+    words, numbers = drawn(attention(0, 1, (3, 2)), tokens=tokens).split("\n")[-3:-1]
 
     def column(line: str, text: str) -> int:
         return cell_len(line[: line.index(text)]) + cell_len(text) // 2
 
     for position, token in enumerate(tokens):
         assert column(words, token) == column(numbers, str(position))
-    cut = drawn(attention(0, 1, (2, 3)), tokens=tokens, width=18).split("\n")[-3]
+    cut = drawn(attention(0, 1, (3, 3)), tokens=tokens, width=18).split("\n")[-3]
     assert cut.split() == ["农民", "喜欢…"]
 
 
 @pytest.mark.parametrize(("sign", "style"), [(1, "blue"), (-1, "dark_orange")])
 def test_signs_have_colours(sign: int, style: str) -> None:
-    text = draw(TOKENS, [attention(0, sign, (0, 2))])
+    text = draw(TOKENS, [attention(0, sign, (1, 2))])
     coloured = {text.plain[span.start : span.end]: span.style for span in text.spans if span.style}
     assert coloured["╭"] == coloured["╯"] == style

@@ -84,15 +84,19 @@ def test_an_error_of_ours_alone_keeps_its_traceback() -> None:
         (("ingest", "dataset", "sva-obj", "--batch-size", "none"), 2, "'auto'"),
         (("ingest", "dataset", "empty.jsonl"), 2, "empty"),
         (("ingest", "dataset", "bad.jsonl"), 2, "bad.jsonl"),
-        (("ingest", "dataset", "mixed.jsonl", "--strict", *FAST), 2, "mixed.jsonl:2: no [MASK] in the text"),
+        (("ingest", "dataset", "mixed.jsonl", "--strict", *FAST), 2, "mixed.jsonl:2: the text has no [MASK]"),
         (("ingest", "text", "the author [MASK] old .", "--correct", "is"), 2, "wrong is missing"),
         (("ingest", "text", "the zebras [MASK] old .", "--correct", "is", "--wrong", "are"), 2, "'zebras'"),
         (("ingest", "run", "nowhere"), 2, "nowhere is not a run directory"),
         (("extract", "sva-obj", "--limit", "0"), 2, "limit"),
         (("show", "nothing"), 2, "ipgraph.db; make one by `ipgraph ingest dataset sva-obj --store"),
         (("report", "nonsense"), 2, "nonsense"),
-        (("ingest", "sva-obj"), 2, "a dataset is named by `ipgraph ingest dataset NAME|FILE`"),
-        (("ingest", "datset", "sva-obj"), 2, "no `ipgraph ingest datset`; valid, nearest first: dataset, "),
+        (("ingest", "sva-obj"), 2, "use `ipgraph ingest dataset NAME|FILE` for a dataset"),
+        (
+            ("ingest", "datset", "sva-obj"),
+            2,
+            "unknown command `ipgraph ingest datset`; valid, nearest first: dataset, ",
+        ),
         (("store", "info", "--store", "empty.jsonl"), 2, "empty.jsonl"),
     ],
 )
@@ -120,7 +124,7 @@ def refusals(address: str) -> list[str]:
 @pytest.mark.parametrize(
     "address", ["http://127.0.0.1:1", "bolt:/127.0.0.1:7687", "neo4js://h:7687", "file:///x.db"]
 )
-def test_an_address_that_is_no_servers_is_no_file_either(
+def test_an_address_of_another_kind_is_not_a_file_either(
     address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -132,7 +136,7 @@ def test_an_address_that_is_no_servers_is_no_file_either(
 
 
 @pytest.mark.parametrize("address", ["localhost:7687", "127.0.0.1:7687", "bolt:h:7687", "neo4j+ssc:h"])
-def test_a_servers_address_without_its_scheme_is_no_file(
+def test_the_address_of_a_server_without_its_scheme_is_not_a_file(
     address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -170,10 +174,10 @@ def test_rows_that_were_skipped_are_counted_with_their_reasons(
     out = invoke("extract", "mixed.jsonl", *FAST).stdout
     assert "sentences     1," in out
     assert "skipped       1 row " in out
-    assert "1 x no [MASK] in the text" in out
+    assert "1 x the text has no [MASK]" in out
 
 
-def test_a_reader_that_leaves_early_is_no_error(folder: Folder) -> None:
+def test_a_reader_that_leaves_early_is_not_an_error(folder: Folder) -> None:
     for arguments in (
         ("query", "run", "node-probability", "--format", "csv"),
         ("query", "list"),
@@ -197,7 +201,7 @@ def test_ctrl_c_keeps_finished_shards_and_the_same_command_goes_on(tmp_path: Pat
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert out == ""
-    assert err == "error: interrupted; what is finished stays: the same command again goes on from there\n"
+    assert err == "error: interrupted; finished work is kept, run the same command again to continue\n"
     (path,) = tmp_path.glob("runs/*")
     kept = {shard: shard.stat().st_mtime_ns for shard in path.glob("shards/0*")}
     assert kept

@@ -8,16 +8,18 @@ from pathlib import Path
 
 import pytest
 from support.cli_runs import call, invoke
+from support.interpreters import imported
 from support.tiny_models import save_masked_lm
-from test_imports import imported
 
 from ipgraph.graphstore.opening import open_store
-from ipgraph.graphstore.runs.directory import RunDirectory, find_run
+from ipgraph.graphstore.runs.directory import RunDirectory
+from ipgraph.graphstore.runs.finding import find_run
+from ipgraph.graphstore.schema.measures import MeasureKey
 from ipgraph.queries.reports.evaluation import optimality, table1
 from ipgraph.queries.reports.figure5 import figure5
 from ipgraph.queries.reports.published import TABLE1, TASKS
 from ipgraph.queries.reports.registry import REPORTS
-from ipgraph.queries.views.evaluated import Figure
+from ipgraph.queries.views.evaluated import Estimate
 
 pytestmark = pytest.mark.xdist_group("evaluate")
 ROWS = (
@@ -58,9 +60,9 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
 def test_a_dataset_becomes_tables_in_the_papers_layout(done: Done) -> None:
     assert "As printed by Lu et al. (2021), Table 1" in done.printed
     assert "BERT_SMALL" in done.printed
-    header = next(line for line in done.printed.splitlines() if line.startswith("figure"))
-    assert header.split() == ["figure", "agreement", "negation", "other"]
-    assert "Several nodes a layer" in done.printed
+    header = next(line for line in done.printed.splitlines() if line.startswith("measure"))
+    assert header.split() == ["measure", "agreement", "negation", "other"]
+    assert "Several nodes per layer" in done.printed
     assert "beam=2" in done.printed
 
 
@@ -73,7 +75,7 @@ def test_measures_are_with_the_run_and_in_the_store(done: Done) -> None:
 
 
 def test_reports_print_the_measures(done: Done) -> None:
-    measures = {(m.metric, m.method, m.level, m.grouping, m.variant): m for m in done.run.measures()}
+    measures = {MeasureKey.of(measure): measure for measure in done.run.measures()}
     with open_store(done.path / "ipgraph.db") as store:
         dropped, _, _, _, published = table1(store)
         five = figure5(store, run=done.run.id[:5])
@@ -84,19 +86,18 @@ def test_reports_print_the_measures(done: Done) -> None:
     assert not searched[0].note.startswith(f"instances: {counts}; ")  # some of them are searched
     accuracy = {str(row[0]): row[1:] for row in dropped.rows}
     for place, subtask in enumerate(("agreement", "negation", "other")):
-        found = measures["ablated_accuracy", "gpr", "attention", subtask, "target=dropped"]
-        expected = Figure(found.value, found.low, found.high, found.count, found.note)
-        assert accuracy["Pi_+^a"][place] == expected
+        found = measures[MeasureKey("ablated_accuracy", "gpr", "attention", subtask, target="dropped")]
+        assert accuracy["Pi_+^a"][place] == Estimate(found.value, found.low, found.high, found.count)
         assert str(accuracy["Pi_+^a"][place]) == f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]"
     assert [row[0] for row in published.rows] == list(TABLE1)
-    assert published.headers == ["figure", *TASKS]
+    assert published.headers == ["measure", *TASKS]
     by_task = next(table for table in five if "5b" in table.title)
     assert [row[0] for row in by_task.rows] == ["agreement", "negation", "other"]
     correlations = five[-1].records()
     assert [row["points"] for row in correlations] == [3, 3, 3]
     assert [table.title for table in searched] == [
         "Greedy patterns and wider searches",
-        "Several nodes a layer",
+        "Several nodes per layer",
     ]
 
 
@@ -116,18 +117,17 @@ def test_reports_on_the_command_line_are_the_librarys(
 
 
 def test_cite_says_how_the_run_was_evaluated(done: Done, monkeypatch: pytest.MonkeyPatch) -> None:
-    methods = "attention, conductance, internal influence, random, skip replaced"
-    said = f"evaluated as in section 4 there, beside {methods}; intervals are 95% percentile bootstraps"
+    methods = "attention, conductance, internal influence, random, skips replaced"
+    said = f"section 4 of Lu et al. 2021 and compared with {methods}; intervals are 95% percentile bootstraps"
     monkeypatch.chdir(done.path)
     for place in ("runs", "elsewhere"):  # the run's directory, and the store alone
         assert said in invoke("cite", done.run.id, "--runs-dir", place).stdout
 
 
 def test_reports_need_no_torch(done: Done) -> None:
-    for report in ("table1", "figure5", "optimality"):
-        assert imported("report", report, cwd=done.path) & {"torch", "transformers", "scipy", "numpy"} <= {
-            "numpy"
-        }
+    for report, needed in (("table1", set()), ("figure5", {"scipy"}), ("optimality", set())):
+        imports = imported("report", report, cwd=done.path)
+        assert imports & {"torch", "transformers", "scipy"} == needed
 
 
 def test_a_run_is_evaluated_by_its_id(done: Done, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,7 +138,7 @@ def test_a_run_is_evaluated_by_its_id(done: Done, tmp_path: Path, monkeypatch: p
         *("--store", store, "--format", "json"),
     )
     tables = json.loads(shown.stdout)
-    labels = [row["figure"] for row in tables[0]["rows"]]
+    labels = [row["measure"] for row in tables[0]["rows"]]
     assert "attention (head max)^e" in labels
     assert "random^e" not in labels
     with open_store(store) as opened:

@@ -17,7 +17,7 @@ from ipgraph.queries.language.running import ask
 from ipgraph.queries.reports.registry import REPORTS
 
 __all__ = ["folder", "shared_folder"]
-EVALUATED = ("table1", "figure5", "optimality")
+EVALUATIONS = ("table1", "figure5", "optimality")
 """Reports of measures: tried in test_cli_evaluate.py, where there are some."""
 TEMPLATE = """\
 // title: Patterns of a sign
@@ -135,7 +135,7 @@ def test_templates_of_ones_own_are_found(folder: Folder, tmp_path: Path) -> None
         (("run", "skip-share", "--param", "role=subjekt"), "unknown role 'subjekt' in run "),
         (("run", "skip-share", "--param", "sign=plus"), "not a whole number"),
         (("run", "skip-share", "--param", "sign"), "--param 'sign' is not of the form NAME=VALUE"),
-        (("run", "skip-share", "--param", "sign=1", "--param", "sign=1"), "sign is given twice"),
+        (("run", "skip-share", "--param", "sign=1", "--param", "sign=1"), "parameter 'sign' is given twice"),
         (("run", "skip-share", "--store", "nowhere.db"), "nowhere.db"),
         (("run", "skip-share", "--format", "xml"), "xml"),
         (("run", "skip-share", "--queries-dir", "nowhere"), "nowhere"),
@@ -166,7 +166,7 @@ def test_ipgraph_store_names_the_store(
     assert invoke("query", "run", "skip-share", env=env).stdout == expected
 
 
-@pytest.mark.parametrize("name", [name for name in REPORTS if name not in EVALUATED])
+@pytest.mark.parametrize("name", [name for name in REPORTS if name not in EVALUATIONS])
 def test_reports_are_the_library_s_tables(name: str, folder: Folder) -> None:
     by_report: dict[str, dict[str, object]] = {
         "through-head": {"role": "subject", "layer": 1, "head": 1},

@@ -67,7 +67,7 @@ def test_markdown_is_rounded_aligned_and_escaped(table: Table) -> None:
     assert lines[-2] == "A note."
 
 
-def test_a_pipe_in_a_heading_or_cell_is_no_column_in_markdown() -> None:
+def test_a_pipe_in_a_heading_or_cell_is_not_a_column_in_markdown() -> None:
     lines = to_markdown(rows_table(["|I| of a word"], [["a|b"]])).split("\n")
     assert lines[0] == "| \\|I\\| of a word |"
     assert lines[2] == "| a\\|b |"

@@ -11,7 +11,7 @@ from support.cli_runs import Folder, folder, invoke, own, shared_folder
 from support.fixtures import make_run
 from support.remade import remade
 
-from ipgraph.cli.commands.run import Found
+from ipgraph.cli.known_runs import KnownRun, layers_in_words
 from ipgraph.graphstore.opening import open_store
 
 __all__ = ["folder", "own", "shared_folder"]
@@ -44,7 +44,7 @@ def test_a_run_that_is_partly_in_the_store_is_listed_as_such(folder: Folder) -> 
         ("loading", 200, f"store (loading, 200 of {record.patterns} patterns)"),
         ("removing", -1, "store (removing)"),
     ):
-        assert Found(record.id, replace(record, state=state, loaded=loaded), None).where == shown
+        assert KnownRun(record.id, replace(record, state=state, loaded=loaded), None).where == shown
 
 
 def test_run_show_has_every_field_and_the_skipped_rows(folder: Folder) -> None:
@@ -54,7 +54,15 @@ def test_run_show_has_every_field_and_the_skipped_rows(folder: Folder) -> None:
     assert shown["layers"] == one.run.layers
     assert shown["settings.seed"] == 0
     assert shown["environment.device"] == "cpu"
+    assert shown["graph"] == "3 layers of 4 heads"
     assert skipped["rows"] == [{"where": "toy.jsonl:7", "reason": "no [MASK]"}]
+
+
+def test_layers_that_see_differently_are_told_apart() -> None:
+    wide: dict[str, object] = {"heads": 8, "behind": None, "ahead": None, "stack": 1, "reads": 1}
+    local, last = wide | {"behind": 64, "ahead": 0}, wide | {"heads": 1}
+    said = layers_in_words([local, local, wide, last])
+    assert said == "2 layers of 8 heads (behind 64, ahead 0); 1 layer of 8 heads; 1 layer of 1 head"
 
 
 def test_run_diff_shows_just_what_differs(folder: Folder) -> None:
@@ -68,7 +76,8 @@ def test_run_diff_shows_just_what_differs(folder: Folder) -> None:
 
 def test_run_delete_keeps_the_directory_unless_told(own: Folder) -> None:
     first, second = own.runs
-    assert "--yes" in invoke("run", "delete", first.id, code=2).stderr
+    refused = invoke("run", "delete", first.id, code=2).stderr
+    assert refused == f"error: this would delete run {first.id} from the store; pass --yes to confirm\n"
     assert listed()[first.id]["where"] == f"runs/{first.id}, store"
     invoke("run", "delete", first.id, "--yes")
     assert listed()[first.id]["where"] == f"runs/{first.id}"
@@ -93,7 +102,7 @@ def test_cite_says_what_a_methods_section_needs(folder: Folder) -> None:
         "on 24 sentences of sva-obj (1 more could not be used)",
         "guided pattern refinement at the embedding and the attention level",
         "with 50 points between it and the input",
-        "What determines the numbers",
+        "Settings that determine the numbers",
         "  seed: 0\n",
         "@inproceedings{lu2021influence",
         "arXiv:2011.00740",
@@ -102,14 +111,25 @@ def test_cite_says_what_a_methods_section_needs(folder: Folder) -> None:
         assert part in text
 
 
+def test_cite_names_the_paper_of_the_method(own: Folder) -> None:
+    one = make_run(Path("runs"), method="attention", level="embedding")
+    text = invoke("cite", one.id).stdout
+    assert "by the method attention (Abnar and Zuidema 2020) at the embedding level" in text
+    assert [line for line in text.split("\n") if line.startswith("@")] == [
+        "@inproceedings{lu2021influence,",
+        "@inproceedings{abnar2020quantifying,",
+        "@software{ipgraph,",
+    ]
+
+
 def test_loading_again_adds_nothing(own: Folder) -> None:
     info = invoke("store", "info", "--format", "json").stdout
     paths = [str(one.path) for one in own.runs]
-    assert "0 added, 2 there already" in invoke("ingest", "run", *paths).stdout
-    assert "0 added, 2 there already" in invoke("store", "push", *(one.id[:7] for one in own.runs)).stdout
+    assert "0 added, 2 already stored" in invoke("ingest", "run", *paths).stdout
+    assert "0 added, 2 already stored" in invoke("store", "push", *(one.id[:7] for one in own.runs)).stdout
     assert invoke("store", "info", "--format", "json").stdout == info
     pushed = invoke("store", "push", own.runs[0].id, "--store", "other.db").stdout
-    assert "1 added, 0 there already" in pushed
+    assert "1 added, 0 already stored" in pushed
     assert json.loads(invoke("store", "info", "--store", "other.db", "--format", "json").stdout) != []
 
 
@@ -123,7 +143,7 @@ def test_store_info_counts_what_the_runs_hold(folder: Folder) -> None:
 
 
 def test_store_check_passes_then_names_what_differs(own: Folder) -> None:
-    assert "is sound: 2 runs, 2 of them compared" in invoke("store", "check").stdout
+    assert "no problems in ipgraph.db: 2 runs, 2 of them compared" in invoke("store", "check").stdout
     assert json.loads(invoke("store", "check", "--format", "json").stdout) == []
     changed = make_run(own.path / "elsewhere", scale=2)
     own.runs[0].delete()
@@ -143,7 +163,7 @@ def test_store_rebuild_keeps_runs_without_a_directory(own: Folder) -> None:
         invoke("query", "run", "skip-share", "-p", f"run={second.id}", "--format", "json").stdout
     )
     second.delete()
-    assert "1 runs from runs, 1 kept from the old store" in invoke("store", "rebuild").stdout
+    assert "1 run from runs, 1 kept from the old store" in invoke("store", "rebuild").stdout
     assert {key: row["where"] for key, row in listed().items()} == {
         first.id: f"runs/{first.id}, store",
         second.id: "store",
@@ -175,7 +195,7 @@ def test_show_draws_an_instance_by_id_name_or_beginning(folder: Folder) -> None:
 
 def test_show_judges_no_instance_without_a_label(own: Folder) -> None:
     unlabelled = remade(
-        own.runs[0], own.path / "runs", evaluations=lambda row: replace(row, label_is_predicted=True)
+        own.runs[0], own.path / "runs", predictions=lambda row: replace(row, label_is_predicted=True)
     )
     invoke("store", "push", unlabelled.id)
     instance = next(iter(unlabelled.records("instances"))).id
@@ -199,7 +219,7 @@ def test_show_lists_each_path_as_the_run_has_it(folder: Folder) -> None:
         heads = [part for part in pattern.route.split() if part[0] == "h"]
         path = line.split()[5:]
         assert len(path) == one.run.layers
-        assert [int(hop.split(">")[0]) for hop in path if hop != "skip"] == [int(h[4:6]) + 1 for h in heads]
+        assert [int(hop.split(">")[0]) for hop in path if hop != "skip"] == [int(h[4:6]) for h in heads]
 
 
 def test_show_as_json_gives_the_steps(folder: Folder) -> None:

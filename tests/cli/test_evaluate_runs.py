@@ -7,18 +7,24 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from support.evaluations import OPTIONS, Evaluated, by_key, make_run
 from support.tiny_models import save_classifier, save_masked_lm
 
 from ipgraph.extractor.datasets import Dataset, Example, make_instance
+from ipgraph.extractor.evaluation.estimates import Collected, estimate
 from ipgraph.extractor.evaluation.evaluate import evaluate
-from ipgraph.extractor.evaluation.searches.figures import Searches
+from ipgraph.extractor.evaluation.instances import batches, read
+from ipgraph.extractor.evaluation.searches.figures import Searches, add_several
 from ipgraph.extractor.extraction.extract import extract
+from ipgraph.extractor.extraction.options import Options
 from ipgraph.extractor.models.loading import load_model
 from ipgraph.extractor.tracing.memory import Plan, plan
 from ipgraph.extractor.tracing.trace import Trace
+from ipgraph.graphstore.common.bootstrap import Bootstrap
 from ipgraph.graphstore.common.errors import IpgraphError, UsageError
 from ipgraph.graphstore.runs.directory import RunDirectory
+from ipgraph.graphstore.schema.measures import MeasureKey
 
 
 def test_a_batch_gives_what_single_sentences_give(evaluated: Evaluated) -> None:
@@ -47,27 +53,39 @@ def test_searches_and_several_nodes(evaluated: Evaluated) -> None:
             model=evaluated.model,
             searches=searches,
             methods=(),
-            repeats=20,
+            resamples=20,
             on_progress=lambda *at: done.append(at),
         )
     )
     assert done[-1] == (10, 10)
     for level in ("embedding", "attention"):
-        missed = found["greedy_missed", "gpr", level, "", "exhaustive"]
+        exhaustive = MeasureKey("greedy_missed", "gpr", level, search="exhaustive")
+        missed = found[exhaustive]
         assert missed.count == 4
-        assert 0 <= found["greedy_missed", "gpr", level, "", "beam=2"].value <= missed.value <= 1
-        assert 0 < found["greedy_share_of_best", "gpr", level, "", "exhaustive"].value <= 1
-        assert 0 <= found["beats_random", "gpr", level, "", "draws=3"].value <= 1
-        assert ("z_over_random", "gpr", level, "", "draws=3") in found
+        assert 0 <= found[exhaustive._replace(search="beam", beam=2)].value <= missed.value <= 1
+        assert 0 < found[exhaustive._replace(metric="greedy_share_of_best")].value <= 1
+        beats = MeasureKey("beats_random", "gpr", level, search="random")
+        assert 0 <= found[beats].value <= 1
+        assert {found[beats].draws, found[beats._replace(metric="z_over_random")].draws} == {3}
         for metric in ("concentration_positive", "concentration_negative"):
-            one = found[metric, "gpr", level, "", "k=1"].value
-            assert one == pytest.approx(found[metric, "gpr", level, "", ""].value)
-            assert found[metric, "gpr", level, "", "k=2"].value != pytest.approx(one)
+            key = MeasureKey(metric, "gpr", level)
+            assert found[key._replace(k=2)].value != pytest.approx(found[key].value)
         for metric in ("ablated_accuracy", "nodes_kept"):
-            assert (
-                found[metric, "gpr", level, "", "target=kept k=1"].value
-                == found[metric, "gpr", level, "", "target=kept"].value
-            )
+            assert MeasureKey(metric, "gpr", level, target="kept", k=2) in found
+
+
+def test_a_set_of_one_node_per_layer_is_the_pattern(evaluated: Evaluated) -> None:
+    """What several nodes per layer are measured by, asked for one, gives the measures of the patterns."""
+    instances = read(evaluated.run, evaluated.model)
+    options = Options(n_steps=evaluated.run.run.n_steps)
+    collected = Collected(len(instances))
+    with torch.no_grad():
+        for batch in batches(instances, evaluated.model, options, None):
+            add_several(collected, batch, range(1, 2))
+    measures = by_key(estimate("r1", collected, {"": np.arange(len(instances))}, Bootstrap(resamples=5)))
+    assert len(measures) == 12
+    for key, measure in measures.items():
+        assert measure.value == pytest.approx(evaluated.measures[key].value)
 
 
 def test_a_search_of_too_many_paths_is_refused_before_the_work(
@@ -102,7 +120,7 @@ def test_one_batchs_trace_is_gone_when_the_next_one_is_planned(
 
     monkeypatch.setattr("ipgraph.extractor.evaluation.instances.Trace", trace)
     monkeypatch.setattr("ipgraph.extractor.evaluation.instances.plan", counted_plan)
-    evaluate(evaluated.run, model=evaluated.model, draws=2, repeats=2, batch_size=1)
+    evaluate(evaluated.run, model=evaluated.model, draws=2, resamples=2, batch_size=1)
     assert alive == [0] * 6
 
 
@@ -115,18 +133,18 @@ def test_a_classifier_and_its_predicted_labels(tmp_path: Path) -> None:
     )
     for qoi in ("correct-wrong", "positive-negative"):
         run = extract(model, dataset, runs_dir=tmp_path / "runs", n_steps=4, qoi=qoi)
-        found = by_key(evaluate(run, model=model, draws=3, repeats=20))
-        correct = fmean(e.is_correct for e in run.records("evaluations"))
-        assert found["ablated_accuracy", "original", "", "", ""].value == pytest.approx(correct)
-        assert ("alignment", "gpr", "attention", "", "") in found
+        found = by_key(evaluate(run, model=model, draws=3, resamples=20))
+        correct = fmean(e.is_correct for e in run.records("predictions"))
+        assert found[MeasureKey("ablated_accuracy", "original", "")].value == pytest.approx(correct)
+        assert MeasureKey("alignment", "gpr", "attention") in found
 
 
 def test_a_run_of_one_level_is_measured_at_that_level(evaluated: Evaluated, tmp_path: Path) -> None:
     for level in ("embedding", "attention"):
         run = make_run(evaluated.model, tmp_path, level=level)
-        found = by_key(evaluate(run, model=evaluated.model, draws=2, repeats=10))
-        assert {key[2] for key in found if key[:2] == ("concentration_positive", "gpr")} == {level}
-        key = ("ablated_accuracy", "gpr", level, "", "target=kept")
+        found = by_key(evaluate(run, model=evaluated.model, draws=2, resamples=10))
+        assert {key.level for key in found if key[:2] == ("concentration_positive", "gpr")} == {level}
+        key = MeasureKey("ablated_accuracy", "gpr", level, target="kept")
         assert found[key].value == evaluated.measures[key].value
 
 
@@ -150,6 +168,6 @@ def test_a_run_whose_numbers_are_not_the_models_is_refused(evaluated: Evaluated)
     try:
         weight.mul_(1.5)
         with pytest.raises(IpgraphError, match=r"stored .* they are not of the same model"):
-            evaluate(evaluated.run, model=evaluated.model, draws=2, repeats=2)
+            evaluate(evaluated.run, model=evaluated.model, draws=2, resamples=2)
     finally:
         weight.copy_(kept)

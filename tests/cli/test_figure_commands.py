@@ -32,15 +32,15 @@ def drawn(path: Path, panel: str = "a") -> set[str]:
 def hops(pattern: Pattern) -> set[str]:
     """Return a pattern's hops as the ids of their edges."""
     sign = "positive" if pattern.sign > 0 else "negative"
-    found, source, through = set(), pattern.position, "hop"
+    edge_ids, source, through = set(), pattern.position, "hop"
     for label in pattern.route.split()[1:]:
-        kind, layer, position, head = parse_label(label)
+        kind, layer, position, head, _ = parse_label(label)
         if kind == "embedding":
-            found.add(f"edge-{layer}-{source}-{position}-{through}-{sign}")
+            edge_ids.add(f"edge-{layer}-{source}-{position}-{through}-{sign}")
             source, through = position, "hop"
         else:
-            through = "skip" if kind == "skip" else str(head + 1)
-    return found
+            through = "skip" if kind == "skip" else str(head)
+    return edge_ids
 
 
 def edges(run: RunDirectory, instance: str, level: str, threshold: float) -> set[str]:
@@ -92,16 +92,22 @@ def test_a_condition_is_drawn_with_the_edges_of_enough_of_its_instances(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("-o", "a.svg"), "draw what? Name instances"),
-        (("x", "--condition", "y", "-o", "a.svg"), "draw what? Name instances"),
+        (("-o", "a.svg"), "give either instances"),
+        (("x", "--condition", "y", "-o", "a.svg"), "give either instances"),
         (("nowhere", "-o", "a.svg"), "has no instance 'nowhere'"),
-        (("x", "-o", "a.jpg"), "valid: svg, pdf, png"),
+        (("x", "-o", "a.jpg"), "must end in .svg, .pdf, .png"),
         (("x", "-o", "a.svg", "--level", "word"), "unknown level 'word'"),
         (("--condition", "nowhere", "-o", "a.svg"), "unknown condition 'nowhere' in run"),
         (("--condition", CONDITION, "-o", "a.svg"), "of 2 structures"),
-        (("x", "--subtask", "y", "-o", "a.svg"), "--subtask and --min-share go with --condition"),
-        (("x", "--min-share", "0", "-o", "a.svg"), "--subtask and --min-share go with --condition"),
-        (("x", "-o", "a.svg", "--width", "nan"), "nan; a figure is 1.5 to 60 inches wide"),
+        (
+            ("x", "--subtask", "y", "-o", "a.svg"),
+            "--subtask and --min-share can be used with --condition only",
+        ),
+        (
+            ("x", "--min-share", "0", "-o", "a.svg"),
+            "--subtask and --min-share can be used with --condition only",
+        ),
+        (("x", "-o", "a.svg", "--width", "nan"), "nan; a figure must be 1.5 to 60 inches wide"),
     ],
 )
 def test_what_cannot_be_drawn_is_said(folder: Folder, arguments: tuple[str, ...], message: str) -> None:
@@ -111,7 +117,9 @@ def test_what_cannot_be_drawn_is_said(folder: Folder, arguments: tuple[str, ...]
 
 def test_a_file_that_cannot_be_written_is_said(folder: Folder) -> None:
     instance = next(iter(folder.runs[0].records("instances"))).id
-    assert "there is no folder nowhere" in invoke("draw", instance, "-o", "nowhere/a.svg", code=2).output
+    assert (
+        "the folder nowhere does not exist" in invoke("draw", instance, "-o", "nowhere/a.svg", code=2).output
+    )
     for out, said in (("runs", "runs is a folder"), ("store.db", "name a file that ends in .html")):
         assert said in invoke("report", "html", "-o", out, code=2).output
 
@@ -147,6 +155,6 @@ def test_the_page_names_every_option_of_draw_and_every_plot() -> None:
         if option.startswith("--")
     ]
     plots = group.get_command(context, "plot").list_commands(context)
-    own = [name for name in named if name not in ("--store", "--output", "--help")]
-    assert [name for name in own if f"`{name}" not in page] == []
+    specific = [name for name in named if name not in ("--store", "--output", "--help")]
+    assert [name for name in specific if f"`{name}" not in page] == []
     assert [name for name in plots if f"`plot {name}`" not in page] == []

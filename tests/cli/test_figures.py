@@ -3,8 +3,8 @@
 import pytest
 from support.diagrams import SKIP, TWO_WORDS, attention, embedding, sentence
 
-from ipgraph.cli.figures.diagram import finest, of_condition, of_sentence
 from ipgraph.graphstore.common.errors import UsageError
+from ipgraph.queries.views.flow import finest, of_condition, of_sentence
 
 
 def test_hops_become_edges_with_heads_from_1_and_the_influence_so_far() -> None:
@@ -37,18 +37,18 @@ def test_words_below_the_threshold_are_left_out_but_keep_their_bars() -> None:
 
 
 def test_patterns_of_one_sign_that_share_a_hop_share_an_edge() -> None:
-    same = ((2, 3), (SKIP, 3))
+    same = ((3, 3), (SKIP, 3))
     one = sentence(*(attention(at, g, *same) for at, g in ((0, 1.0), (1, 1.0), (2, -1.0))))
     last = [e for e in of_sentence(one).edges if e.layer == 2]
     assert [(e.sign, round(e.weight, 6)) for e in last] == [(-1, 0.405), (1, 0.81)]
 
 
 def test_an_aggregate_counts_instances_and_names_rows_by_role_where_words_differ() -> None:
-    path = ((SKIP, 0), (4, 3))
+    path = ((SKIP, 0), (5, 3))
     group = [
-        sentence(attention(0, 1.0, *path), attention(1, 1.0, (SKIP, 1), (4, 3)), tokens="a b c d"),
-        sentence(attention(0, 1.0, *path), attention(1, 1.0, (SKIP, 1), (5, 3)), tokens="a x c d"),
-        sentence(attention(0, -1.0, *path), attention(1, 1.0, (SKIP, 1), (4, 3)), tokens="a y c d"),
+        sentence(attention(0, 1.0, *path), attention(1, 1.0, (SKIP, 1), (5, 3)), tokens="a b c d"),
+        sentence(attention(0, 1.0, *path), attention(1, 1.0, (SKIP, 1), (6, 3)), tokens="a x c d"),
+        sentence(attention(0, -1.0, *path), attention(1, 1.0, (SKIP, 1), (5, 3)), tokens="a y c d"),
     ]
     drawn = of_condition(group, "plural", min_share=0)
     assert {(e.source, e.through, e.sign): e.weight for e in drawn.edges if e.layer == 2} == pytest.approx(

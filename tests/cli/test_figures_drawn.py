@@ -12,10 +12,10 @@ import pytest
 from support.diagrams import SKIP, TWO_WORDS, attention, sentence
 
 from ipgraph.cli.figures import flow, plots, style
-from ipgraph.cli.figures.diagram import of_sentence
-from ipgraph.cli.figures.plots import HeadMap, Point, Series
 from ipgraph.cli.figures.scatter import Scatter, scatter
 from ipgraph.graphstore.common.errors import IpgraphError, UsageError
+from ipgraph.queries.views.charts import HeadMap, Point, Series
+from ipgraph.queries.views.flow import of_sentence
 
 SVG = "{http://www.w3.org/2000/svg}"
 BLUE, ORANGE = "#0072b2", "#d55e00"
@@ -30,8 +30,8 @@ def svg(figure: object) -> ElementTree.Element:
 
 def parts(root: ElementTree.Element, prefix: str) -> dict[str, ElementTree.Element]:
     """Return the groups whose id, such as `a-edge-1-0-0-skip-positive`, holds this, with their first path."""
-    found = {g.get("id", ""): g.find(f"{SVG}path") for g in root.iter(f"{SVG}g")}
-    return {name: path for name, path in found.items() if prefix in name and path is not None}
+    groups = {g.get("id", ""): g.find(f"{SVG}path") for g in root.iter(f"{SVG}g")}
+    return {name: path for name, path in groups.items() if prefix in name and path is not None}
 
 
 def looks(path: ElementTree.Element) -> dict[str, str]:
@@ -79,10 +79,10 @@ def extent(path: ElementTree.Element) -> float:
 def test_labels_are_text_words_as_they_are_and_heads_numbered_from_1() -> None:
     tokens = r"$a$ <b> c\alpha d_1"
     root = svg(flow.draw([of_sentence(sentence(*TWO_WORDS.patterns, tokens=tokens))]))
-    found = Counter(texts(root))
-    assert all(found[token] == 1 for token in tokens.split())
-    assert found["5"] == 1  # head 4 counted from 0
-    assert found["skip"] == found["head (number)"] == 1
+    words = Counter(texts(root))
+    assert all(words[token] == 1 for token in tokens.split())
+    assert words["5"] == 1  # the head
+    assert words["skip"] == words["head (number)"] == 1
     assert not list(root.iter(f"{SVG}image"))
 
 
@@ -99,16 +99,14 @@ def test_two_diagrams_stand_side_by_side_on_one_scale_and_fit_a_page() -> None:
 def test_a_figure_takes_the_width_asked_for_or_says_what_it_needs() -> None:
     drawn = of_sentence(TWO_WORDS)
     assert flow.draw([drawn], 3.0).get_figwidth() == pytest.approx(3.0)
-    with pytest.raises(
-        UsageError, match=r"0\.5 inches are too narrow for this figure: it needs at least 1\."
-    ):
+    with pytest.raises(UsageError, match=r"needs a width of at least 1\.\d inches; --width is 0\.5"):
         flow.draw([drawn], 0.5)
 
 
 def test_a_model_of_many_layers_and_a_long_word_still_fit() -> None:
     stays = [(SKIP, 0)] * 11
     word = "Donaudampfschifffahrtsgesellschaft"
-    long = sentence(attention(0, 1.0, *stays, (11, 3)), tokens=f"{word} b c d")
+    long = sentence(attention(0, 1.0, *stays, (12, 3)), tokens=f"{word} b c d")
     figure = flow.draw([of_sentence(long), of_sentence(long)])
     assert figure.get_figwidth() < 1.2 * style.TEXT
     shown = [text for text in texts(svg(figure)) if text.startswith("Donau")]
@@ -117,7 +115,7 @@ def test_a_model_of_many_layers_and_a_long_word_still_fit() -> None:
 
 
 def test_edges_that_join_the_same_nodes_do_not_cover_each_other() -> None:
-    both = sentence(attention(0, 1.0, (SKIP, 0), (SKIP, 3)), attention(0, -1.0, (1, 0), (SKIP, 3)))
+    both = sentence(attention(0, 1.0, (SKIP, 0), (SKIP, 3)), attention(0, -1.0, (2, 0), (SKIP, 3)))
     drawn = [path.get("d") for path in parts(svg(flow.draw([of_sentence(both)])), "edge-").values()]
     assert len(set(drawn)) == len(drawn) == 4
 
@@ -149,9 +147,9 @@ def test_text_stays_text_in_pdf(tmp_path: Path) -> None:
 
 
 def test_another_ending_is_refused_before_anything_is_drawn(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"one\.gif: .*; valid: svg, pdf, png"):
+    with pytest.raises(UsageError, match=r"one\.gif: .* must end in \.svg, \.pdf, \.png"):
         style.check_format(tmp_path / "one.gif")
-    with pytest.raises(UsageError, match=r"there is no folder .*absent"):
+    with pytest.raises(UsageError, match=r"the folder .*absent does not exist"):
         style.check_format(tmp_path / "absent" / "one.svg")
 
 
@@ -166,7 +164,7 @@ def test_without_matplotlib_one_sentence_says_what_to_install(monkeypatch: pytes
 # ---- plots
 
 
-def test_skip_share_has_a_line_a_group_with_its_intervals() -> None:
+def test_skip_share_has_one_line_per_group_with_its_intervals() -> None:
     lines = [
         Series(name, tuple(Point(n, v, v - 0.1, v + 0.05) for n, v in enumerate((0.5, 0.7), 1)))
         for name in ("one", "two")
@@ -195,7 +193,7 @@ def test_letters_that_the_font_lacks_are_refused_in_pictures_and_left_to_the_rea
 ) -> None:
     figure = plots.skip_share([Series("农民 plural", (Point(1, 0.5), Point(2, 0.7)))])
     for kind in ("png", "pdf"):
-        with pytest.raises(UsageError, match=r"the font of figures has no 农 民; write \.svg"):
+        with pytest.raises(UsageError, match=r"the font of figures lacks 农 民; write an \.svg file"):
             style.save(figure, tmp_path / f"a.{kind}")
     style.save(figure, tmp_path / "a.svg")
     assert [path.name for path in tmp_path.iterdir()] == ["a.svg"]

@@ -11,32 +11,33 @@ from support.diagrams import SKIP, attention, embedding, sentence
 from support.fixtures import make_run
 from support.report_pages import count, edges, text
 
-from ipgraph.cli.figures.diagram import Sentence
 from ipgraph.cli.page.page import Illustration, Section, page
 from ipgraph.graphstore.schema.records import Run
 from ipgraph.queries.reports.tables import Table
+from ipgraph.queries.views.sentence import Sentence
 
 pytestmark = pytest.mark.xdist_group("chromium")
 
 HOSTILE = "</script><script>window.pwned=1</script><img src=http://127.0.0.1:9/x onerror=window.pwned=2>"
 ATTRIBUTE = "\"'><svg/onload=window.pwned=3> {{data}} &amp; \\u003c"
 
+CLOSE = attention(0, 2.0, (SKIP, 0), (5, 3), influence=1.0)
 FIRST = sentence(
-    attention(0, 2.0, (SKIP, 0), (4, 3), influence=1.0),
-    attention(1, -1.0, (0, 3), (SKIP, 3), influence=-0.5),
+    replace(CLOSE, margins=(None, None, None, 0.25, None), runner_ups=(None, None, None, 7, None)),
+    attention(1, -1.0, (1, 3), (SKIP, 3), influence=-0.5),
     attention(2, 0.1, (SKIP, 2), (SKIP, 3), influence=0.05),
     embedding(0, 2.0, 0, 3),
     embedding(1, -1.0, 3, 3),
     embedding(2, 0.1, 2, 3),
 )
 SECOND = replace(
-    sentence(attention(0, 1.0, (SKIP, 0), (7, 3)), embedding(0, 1.0, 0, 3), tokens="one two three four"),
+    sentence(attention(0, 1.0, (SKIP, 0), (8, 3)), embedding(0, 1.0, 0, 3), tokens="one two three four"),
     id="toy:2",
     condition="singular",
     is_correct=False,
 )
 THIRD = replace(
-    sentence(attention(0, 1.0, (2, 3), (SKIP, 3)), tokens="x <i>y</i> z </script>"),
+    sentence(attention(0, 1.0, (3, 3), (SKIP, 3)), tokens="x <i>y</i> z </script>"),
     id=ATTRIBUTE,
     name=HOSTILE,
     condition=HOSTILE,
@@ -209,9 +210,9 @@ def test_a_node_tells_what_passes_it_and_lights_its_edges(shown: Page) -> None:
     point(shown, '[data-node="2-3"]')
     assert text(shown, "#numbers h3") == "layer 2, d (3, end)"
     assert rows(shown) == [
-        ["pattern of", "through", "influence", "of g", "margin"],
-        ["a (0, det)", "head 5", "+0.810", "40.5%", "–"],
-        ["b (1, noun)", "skip", "−0.405", "40.5%", "–"],
+        ["pattern of", "through", "instead of", "influence", "of g", "margin"],
+        ["a (0, det)", "head 5", "head 7", "+0.810", "40.5%", "0.25"],
+        ["b (1, noun)", "skip", "–", "−0.405", "40.5%", "–"],
     ]
     lit = shown.evaluate("[...document.querySelectorAll('#diagram.some .edge.lit')].map(e => e.dataset.edge)")
     assert set(lit) == {"2-0-3-5", "2-3-3-0"}
@@ -228,7 +229,7 @@ def test_a_word_and_an_edge_tell_their_numbers(shown: Page) -> None:
     assert "attention pattern: head 1 to 3, skip to 3" in text(shown, "#numbers")
     shown.evaluate("document.querySelector('[data-edge=\"2-0-3-5\"]').focus()")
     assert text(shown, "#numbers h3") == "into layer 2"
-    assert rows(shown)[1][:3] == ["a (0, det)", "head 5", "+0.810"]
+    assert rows(shown)[1][:4] == ["a (0, det)", "head 5", "head 7", "+0.810"]
 
 
 # ---- nothing is fetched, no data runs

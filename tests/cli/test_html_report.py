@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from support.browser import Page
 from support.cli_runs import Folder, invoke, shared_folder
+from support.entropy_measures import measures as entropy_measures
 from support.fixtures import make_run
 from support.report_pages import count, edges, text
-from test_plot_commands import measures as entropy_measures
 
 from ipgraph.graphstore.opening import open_store
 

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 from support.cli_runs import Folder, folder, invoke, own, shared_folder
+from support.entropy_measures import WORDS, measures
 from support.remade import remade
 
-from ipgraph.cli.figures import points
 from ipgraph.cli.figures.entropy import entropy_panels
 from ipgraph.graphstore.common.errors import UsageError
 from ipgraph.graphstore.opening import open_store
 from ipgraph.graphstore.schema.labels import parse_label
-from ipgraph.graphstore.schema.records import Measure
 from ipgraph.graphstore.store.protocol import Store
-from ipgraph.queries.views.evaluated import from_measures, task_columns
+from ipgraph.queries.views.charts import head_map, margin_panels, skip_shares
+from ipgraph.queries.views.evaluated import from_measures, tasks_of
 
 __all__ = ["folder", "own", "shared_folder"]
 
@@ -58,14 +58,14 @@ def test_a_width_or_a_seed_out_of_range_is_refused(folder: Folder, plot: str) ->
 def test_a_scope_that_holds_nothing_is_an_error(folder: Folder, tmp_path: Path) -> None:
     whole, out, place = folder.runs[0], str(tmp_path / "a.svg"), str(tmp_path / "rest.db")
     gone = {i.id for i in whole.records("instances") if (i.subtask, i.condition) == (SUBTASK, CONDITION)}
-    rest = remade(whole, tmp_path, evaluations=lambda row: None if row.instance in gone else row)
+    rest = remade(whole, tmp_path, predictions=lambda row: None if row.instance in gone else row)
     with open_store(place) as store:
         store.add([rest])
     for command, said in (
         (("draw",), "no instance of the run is of this condition"),
         (("plot", "skip-share"), f"run {rest.id} has no patterns of this subtask and condition"),
         (("plot", "heads", "--role", "det"), "no words in the role 'det' of this subtask and condition"),
-        (("plot", "margins"), "no choices with a margin of this subtask and condition"),
+        (("plot", "margins"), "no choices between two candidates for this subtask and condition"),
     ):
         where = ("--store", place, "--subtask", SUBTASK, "--condition", CONDITION, "-o", out)
         assert said in " ".join(invoke(*command, *where, code=2).output.split())
@@ -80,7 +80,7 @@ def test_skip_shares_are_those_of_the_patterns_within_their_intervals(folder: Fo
         for kind, layer, *_ in map(parse_label, pattern.route.split()):
             if kind in ("head", "skip"):
                 steps[conditions[pattern.instance], layer].append(kind == "skip")
-    found = points.skip_shares(store, run.run, by="condition")
+    found = skip_shares(store, run.run, by="condition")
     values = {(series.name, int(p.x)): p.value for series in found for p in series.points}
     assert values == pytest.approx({key: sum(skips) / len(skips) for key, skips in steps.items()})
     for series in found:
@@ -88,23 +88,20 @@ def test_skip_shares_are_those_of_the_patterns_within_their_intervals(folder: Fo
             assert point.low is not None
             assert point.high is not None
             assert point.low < point.value < point.high
-    assert [s.name for s in points.skip_shares(store, run.run)] == ["all instances"]
+    assert [s.name for s in skip_shares(store, run.run)] == ["all instances"]
 
 
 def test_the_map_of_heads_counts_the_patterns_through_each(folder: Folder, store: Store) -> None:
     run = folder.runs[0]
     patterns = [p for p in run.records("patterns") if p.level == "attention" and p.role == "subject"]
     through = Counter(
-        (layer, head)
-        for p in patterns
-        for _, layer, _, head in map(parse_label, p.route.split())
-        if head >= 0
+        (layer, head) for p in patterns for _, layer, _, head, _ in map(parse_label, p.route.split()) if head
     )
-    found = points.head_map(store, run.run, role="subject")
+    found = head_map(store, run.run, role="subject")
     assert {
         (layer, head): share
         for layer, row in enumerate(found.shares, 1)
-        for head, share in enumerate(row)
+        for head, share in enumerate(row, 1)
         if share
     } == pytest.approx({key: count / len(patterns) for key, count in through.items()})
     assert (len(found.shares), len(found.shares[0])) == (run.run.layers, run.run.heads)
@@ -112,7 +109,7 @@ def test_the_map_of_heads_counts_the_patterns_through_each(folder: Folder, store
 
 def test_margins_rise_to_the_share_of_choices_within_the_whole_qoi(folder: Folder, store: Store) -> None:
     run = folder.runs[0]
-    qoi = {e.instance: abs(e.qoi) for e in run.records("evaluations")}
+    qoi = {e.instance: abs(e.qoi) for e in run.records("predictions")}
     patterns = {p.id: p for p in run.records("patterns")}
     within: dict[tuple[str, str], list[bool]] = defaultdict(list)
     for step in run.records("steps"):
@@ -120,7 +117,7 @@ def test_margins_rise_to_the_share_of_choices_within_the_whole_qoi(folder: Folde
             pattern = patterns[step.pattern]
             layer = str(parse_label(step.node.rpartition("/")[2])[1])
             within[pattern.level, layer].append(step.margin <= 0.1 * qoi[pattern.instance])
-    found = points.margin_panels(store, run.run)
+    found = margin_panels(store, run.run)
     assert [title for title, _ in found] == ["embedding level", "attention level"]
     tenth = {
         (title.split()[0], series.name): next(p.value for p in series.points if p.x == 0.1)
@@ -134,50 +131,10 @@ def test_margins_rise_to_the_share_of_choices_within_the_whole_qoi(folder: Folde
 
 # ---- entropy, from the measures of an evaluation
 
-WORDS = ("the", "subject", "attractor", "target")
-
-
-def measures(run: str, *tasks: str) -> list[Measure]:
-    """Return the measures that `evaluate` stores for Figure 5: by position, entropy falls with influence."""
-    found = []
-    for number, task in enumerate(tasks):
-        for method, level in (("gpr", "embedding"), ("gpr", "attention"), ("attention", "embedding")):
-            for at, word in enumerate(WORDS):
-                falling = 0.4 - 0.1 * at + 0.3 * (word == "attractor")
-                found.append(
-                    measure(run, "position_entropy", method, level, task, f"position={at}", falling, word)
-                )
-                found.append(
-                    measure(run, "position_influence", method, level, task, f"position={at}", at, word)
-                )
-            found.append(measure(run, "entropy", method, level, task, "", 0.1 + number / 10, "one structure"))
-        found.append(measure(run, "qoi", "gpr", "", task, "", 5 - number, "one structure"))
-    return found
-
-
-def measure(
-    run: str, metric: str, method: str, level: str, task: str, variant: str, value: float, note: str
-) -> Measure:
-    return Measure(
-        id=f"{run}/{metric}/{method}/{level}/{task}/{variant}",
-        run=run,
-        metric=metric,
-        method=method,
-        level=level,
-        grouping=task,
-        variant=variant,
-        value=value,
-        low=value - 0.01,
-        high=value + 0.02,
-        count=24,
-        seed=0,
-        note=f"{note}; one structure: 4 tokens, target at 3",
-    )
-
 
 def test_panels_show_entropy_by_position_and_by_task(folder: Folder) -> None:
     run = folder.runs[0].run
-    tasks = task_columns([from_measures(run, measures(run.id, "obj", "subj", "wsc"))])
+    tasks = tasks_of([from_measures(run, measures(run.id, "obj", "subj", "wsc"))])
     by_position, by_task = entropy_panels(tasks, "subj")
     assert [panel.series[0].name for panel in by_position] == ["Πᵉ", "Πᵃ", "attention"]
     points_ = by_position[0].series[0].points
@@ -195,9 +152,9 @@ def test_panels_show_entropy_by_position_and_by_task(folder: Folder) -> None:
 
 def test_one_task_has_no_panel_by_task_and_two_have_no_correlation(folder: Folder) -> None:
     run = folder.runs[0].run
-    one = task_columns([from_measures(run, measures(run.id, ""))])
+    one = tasks_of([from_measures(run, measures(run.id, ""))])
     assert len(entropy_panels(one)) == 1
-    two = task_columns([from_measures(run, measures(run.id, "obj", "subj"))])
+    two = tasks_of([from_measures(run, measures(run.id, "obj", "subj"))])
     assert entropy_panels(two)[1][0].note == "Πᵉ by task\nr = –"
     with pytest.raises(UsageError, match=r"unknown evaluated task 'x'; valid, nearest first: obj, subj"):
         entropy_panels(two, "x")

@@ -41,21 +41,21 @@ def reason(tmp_path: Path, good: Record, **changes: Any) -> str:
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"text": "no target here ."}, "no [MASK] in the text; exactly one is needed"),
-        ({"text": "[MASK] and [MASK] ."}, "2 [MASK] in the text; exactly one is needed"),
-        ({"text": "the cat [MASK]s ."}, "[MASK] is part of the word '[MASK]s'; it must be a word by itself"),
+        ({"text": "no target here ."}, "the text has no [MASK]; it must have exactly one"),
+        ({"text": "[MASK] and [MASK] ."}, "the text has 2 [MASK]; it must have exactly one"),
+        ({"text": "the cat [MASK]s ."}, "[MASK] is part of the word '[MASK]s'; it must be a word of its own"),
         ({"text": "  "}, "text is empty"),
         ({"text": 3}, "text must be text, not 3"),
         ({"text": None}, "text is missing"),
-        ({"text": "[CLS] a [MASK]"}, "text holds [CLS], which only the tokenizer adds; leave it out"),
-        ({"text": "a \x1b[31m [MASK]"}, "text holds the unprintable character U+001B"),
-        ({"text": "a \ud800 [MASK]"}, "text holds the unprintable character U+D800"),
+        ({"text": "[CLS] a [MASK]"}, "text contains [CLS], which the tokenizer adds by itself; leave it out"),
+        ({"text": "a \x1b[31m [MASK]"}, "text contains the unprintable character U+001B"),
+        ({"text": "a \ud800 [MASK]"}, "text contains the unprintable character U+D800"),
         ({"correct": None}, "correct is missing"),
         ({"wrong": ""}, "wrong is empty"),
         ({"wrong": "is not"}, "wrong must be one word, not 'is not'"),
         ({"correct": "is", "wrong": "is"}, "correct and wrong are both 'is'"),
-        ({"roles": ["a"]}, "1 roles for 9 whitespace words; one each is needed"),
-        ({"roles": 3}, "roles must be a list of names, one a whitespace word"),
+        ({"roles": ["a"]}, "there are 1 roles for 9 whitespace words; each word needs one"),
+        ({"roles": 3}, "roles must be a list of names, one per whitespace word"),
         ({"condition": ["x"]}, "condition must be text or a whole number, not ['x']"),
         ({"subtask": True}, "subtask must be text or a whole number, not True"),
     ],
@@ -80,7 +80,7 @@ def test_bad_roles(tmp_path: Path, role: object) -> None:
             "good and bad differ in 2 words (cats/dog, sleep/sleeps); exactly one word must differ",
         ),
         ("The cats do sleep.", "good and bad have 4 and 5 words; exactly one word must differ"),
-        ("The [MASK] sleep.", "a good or bad sentence must not hold [MASK]"),
+        ("The [MASK] sleep.", "a good or bad sentence must not contain [MASK]"),
         (None, "bad sentence is missing"),
     ],
 )
@@ -98,9 +98,9 @@ def test_bad_labels(tmp_path: Path, label: object) -> None:
     found = reason(tmp_path, LABELLED, sentence="another", label=label)
     missing = label == "" or label != label
     assert found == (
-        "label is missing; give a class number, or -1 for a sentence without one"
+        "label is missing; it must be a class number, or -1 for a sentence without one"
         if missing
-        else f"label {label!r} is no class number such as 0 or 1"
+        else f"label {label!r} is not a class number such as 0 or 1"
     )
 
 
@@ -128,11 +128,11 @@ def test_lines_that_are_not_json(tmp_path: Path) -> None:
     )
     assert reasons(read_file(path)) == [
         "repeats row 1",
-        "not JSON: Expecting value at column 10; one object a line is needed",
-        "a JSON array where an object is needed",
-        "a JSON string where an object is needed",
-        "not usable JSON: nested too deeply or a number too long",
-        "not usable JSON: nested too deeply or a number too long",
+        "not JSON: Expecting value at column 10; each line must be one object",
+        "the line is a JSON array; it must be an object",
+        "the line is a JSON string; it must be an object",
+        "JSON that is nested too deeply or has a number that is too long",
+        "JSON that is nested too deeply or has a number that is too long",
     ]
 
 
@@ -149,7 +149,7 @@ def test_undecodable_bytes_spoil_their_line_only(tmp_path: Path) -> None:
 def test_wrong_number_of_columns(tmp_path: Path) -> None:
     lines = "a\tb\tit is\tit are\n" * 1 + "a\tb\tit was\n"
     (found,) = reasons(read_file(write(tmp_path, "task\tcondition\tgood\tbad\n" + lines)))
-    assert found == "3 tab-separated columns where 4 are needed: subtask, condition, good, bad"
+    assert found == "found 3 tab-separated columns; expected 4: subtask, condition, good, bad"
 
 
 def test_text_that_is_quoted_as_in_csv_is_reported(tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_text_that_is_quoted_as_in_csv_is_reported(tmp_path: Path) -> None:
 
 def test_strict_stops_at_the_first_bad_row(tmp_path: Path) -> None:
     path = write(tmp_path, jsonl(MASKED, MASKED | {"text": "none"}, MASKED | {"text": ""}))
-    with pytest.raises(UsageError, match=r"^set\.jsonl:2: no \[MASK\] in the text"):
+    with pytest.raises(UsageError, match=r"^set\.jsonl:2: the text has no \[MASK\]"):
         read_file(path, strict=True)
 
 
@@ -192,23 +192,26 @@ def test_limit_counts_usable_rows_evenly(tmp_path: Path) -> None:
         (" \n\r\n\n", r"is empty; expected"),
         (gzip.compress(b"", mtime=0), r"is empty; expected"),
         ("dear diary\n", r"line 1: found 'dear diary'; expected"),
-        ("\n[\n" + jsonl(MASKED) + "]\n", r"is a JSON array; write one object a line"),
-        (" [ " + json.dumps(MASKED) + "]", r"is a JSON array; write one object a line"),
+        ("\n[\n" + jsonl(MASKED) + "]\n", r"is a JSON array; write one object per line"),
+        (" [ " + json.dumps(MASKED) + "]", r"is a JSON array; write one object per line"),
         ("a sentence\t9\t0 1\t5 6 \n" * 3, r"line 1: found 'a sentence\\t9\\t0 1\\t5 6 '; expected"),
         (jsonl({"foo": 1, "idx": 2}), r"line 1: found id; expected"),
         (jsonl({"foo": 1}), r"line 1: found none of the known fields; expected"),
         ("{oops\n{oops\n", r"line 1: not JSON: .*; expected"),
         ("sentence\tlabel\n", r"is empty; expected"),
-        ("sentence\tlabel\rgood .\t1\rbad .\t0\r", r"has the line ends of old Macs \(CR alone\); save it"),
+        ("sentence\tlabel\rgood .\t1\rbad .\t0\r", r"ends its lines with CR alone; save it"),
         (jsonl(MASKED).encode("utf-16"), r"is UTF-16 text; save it as UTF-8"),
         (b"PK\x03\x04\x00\x00", r"is a binary file that is not Parquet"),
-        (b"PAR1 and then nothing", r"is a damaged Parquet file \(.*\); fetch or write it again"),
+        (b"PAR1 and then nothing", r"is a damaged Parquet file \(.*\); download or write it again"),
         (
             gzip.compress(jsonl(MASKED).encode() * 99, mtime=0)[:-20],
-            r"is a damaged gzip file: it breaks off after line",
+            r"is a damaged gzip file that ends after line",
         ),
         (b"\x1f\x8bnonsense", r"is a damaged gzip file"),
-        (jsonl(MASKED | {"text": "x"}), r"no usable row: 1 skipped, the first set\.jsonl:1: no \[MASK\]"),
+        (
+            jsonl(MASKED | {"text": "x"}),
+            r"no usable row; 1 skipped, the first set\.jsonl:1: the text has no \[MASK\]",
+        ),
     ],
 )
 def test_a_file_that_is_not_a_dataset(tmp_path: Path, content: str | bytes, expected: str) -> None:
@@ -220,9 +223,9 @@ def test_a_file_that_is_not_a_dataset(tmp_path: Path, content: str | bytes, expe
 
 
 def test_files_that_cannot_be_opened(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"cannot read .*none\.jsonl: No such file or directory"):
+    with pytest.raises(UsageError, match=r"none\.jsonl could not be read: No such file or directory"):
         load(tmp_path / "none.jsonl")
-    with pytest.raises(UsageError, match=r"cannot read .*: Is a directory"):
+    with pytest.raises(UsageError, match=r"could not be read: Is a directory"):
         load(tmp_path)
 
 
@@ -237,7 +240,7 @@ def test_a_table_without_the_columns(tmp_path: Path) -> None:
 
 
 def test_a_model_of_the_other_task_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="made for a classifier model, not for a masked-lm one"):
+    with pytest.raises(UsageError, match="needs a classifier model; this is a masked-lm model"):
         load(write(tmp_path, jsonl(LABELLED)), task="masked-lm")
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from support.extractions import AGREEMENT
 from support.requirements import missing
 from support.tiny_models import save_masked_lm
-from test_extract import AGREEMENT
 
 from ipgraph.extractor.extraction.extract import extract
 
@@ -20,7 +20,7 @@ def test_cuda_gives_the_cpus_patterns(tmp_path: Path, dtype: str) -> None:
         extract(model, AGREEMENT, runs_dir=tmp_path / device, device=device, dtype=dtype)
         for device in ("cpu", "cuda")
     )
-    qoi = {e.instance: abs(e.qoi) for e in cpu.records("evaluations")}
+    qoi = {e.instance: abs(e.qoi) for e in cpu.records("predictions")}
     close = 1e-5 if dtype == "float32" else 1e-10
     theirs = {p.id: p for p in cuda.records("patterns")}
     margins = {(s.pattern, s.step): s.margin for s in cpu.records("steps")}

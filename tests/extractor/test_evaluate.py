@@ -1,7 +1,7 @@
 """An evaluation's figures, each worked out again from the run's records, the model itself, or networkx."""
 
 import itertools
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import fmean
@@ -11,7 +11,7 @@ import pytest
 import torch
 from support import oracle
 from support.evaluations import TEXTS, Evaluated, Sentence, make_run
-from test_ablation import ablated
+from support.zeroed import ablated
 from torch import Tensor
 
 from ipgraph.extractor.datasets import Example
@@ -19,11 +19,13 @@ from ipgraph.extractor.extraction.influence import influence_of
 from ipgraph.extractor.extraction.options import Options
 from ipgraph.extractor.models.loading import load_model
 from ipgraph.graphstore.common.entropy import pattern_entropy
-from ipgraph.graphstore.schema.graph import digraph
+from ipgraph.graphstore.schema.graph import GraphShape, digraph, graph_size
 from ipgraph.graphstore.schema.labels import node_id, node_label, parse_label
-from ipgraph.graphstore.schema.records import Pattern, graph_size
+from ipgraph.graphstore.schema.measures import MeasureKey
+from ipgraph.graphstore.schema.records import Pattern
 
 LAYERS, HEADS = 3, 2
+SHAPE = GraphShape.uniform(LAYERS, HEADS)
 
 
 def kept_nodes(sentence: Sentence, patterns: Sequence[Pattern]) -> tuple[Tensor, Tensor]:
@@ -31,11 +33,11 @@ def kept_nodes(sentence: Sentence, patterns: Sequence[Pattern]) -> tuple[Tensor,
     embeddings = torch.zeros(LAYERS + 1, sentence.length, dtype=torch.bool)
     hops = torch.zeros(LAYERS, sentence.length, 1 + HEADS, dtype=torch.bool)
     for label in {label for pattern in patterns for label in pattern.route.split()}:
-        kind, layer, position, head = parse_label(label)
+        kind, layer, position, head, _ = parse_label(label)
         if kind in ("input", "embedding"):
             embeddings[layer, position] = True
         else:
-            hops[layer - 1, position, head + 1] = True
+            hops[layer - 1, position, head] = True
     return embeddings, hops
 
 
@@ -72,9 +74,9 @@ def test_ablated_accuracy_is_that_of_the_model_with_hooks(
         some = hops if level == "attention" else None
         right.append(ablated(evaluated.model.module, asked, embeddings, some) > 0)
         counts.append(int(embeddings[1:-1].sum()) + (int(hops.sum()) if level == "attention" else 0))
-    variant = "" if name == "target_column" else f"target={reading}"
-    assert evaluated.value("ablated_accuracy", name, level, variant) == pytest.approx(fmean(right))
-    assert evaluated.value("nodes_kept", name, level, variant) == pytest.approx(fmean(counts))
+    reading = "" if name == "target_column" else reading
+    assert evaluated.value("ablated_accuracy", name, level, target=reading) == pytest.approx(fmean(right))
+    assert evaluated.value("nodes_kept", name, level, target=reading) == pytest.approx(fmean(counts))
 
 
 def test_all_nodes_and_none(evaluated: Evaluated) -> None:
@@ -90,11 +92,11 @@ def test_all_nodes_and_none(evaluated: Evaluated) -> None:
 
 def test_methods_are_compared_at_equal_sizes(evaluated: Evaluated) -> None:
     for reading in ("dropped", "kept"):
-        size = evaluated.value("nodes_kept", "gpr", "embedding", f"target={reading}")
+        size = evaluated.value("nodes_kept", "gpr", "embedding", target=reading)
         for method in ("attention", "conductance"):
-            assert evaluated.value("nodes_kept", method, "embedding", f"target={reading}") == size
-            natural = f"target={reading} size=natural"
-            assert ("ablated_accuracy", method, "embedding", "", natural) in evaluated.measures
+            assert evaluated.value("nodes_kept", method, "embedding", target=reading) == size
+            natural = MeasureKey("ablated_accuracy", method, "embedding", target=reading, size="natural")
+            assert natural in evaluated.measures
 
 
 # --- the other figures ---
@@ -148,8 +150,8 @@ def test_replaced_skips_carry_what_every_head_in_their_place_carries(evaluated: 
 
 
 def _heads(skip: str) -> list[str]:
-    _, layer, position, _ = parse_label(skip)
-    return [node_label("head", layer, position, head) for head in range(HEADS)]
+    at = parse_label(skip)
+    return [node_label("head", at.layer, at.position, head) for head in range(1, HEADS + 1)]
 
 
 def test_path_shares_by_enumeration(evaluated: Evaluated) -> None:
@@ -157,7 +159,7 @@ def test_path_shares_by_enumeration(evaluated: Evaluated) -> None:
     for level in ("embedding", "attention"):
         for sentence in evaluated.sentences:
             n = sentence.length
-            graph = digraph("m", LAYERS, HEADS, n, level=level)
+            graph = digraph("m", SHAPE, n, level=level)
             target = node_id("m", node_label("embedding", LAYERS, sentence.evaluation.target))
             inputs = [node_id("m", node_label("input", 0, position)) for position in range(n)]
             every = (n if level == "embedding" else HEADS * n + 1) ** LAYERS
@@ -168,20 +170,20 @@ def test_path_shares_by_enumeration(evaluated: Evaluated) -> None:
                 for source in inputs
                 if source in inside
             )
-            found[level, "counting=inside"].append(paths / every)
-            found[level, "counting=one path a word"].append(len(sentence.positive(level)) / every)
+            found[level, "inside"].append(paths / every)
+            found[level, "one path per word"].append(len(sentence.positive(level)) / every)
             if n == min(s.length for s in evaluated.sentences) and level == "embedding":
                 assert every == sum(len(list(nx.all_simple_paths(graph, s, target))) for s in inputs)
-    for (level, variant), shares in found.items():
-        assert evaluated.value("path_share", "gpr", level, variant) == pytest.approx(fmean(shares))
+    for (level, counting), shares in found.items():
+        assert evaluated.value("path_share", "gpr", level, counting=counting) == pytest.approx(fmean(shares))
 
 
 def hops_of(sentence: Sentence) -> Iterator[tuple[int, int, int, int]]:
-    """Yield (layer from 0, head or -1, source, destination) of every attention-level step."""
+    """Yield (layer from 0, head or 0, source, destination) of every attention-level step."""
     for pattern in sentence.patterns["attention"]:
         labels = [parse_label(label) for label in pattern.route.split()]
-        for (_, _, source, _), (_, layer, above, head) in zip(labels[0:-1:2], labels[1::2], strict=True):
-            yield layer - 1, head, source, above
+        for source, hop in zip(labels[0:-1:2], labels[1::2], strict=True):
+            yield hop.layer - 1, hop.head, source.position, hop.position
 
 
 def test_alignment_and_skip_share(evaluated: Evaluated) -> None:
@@ -194,9 +196,9 @@ def test_alignment_and_skip_share(evaluated: Evaluated) -> None:
             attentions = module(input_ids=torch.tensor([ids]), output_attentions=True).attentions
         for layer, head, source, above in hops_of(sentence):
             stays += source == above
-            skips += head < 0
-            heads += head >= 0
-            aligned += head >= 0 and head == int(attentions[layer][0, :, above, source].argmax())
+            skips += head == 0
+            heads += head > 0
+            aligned += head == 1 + int(attentions[layer][0, :, above, source].argmax())
     assert heads > 0
     assert evaluated.value("alignment", "gpr", "attention") == pytest.approx(aligned / heads)
     assert evaluated.value("skip_share", "gpr", "attention") == pytest.approx(skips / (skips + heads))
@@ -209,28 +211,28 @@ def test_entropy_of_one_structure_by_position_and_of_pi_plus(evaluated: Evaluate
         same = [s for s in some if s.evaluation.roles == some[0].evaluation.roles]
         assert len(same) == (3 if subtask == "long" else 2)
         for level in ("embedding", "attention"):
-            size = graph_size(LAYERS, HEADS, same[0].length, level)
+            size = graph_size(SHAPE, same[0].length, level)
             for position in range(same[0].length):
                 patterns = [p for s in same for p in s.patterns[level] if p.position == position]
-                variant = f"position={position:02d}"
+                key = MeasureKey("position_entropy", "gpr", level, subtask, position=position)
                 if not patterns:
-                    assert ("position_entropy", "gpr", level, subtask, variant) not in evaluated.measures
+                    assert key not in evaluated.measures
                     continue
                 expected = pattern_entropy(probabilities([set(p.route.split()) for p in patterns]), size)
-                assert evaluated.value("position_entropy", "gpr", level, variant, subtask) == pytest.approx(
-                    expected
-                )
+                assert evaluated.measures[key].value == pytest.approx(expected)
+                tokens = Counter(s.evaluation.tokens[position] for s in same)
+                names = [patterns[0].role] if patterns[0].role != "other" else tokens.most_common(1)[0]
+                assert evaluated.measures[key].word == names[0]
                 influence = fmean(abs(p.influence) for p in patterns)
-                assert evaluated.value("position_influence", "gpr", level, variant, subtask) == pytest.approx(
-                    influence
-                )
+                measured = evaluated.measures[key._replace(metric="position_influence")]
+                assert measured.value == pytest.approx(influence)
             held = [{label for p in s.positive(level) for label in p.route.split()} for s in same]
             expected = pattern_entropy(probabilities(held), size)
-            assert evaluated.value("entropy", "gpr", level, "", subtask) == pytest.approx(expected)
-        assert evaluated.value("qoi", "gpr", "", "", subtask) == pytest.approx(
+            assert evaluated.value("entropy", "gpr", level, grouping=subtask) == pytest.approx(expected)
+        assert evaluated.value("qoi", "gpr", "", grouping=subtask) == pytest.approx(
             fmean(s.evaluation.qoi for s in same)
         )
-        note = evaluated.measures["entropy", "gpr", "embedding", subtask, ""].note
+        note = evaluated.measures[MeasureKey("entropy", "gpr", "embedding", subtask)].note
         assert ("1 of 3 instances have another" in note) == (subtask == "short")
 
 
@@ -242,5 +244,5 @@ def test_subtasks_are_measured_too(evaluated: Evaluated) -> None:
     for subtask in TEXTS:
         some = [s for s in evaluated.sentences if s.instance.subtask == subtask]
         correct = fmean(s.evaluation.qoi > 0 for s in some)
-        assert evaluated.value("ablated_accuracy", "original", "", "", subtask) == pytest.approx(correct)
-        assert evaluated.measures["ablated_accuracy", "original", "", subtask, ""].count == 3
+        assert evaluated.value("ablated_accuracy", "original", "", grouping=subtask) == pytest.approx(correct)
+        assert evaluated.measures[MeasureKey("ablated_accuracy", "original", "", subtask)].count == 3

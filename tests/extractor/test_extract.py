@@ -5,14 +5,20 @@ from typing import Any
 
 import pytest
 import torch
+from support import oracle
+from support.extractions import AGREEMENT, run_of, sentences
+from support.oracle import Question, uniform
 from support.tiny_models import save_classifier, save_masked_lm
 
 from ipgraph.cli.commands.cite import paragraph
 from ipgraph.extractor.datasets import Dataset, Example, make_instance, read_sentence
 from ipgraph.extractor.extraction.extract import extract
-from ipgraph.extractor.models.loading import load_model
+from ipgraph.extractor.extraction.options import Options
+from ipgraph.extractor.models.encoding import encode
+from ipgraph.extractor.models.loading import LoadedModel, load_model
 from ipgraph.graphstore.common.errors import IpgraphError, UsageError
-from ipgraph.graphstore.runs.directory import RunDirectory
+from ipgraph.graphstore.schema.labels import LABEL_WIDTH, parse_label
+from ipgraph.graphstore.schema.records import Pattern, Step
 
 
 @pytest.fixture(scope="session")
@@ -25,15 +31,6 @@ def classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_classifier(tmp_path_factory.mktemp("classifier"), classes=3)
 
 
-def sentences(*texts: str, correct: str = "is", wrong: str = "are") -> Dataset:
-    examples = [
-        Example(make_instance("mine", text, correct=correct, wrong=wrong), (), f"mine.jsonl:{line}")
-        for line, text in enumerate(texts, 1)
-    ]
-    return Dataset("mine", examples)
-
-
-AGREEMENT = sentences("the farmer that the farmers like [MASK] old .", "a farmer [MASK] tall .")
 REVIEWS = Dataset(
     "reviews",
     [
@@ -43,20 +40,16 @@ REVIEWS = Dataset(
 )
 
 
-def run_of(model: Path, dataset: Dataset, folder: Path, **options: Any) -> RunDirectory:
-    return extract(model, dataset, runs_dir=folder, n_steps=5, **options)
-
-
 def test_every_word_but_the_mask_gets_a_pattern_at_both_levels(masked_lm: Path, tmp_path: Path) -> None:
     run = run_of(masked_lm, AGREEMENT, tmp_path)
-    lengths = {e.instance: len(e.tokens) for e in run.records("evaluations")}
-    targets = {e.instance: e.target for e in run.records("evaluations")}
+    lengths = {e.instance: len(e.tokens) for e in run.records("predictions")}
+    targets = {e.instance: e.target for e in run.records("predictions")}
     for instance, length in lengths.items():
         for level, steps in (("embedding", 4), ("attention", 7)):
             found = [p for p in run.records("patterns") if (p.instance, p.level) == (instance, level)]
             assert [p.position for p in found] == [i for i in range(length) if i != targets[instance]]
             assert {len(p.path) for p in found} == {steps}
-            assert {p.route.split()[-1] for p in found} == {f"e03.--@{targets[instance]:03d}"}
+            assert {p.route.split()[-1] for p in found} == {f"e03.--@{targets[instance]:04d}"}
 
 
 def test_an_attention_pattern_holds_its_embedding_pattern(masked_lm: Path, tmp_path: Path) -> None:
@@ -69,17 +62,74 @@ def test_an_attention_pattern_holds_its_embedding_pattern(masked_lm: Path, tmp_p
         assert pattern.total_influence == twin.total_influence
 
 
+def test_runners_up_are_those_of_a_brute_force_search(masked_lm: Path, tmp_path: Path) -> None:
+    run = run_of(masked_lm, AGREEMENT, tmp_path, dtype="float64")
+    model = load_model(masked_lm, dtype="float64", device="cpu")
+    encoded, _ = encode(model, AGREEMENT.examples)
+    sentence = encoded[1]
+    baseline = Options().baseline_embedding(model)
+    asked = Question(tuple(sentence.ids), sentence.target, *sentence.qoi_logits, baseline, *uniform(5))
+    steps: dict[str, list[Step]] = {}
+    for step in run.records("steps"):
+        steps.setdefault(step.pattern, []).append(step)
+    ranks = {"skip": 0, "head": 0, "embedding": 0}
+    for pattern in run.records("patterns"):
+        if pattern.instance != sentence.instance.id:
+            continue
+        for step, candidates in zip(
+            steps[pattern.id], choices_of(pattern, model, len(sentence.ids)), strict=True
+        ):
+            if len(candidates) < 2:
+                assert step.runner_up is step.margin is None
+                continue
+            influences = oracle.influences(model.module, asked, list(candidates.values()))
+            signed = sorted(
+                ((pattern.sign * value, name) for value, name in zip(influences, candidates, strict=True)),
+                reverse=True,
+            )
+            assert step.influence == pytest.approx(pattern.sign * signed[0][0], abs=1e-11)
+            assert step.runner_up == signed[1][1]
+            assert step.margin == pytest.approx(signed[0][0] - signed[1][0], abs=1e-11)
+            kind = parse_label(step.node[-LABEL_WIDTH:]).kind
+            ranks["skip" if kind in ("head", "skip") and not step.runner_up else kind] += 1
+    assert min(ranks.values()) > 0
+
+
+def choices_of(pattern: Pattern, model: LoadedModel, length: int) -> list[dict[int, oracle.Path]]:
+    """The candidates of each step, by position, or by head from 1 with 0 for the skip."""
+    nodes = [parse_label(label) for label in pattern.route.split()]
+    places = [node.position for node in nodes if node.kind in ("input", "embedding")]
+    depth, word = len(places) - 1, places[0]
+    if pattern.level == "embedding":
+        inner = [
+            {c: oracle.Path(word, (*places[1:layer], c)) for c in range(length)} for layer in range(1, depth)
+        ]
+        return [{}, *inner, {}]
+    hops = [node.head - 1 if node.kind == "head" else oracle.SKIP for node in nodes[1::2]]
+    steps: list[dict[int, oracle.Path]] = [{}]
+    for layer in range(depth):
+        first = 0 if places[layer] == places[layer + 1] else 1
+        steps.append(
+            {
+                choice: oracle.Path(word, tuple(places[1:]), (*hops[:layer], choice - 1))
+                for choice in range(first, model.adapter.heads + 1)
+            }
+        )
+        steps.append({})
+    return steps
+
+
 def test_pieces_inherit_their_words_role(tmp_path: Path, masked_lm: Path) -> None:
     roles = ("determiner", "subject", "verb", "adjective", "punct")
     example = Example(
         make_instance("mine", "the olds [MASK] tall .", correct="is", wrong="are"), roles, "x:1"
     )
     run = run_of(masked_lm, Dataset("mine", [example]), tmp_path)
-    (evaluation,) = run.records("evaluations")
-    assert evaluation.tokens == ["[CLS]", "the", "old", "##s", "[MASK]", "tall", ".", "[SEP]"]
-    assert evaluation.words == ["[CLS]", "the", "olds", "olds", "[MASK]", "tall", ".", "[SEP]"]
-    assert evaluation.word_indices == [-1, 0, 1, 1, 2, 3, 4, -1]
-    assert evaluation.roles == [
+    (prediction,) = run.records("predictions")
+    assert prediction.tokens == ["[CLS]", "the", "old", "##s", "[MASK]", "tall", ".", "[SEP]"]
+    assert prediction.words == ["[CLS]", "the", "olds", "olds", "[MASK]", "tall", ".", "[SEP]"]
+    assert prediction.word_indices == [-1, 0, 1, 1, 2, 3, 4, -1]
+    assert prediction.roles == [
         "cls", "determiner", "subject", "subject", "target", "adjective", "punct", "sep",
     ]  # fmt: skip
 
@@ -87,24 +137,24 @@ def test_pieces_inherit_their_words_role(tmp_path: Path, masked_lm: Path) -> Non
 def test_evaluations_are_the_hugging_face_models(masked_lm: Path, tmp_path: Path) -> None:
     run = run_of(masked_lm, AGREEMENT, tmp_path, dtype="float64")
     loaded = load_model(masked_lm, dtype="float64")
-    for evaluation, example in zip(run.records("evaluations"), AGREEMENT.examples, strict=True):
+    for prediction, example in zip(run.records("predictions"), AGREEMENT.examples, strict=True):
         inputs = loaded.tokenizer(example.instance.text, return_tensors="pt")
-        logits = loaded.module(**inputs).logits[0, evaluation.target]
+        logits = loaded.module(**inputs).logits[0, prediction.target]
         right, wrong = loaded.tokenizer.convert_tokens_to_ids(["is", "are"])
-        assert evaluation.qoi == pytest.approx(float(logits[right] - logits[wrong]), abs=1e-10)
-        assert evaluation.is_correct == (evaluation.qoi > 0)
+        assert prediction.qoi == pytest.approx(float(logits[right] - logits[wrong]), abs=1e-10)
+        assert prediction.is_correct == (prediction.qoi > 0)
 
 
 def test_a_classifier_reads_the_label_or_the_predicted_class(classifier: Path, tmp_path: Path) -> None:
     run = run_of(classifier, REVIEWS, tmp_path, dtype="float64")
     loaded = load_model(classifier, dtype="float64")
-    labelled, predicted = run.records("evaluations")
-    for evaluation, example in zip((labelled, predicted), REVIEWS.examples, strict=True):
+    labelled, predicted = run.records("predictions")
+    for prediction, example in zip((labelled, predicted), REVIEWS.examples, strict=True):
         logits = loaded.module(**loaded.tokenizer(example.instance.text, return_tensors="pt")).logits[0]
         chosen = example.instance.label if example.instance.label >= 0 else int(logits.argmax())
         others = max(float(x) for c, x in enumerate(logits) if c != chosen)
-        assert evaluation.qoi == pytest.approx(float(logits[chosen]) - others, abs=1e-10)
-        assert evaluation.target == 0
+        assert prediction.qoi == pytest.approx(float(logits[chosen]) - others, abs=1e-10)
+        assert prediction.target == 0
     assert (labelled.label_is_predicted, predicted.label_is_predicted) == (False, True)
     assert predicted.is_correct
     assert run.run.accuracy == float(labelled.is_correct)  # of the one that has a label
@@ -121,7 +171,7 @@ def test_the_other_qoi_of_two_classes_keeps_the_label_out(tmp_path: Path) -> Non
         run_of(model, data, tmp_path, dtype="float64", qoi=qoi)
         for qoi in ("correct-wrong", "positive-negative")
     )
-    ours, theirs = (list(run.records("evaluations")) for run in (one, other))
+    ours, theirs = (list(run.records("predictions")) for run in (one, other))
     assert [e.qoi for e in theirs] == pytest.approx([ours[0].qoi, -ours[1].qoi])
     assert [e.is_correct for e in theirs] == [e.is_correct for e in ours]
     assert one.run.accuracy == other.run.accuracy == sum(e.is_correct for e in ours) / 2
@@ -134,7 +184,7 @@ def test_sentences_without_labels_give_no_accuracy(tmp_path: Path, qoi: str) -> 
     data = Dataset("r", [Example(make_instance("r", text), (), f"r:{text}") for text in texts])
     run = run_of(model, data, tmp_path, qoi=qoi)
     assert run.run.accuracy is None
-    assert {(e.label_is_predicted, e.is_correct) for e in run.records("evaluations")} == {(True, True)}
+    assert {(e.label_is_predicted, e.is_correct) for e in run.records("predictions")} == {(True, True)}
     assert "No sentence has a label" in paragraph(run.run, "0")
 
 
@@ -203,9 +253,9 @@ def test_a_word_is_named_once_however_many_of_its_pieces_are_unknown(masked_lm: 
 def test_a_mask_in_a_classifiers_sentence_is_a_word_like_others(classifier: Path, tmp_path: Path) -> None:
     roles = ("det", "noun", "verb", "how", "punct")
     example = Example(make_instance("mine", "the film is [MASK] .", label=1), roles, "mine.jsonl:1")
-    (evaluation,) = run_of(classifier, Dataset("mine", [example]), tmp_path).records("evaluations")
-    assert evaluation.roles == ["cls", *roles, "sep"]
-    assert evaluation.target == 0
+    (prediction,) = run_of(classifier, Dataset("mine", [example]), tmp_path).records("predictions")
+    assert prediction.roles == ["cls", *roles, "sep"]
+    assert prediction.target == 0
     assert read_sentence("the film is [MASK] .", label=1).task == "classifier"
 
 
@@ -231,7 +281,7 @@ def test_longer_sentences_than_asked_for_are_left_out(masked_lm: Path, tmp_path:
         ({"device": "gpu"}, "unknown device 'gpu'"),
         ({"n_steps": 1}, "n_steps is 1"),
         ({"batch_size": "some"}, "batch size 'some'"),
-        ({"limit": 0}, "limit of 0"),
+        ({"limit": 0}, "limit is 0"),
         ({"qoi": "positive-negative"}, "two classes"),
     ],
 )

@@ -286,9 +286,9 @@ def test_a_small_condition_leaves_its_share_to_the_others() -> None:
 def test_bad_requests_say_what_would_be_right() -> None:
     with pytest.raises(UsageError, match=r"unknown dataset 'sva-ob'; valid, nearest first: sva-obj, "):
         load("sva-ob")
-    with pytest.raises(UsageError, match="limit of 0"):
+    with pytest.raises(UsageError, match="the limit is 0"):
         load("sva-obj", limit=0)
-    with pytest.raises(UsageError, match="'sva-obj' is made for a masked-lm model"):
+    with pytest.raises(UsageError, match="'sva-obj' needs a masked-lm model"):
         load("sva-obj", task="classifier")
 
 

@@ -8,7 +8,7 @@ from support.dataset_files import jsonl, write
 from support.tiny_models import save_masked_lm
 
 from ipgraph.extractor.models.loading import load_model
-from ipgraph.graphstore.runs.directory import find_run
+from ipgraph.graphstore.runs.finding import find_run
 
 COMMIT, OLDER = "3f" * 20, "a7" * 20
 OFFLINE = {"HF_HUB_OFFLINE": "1"}
@@ -68,5 +68,5 @@ def test_a_revision_that_is_not_there_is_an_error_of_one_line(home: Path, tmp_pa
     asked = ("set.jsonl", "--model", "acme/tiny", "--revision", "v9")
     done = call("extract", *asked, cwd=tmp_path, env=OFFLINE | {"HF_HOME": str(home)})
     assert done.returncode == 2
-    assert done.stderr.startswith("error: model 'acme/tiny' is none of the demo models")
+    assert done.stderr.startswith("error: model 'acme/tiny' is not a demo model")
     assert done.stderr.count("\n") == 1

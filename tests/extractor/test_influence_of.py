@@ -1,4 +1,4 @@
-"""The influence of given patterns against the oracle: paths, several nodes a layer, layers left free."""
+"""The influence of given patterns against the oracle: paths, several nodes per layer, layers left free."""
 
 import itertools
 from pathlib import Path as File
@@ -15,7 +15,7 @@ from ipgraph.extractor.extraction.influence import influence_of
 from ipgraph.extractor.extraction.options import Options
 from ipgraph.extractor.models.encoding import encode
 from ipgraph.extractor.models.loading import load_model
-from ipgraph.extractor.tracing.sets import EVERY, Sets, influence, paths, steps
+from ipgraph.extractor.tracing.sets import ALL_HEADS, Sets, influence, paths, steps
 from ipgraph.graphstore.common.errors import UsageError
 
 
@@ -94,7 +94,7 @@ def test_every_head_is_the_sum_of_the_heads() -> None:
     target = asked.target or 0
     positions = torch.tensor([[[1, 1, target]]])
     with torch.no_grad():
-        found = influence(trace, paths(positions, torch.tensor([[[EVERY, 0]]]), 3)).item()
+        found = influence(trace, paths(positions, torch.tensor([[[ALL_HEADS, 0]]]), 3)).item()
     expected = oracle.influences(model, asked, [Path(1, (1, target), (head, 0)) for head in range(3)])
     assert found == pytest.approx(sum(expected), abs=1e-13)
 
@@ -110,7 +110,7 @@ def test_patterns_by_name_with_layers_left_free(tmp_path: File) -> None:
         oracle.Question(
             tuple(one.ids),
             one.target,
-            *one.rows,
+            *one.qoi_logits,
             options.baseline_embedding(model),
             *oracle.uniform(4),
         )
@@ -122,12 +122,12 @@ def test_patterns_by_name_with_layers_left_free(tmp_path: File) -> None:
         examples,
         [
             [
-                ["x00.--@001"],
-                [label("x00.--@001"), label("e01.--@004"), label("e02.--@003")],
-                ["x00.--@001", "h01.01@004"],
-                ["x00.--@001", "s01.--@001", "h02.00@003", "h02.01@003"],
+                ["x00.--@0001"],
+                [label("x00.--@0001"), label("e01.--@0004"), label("e02.--@0003")],
+                ["x00.--@0001", "h01.02@0004"],
+                ["x00.--@0001", "s01.--@0001", "h02.01@0003", "h02.02@0003"],
             ],
-            [["x00.--@001", "e01.--@000", "e01.--@002"]],
+            [["x00.--@0001", "e01.--@0000", "e01.--@0002"]],
         ],
         options=options,
     )
@@ -144,13 +144,13 @@ def test_patterns_by_name_with_layers_left_free(tmp_path: File) -> None:
 @pytest.mark.parametrize(
     ("names", "level", "said"),
     [
-        (["e01.--@001"], "attention", "0 input nodes"),
-        (["x00.--@001", "e01.--@009"], "attention", "e01.--@009"),
-        (["x00.--@001", "h01.07@001"], "attention", "h01.07@001"),
-        (["x00.--@001", "h01.00@001"], "embedding", "embedding level has none"),
-        (["x00.--@001", "e02.--@001"], "attention", "target"),
-        (["x00.--@001", "head 7"], "attention", "'head 7' is no node's id or label"),
-        ("x00.--@001", "attention", "'x' is no node's id or label"),
+        (["e01.--@0001"], "attention", "0 input nodes"),
+        (["x00.--@0001", "e01.--@0009"], "attention", "e01.--@0009"),
+        (["x00.--@0001", "h01.08@0001"], "attention", "h01.08@0001"),
+        (["x00.--@0001", "h01.01@0001"], "embedding", "embedding level has none"),
+        (["x00.--@0001", "e02.--@0001"], "attention", "target"),
+        (["x00.--@0001", "head 7"], "attention", "'head 7' is not a node's id or label"),
+        ("x00.--@0001", "attention", "'x' is not a node's id or label"),
     ],
 )
 def test_nodes_that_are_not_there_are_named(tmp_path: File, names: list[str], level: str, said: str) -> None:

@@ -1,15 +1,13 @@
 """extract() asked again: a run that was interrupted goes on, and one that is there is returned."""
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support.extractions import interrupt, many, run_of, sentences
 from support.tiny_models import save_masked_lm
-from test_extract import run_of, sentences
 
 from ipgraph.cli.summary import print_summary
-from ipgraph.extractor.datasets import Dataset
 from ipgraph.extractor.evaluation.instances import read
 from ipgraph.extractor.models.loading import load_model
 from ipgraph.graphstore.opening import open_store
@@ -19,22 +17,6 @@ from ipgraph.graphstore.store.check import check
 @pytest.fixture(scope="module")
 def masked_lm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_masked_lm(tmp_path_factory.mktemp("masked-lm"))
-
-
-def many(count: int) -> Dataset:
-    """Return so many instances of nine sentences; a shard holds fewer than 150."""
-    some = sentences(*(f"the farmer [MASK] {'old ' * (n % 9 + 1)}." for n in range(9)))
-    copies = [
-        replace(e, instance=replace(e.instance, id=f"mine:{copy}{e.instance.id}"))
-        for copy in range(-(-count // 9))
-        for e in some.examples
-    ]
-    return Dataset("mine", copies[:count])
-
-
-def interrupt(done: int, total: int) -> None:
-    if done > 150:
-        raise KeyboardInterrupt
 
 
 def test_a_killed_run_resumes_from_its_finished_shards(masked_lm: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 from support import oracle
-from support.comparison import PAD_ID, POINTS, assert_same, baseline_of, fast, trace_of
+from support.comparison import PAD_ID, POINTS, assert_same, baseline_of, fast, hop_runners_up, trace_of
 from support.oracle import SKIP, Guided, Question
 from support.requirements import shared
 from support.tiny_models import save_classifier, save_masked_lm
@@ -14,9 +14,10 @@ from torch import Tensor
 from transformers import BertForMaskedLM, BertForSequenceClassification, BertTokenizer
 
 from ipgraph.extractor.datasets import Dataset, Example, load, make_instance
-from ipgraph.extractor.extraction.extract import extract, pad
+from ipgraph.extractor.extraction.extract import extract
 from ipgraph.extractor.models.encoding import encode
 from ipgraph.extractor.models.loading import LoadedModel, load_model
+from ipgraph.extractor.tracing.batch import pad
 from ipgraph.graphstore.runs.directory import RunDirectory
 from ipgraph.graphstore.schema.labels import parse_label
 from ipgraph.graphstore.schema.records import Instance
@@ -45,12 +46,14 @@ def stored(run: RunDirectory) -> dict[str, list[Guided]]:
             Guided(
                 position,
                 pattern.sign,
-                tuple(place for _, _, place, _ in whole[1:]),
+                tuple(node.position for node in whole[1:]),
                 tuple(s.influence for s in rough),
                 tuple(s.margin for s in rough),
-                tuple(SKIP if kind == "skip" else head for kind, _, _, head in fine[1::2]),
+                tuple(s.runner_up for s in rough),
+                tuple(SKIP if node.kind == "skip" else node.head - 1 for node in fine[1::2]),
                 (exact[0].influence, *(s.influence for s in exact[1::2])),
                 (exact[0].margin, *(s.margin for s in exact[1::2])),
+                hop_runners_up([exact[0].runner_up, *(s.runner_up for s in exact[1::2])]),
             )
         )
     return found
@@ -86,18 +89,18 @@ def test_a_stored_run_holds_what_the_definition_says(
     )
     found = stored(run)
     assert len(found) == len(instances)
-    for evaluation, instance in zip(run.records("evaluations"), instances, strict=True):
+    for prediction, instance in zip(run.records("predictions"), instances, strict=True):
         points = POINTS[quadrature](5)
         asked = question_of(model, folder, instance, (baseline_of(model, baseline), *points))
-        assert evaluation.instance == instance.id
+        assert prediction.instance == instance.id
         assert_same(found[instance.id], oracle.gpr(model, asked), 1e-11)
-        assert evaluation.qoi == pytest.approx(oracle.qoi_at(model, asked, 1), abs=1e-12)
-        assert evaluation.qoi_baseline == pytest.approx(oracle.qoi_at(model, asked, 0), abs=1e-12)
+        assert prediction.qoi == pytest.approx(oracle.qoi_at(model, asked, 1), abs=1e-12)
+        assert prediction.qoi_baseline == pytest.approx(oracle.qoi_at(model, asked, 0), abs=1e-12)
         total = sum(oracle.integrated_gradients(model, asked))
-        change = evaluation.qoi - evaluation.qoi_baseline
-        assert evaluation.completeness_error == pytest.approx(total - change, abs=1e-11)
-        assert evaluation.is_correct == (evaluation.qoi > 0)
-        assert evaluation.label_is_predicted == (kind == "classifier" and instance.label < 0)
+        change = prediction.qoi - prediction.qoi_baseline
+        assert prediction.completeness_error == pytest.approx(total - change, abs=1e-11)
+        assert prediction.is_correct == (prediction.qoi > 0)
+        assert prediction.label_is_predicted == (kind == "classifier" and instance.label < 0)
 
 
 def saved_model(kind: str, folder: Path) -> tuple[Any, Path]:
@@ -164,7 +167,7 @@ def compare_with_oracle(
 
 
 def real_question(model: LoadedModel, one: Any, n_steps: int) -> Question:
-    correct, wrong = one.rows
+    correct, wrong = one.qoi_logits
     target = one.target if model.task == "masked-lm" else None
     wrong = 1 - correct if wrong < 0 else wrong
     embedding = model.module.get_input_embeddings().weight[model.tokenizer.mask_token_id]

@@ -6,7 +6,7 @@ from statistics import mean, stdev
 
 import pytest
 
-from ipgraph.graphstore.common.bootstrap import Interval, ratio_interval
+from ipgraph.graphstore.common.bootstrap import Bootstrap, Interval, interval, ratio_interval, ratios
 
 
 def mean_interval(values: list[float], seed: int = 0) -> Interval:
@@ -38,3 +38,19 @@ def test_a_seed_repeats_itself_and_another_differs() -> None:
 def test_of_nothing_there_is_no_figure() -> None:
     assert isnan(mean_interval([]).value)
     assert isnan(ratio_interval([0.0], [0.0]).low)
+
+
+def test_the_first_sample_is_the_sample_itself() -> None:
+    counts = Bootstrap(resamples=20, seed=3).counts(5)
+    assert counts[0].tolist() == [1] * 5
+    assert counts.sum(1).tolist() == [5] * 21
+    with pytest.raises(ValueError, match="no instance"):
+        Bootstrap().counts(0)
+
+
+def test_a_resample_without_denominators_is_left_out() -> None:
+    counts = Bootstrap(resamples=200).counts(2)
+    values = ratios(counts, [3.0, 0.0], [4.0, 0.0])
+    assert {value for value in values if not isnan(value)} == {0.75}
+    assert any(map(isnan, values))
+    assert interval(values) == Interval(0.75, 0.75, 0.75)

@@ -4,18 +4,22 @@ import shutil
 from dataclasses import replace
 from itertools import islice, pairwise
 from pathlib import Path
+from typing import Any
 
 import ladybug
 import pytest
 from support.fixtures import MEMORY, file_size_limit, make_measures, make_run
-from test_runs import read_shard
+from support.shards import read_shard
+from support.stores import spoil_version
 
 from ipgraph.graphstore.common.errors import IpgraphError, UsageError
-from ipgraph.graphstore.embedded import load as ladybug_load
 from ipgraph.graphstore.embedded import source as ladybug_source
+from ipgraph.graphstore.embedded.load import _Loading
 from ipgraph.graphstore.embedded.store import EmbeddedStore
 from ipgraph.graphstore.runs.directory import RunDirectory
 from ipgraph.graphstore.schema import graph
+from ipgraph.graphstore.schema.graph import GraphShape
+from ipgraph.graphstore.schema.records import SCHEMA_VERSION
 
 
 def test_a_store_is_one_file_at_any_path(tmp_path: Path) -> None:
@@ -53,20 +57,21 @@ def test_another_database_is_refused(tmp_path: Path, run: RunDirectory) -> None:
     with ladybug.Database(path, **MEMORY) as database:
         ladybug.Connection(database).execute("CREATE NODE TABLE Person(id STRING, PRIMARY KEY(id))")
     for use in (EmbeddedStore(path).info, lambda: EmbeddedStore(path).add([run])):
-        with pytest.raises(UsageError, match="no store of ipgraph"):
+        with pytest.raises(UsageError, match="not a store of ipgraph"):
             use()
 
 
-def spoil_version(path: Path) -> None:
-    with ladybug.Database(path, **MEMORY) as database:
-        ladybug.Connection(database).execute("COMMENT ON TABLE Run IS 'ipgraph schema version 99'")
+VERSION_1 = (
+    r"store.db has schema version 1, and this ipgraph reads version 2: "
+    r"extract its runs again into another store \(`ipgraph ingest dataset ...`\)$"
+)
 
 
 def test_a_store_of_another_schema_version_is_refused(path: Path, root: Path) -> None:
     spoil_version(path)
     before = path.read_bytes()
     for use in (EmbeddedStore(path).info, lambda: EmbeddedStore(path).add([make_run(root, seed=1)])):
-        with pytest.raises(UsageError, match=r"has schema version 99, .* `ipgraph store rebuild`"):
+        with pytest.raises(UsageError, match=VERSION_1):
             use()
     assert path.read_bytes() == before
 
@@ -101,7 +106,7 @@ def test_rebuild_can_write_every_edge(path: Path, run: RunDirectory, monkeypatch
         note = "graph of toy-0123456789ab"
         assert store.info()[note] == "11 positions; past 5 only the edges that some pattern takes"
         store.rebuild([run], full_graph=True)
-        assert store.info()["FLOWS_TO"] == graph.counts(3, 4, 11)[1]
+        assert store.info()["FLOWS_TO"] == graph.counts(GraphShape.uniform(3, 4), 11)[1]
         assert store.info()[note] == "11 positions"
 
 
@@ -115,7 +120,7 @@ def test_far_edges_of_a_second_run_join_those_of_the_first(
         for each in runs
         for pattern in each.records("patterns")
         if pattern.level == "attention"
-        for pair in pairwise([*pattern.path, "toy-0123456789ab/q04.--@---"])
+        for pair in pairwise([*pattern.path, "toy-0123456789ab/q04.--@----"])
         if max(int(node[-3:]) if node[-1] != "-" else -1 for node in pair) >= 5
     }
     with EmbeddedStore(tmp_path / "store.db") as store:
@@ -155,8 +160,12 @@ def test_a_full_disk_leaves_the_store(path: Path, root: Path, room: int) -> None
 
 def test_rows_that_get_lost_are_noticed(path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = path.read_bytes()
-    owned = tuple(part for part in ladybug_load.OWN if part[0] != "PRODUCED")
-    monkeypatch.setattr(ladybug_load, "OWN", owned)
+    copy = _Loading.copy_files
+
+    def lossy(loading: _Loading, name: str, *rest: Any) -> int:
+        return 0 if name == "PRODUCED" else copy(loading, name, *rest)
+
+    monkeypatch.setattr(_Loading, "copy_files", lossy)
     with EmbeddedStore(path) as store, pytest.raises(IpgraphError, match="PRODUCED: 456 rows after loading"):
         store.add([make_run(root, seed=3)])
     assert path.read_bytes() == before
@@ -168,7 +177,7 @@ def test_columns_in_another_order_are_refused(tmp_path: Path, run: RunDirectory)
     with ladybug.Database(path, **MEMORY) as database:
         for cypher in (
             "CREATE NODE TABLE Run(model STRING, id STRING, PRIMARY KEY(id))",
-            "COMMENT ON TABLE Run IS 'ipgraph schema version 1'",
+            f"COMMENT ON TABLE Run IS 'ipgraph schema version {SCHEMA_VERSION}'",
         ):
             ladybug.Connection(database).execute(cypher)
     with EmbeddedStore(path) as store, pytest.raises((IpgraphError, UsageError)):
@@ -195,9 +204,11 @@ def test_what_a_killed_build_left_is_cleared(path: Path, root: Path) -> None:
 
 
 def test_measures_of_another_run_are_refused(path: Path, run: RunDirectory) -> None:
-    measure = replace(make_measures(run)[0], run="r0")
-    with EmbeddedStore(path) as store, pytest.raises(IpgraphError, match="measures of r0"):
+    measure = replace(make_measures(run)[0], runs=["r0"])
+    with EmbeddedStore(path) as store, pytest.raises(IpgraphError, match=f"does not belong to run {run.id}"):
         store.add_measures(run.id, [measure])
+    with pytest.raises(IpgraphError, match=f"does not belong to run {run.id}"):
+        run.write_measures([measure])
 
 
 def test_instances_shared_between_runs_are_stored_once(path: Path, root: Path, run: RunDirectory) -> None:
@@ -209,7 +220,7 @@ def test_instances_shared_between_runs_are_stored_once(path: Path, root: Path, r
         }
         assert len(shared) == 24
         assert store.info()["Instance"] == 48
-        assert store.info()["EVALUATED"] == 72
+        assert store.info()["PREDICTED"] == 72
 
 
 def test_words_of_any_kind_come_back(tmp_path: Path, run: RunDirectory) -> None:
@@ -218,9 +229,9 @@ def test_words_of_any_kind_come_back(tmp_path: Path, run: RunDirectory) -> None:
     shard = read_shard(strange, 0)
     words = ['"', "'", "\\", ";", "|", ",", "é", "日本", "😀", "", " ", "NaN", "null", "[x]", "{y}"]
     patterns = [replace(p, word=words[k % len(words)]) for k, p in enumerate(shard.patterns)]
-    tokens = [replace(e, tokens=[*words[: len(e.tokens)]]) for e in shard.evaluations]
+    tokens = [replace(e, tokens=[*words[: len(e.tokens)]]) for e in shard.predictions]
     shutil.rmtree(strange.path / "shards/00000")
-    strange.write_shard(0, replace(shard, patterns=patterns, evaluations=tokens))
+    strange.write_shard(0, replace(shard, patterns=patterns, predictions=tokens))
     strange.finish()
     with EmbeddedStore(tmp_path / "store.db") as store:
         store.add([strange])

@@ -10,7 +10,7 @@ import ladybug
 import pytest
 from filelock import FileLock
 from support.fixtures import file_size_limit, make_measures, make_run
-from test_embedded import spoil_version
+from support.stores import spoil_version
 
 from ipgraph.graphstore.common.errors import IpgraphError, UsageError
 from ipgraph.graphstore.embedded import file as ladybug_file
@@ -102,7 +102,7 @@ def test_rebuild_leaves_alone_what_is_no_file(tmp_path: Path, run: RunDirectory)
     folder, pipe = tmp_path / "runs", tmp_path / "pipe"
     shutil.copytree(run.path, folder / run.id)
     os.mkfifo(pipe)
-    for path, what in ((folder, "a folder"), (pipe, "no regular file")):
+    for path, what in ((folder, "a folder"), (pipe, "not a regular file")):
         with pytest.raises(UsageError, match=f"{path} is {what}; a store is one file"):
             EmbeddedStore(path).rebuild([run])
     assert {file.name for file in tmp_path.iterdir()} == {"runs", "pipe"}

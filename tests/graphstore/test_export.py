@@ -12,14 +12,14 @@ import pytest
 from support.fixtures import make_measures, make_run
 from support.requirements import neo4j_launcher
 from support.servers import Server
-from test_runs import read_shard
+from support.shards import read_shard
 
 from ipgraph.graphstore.common.errors import UsageError
 from ipgraph.graphstore.embedded.store import EmbeddedStore
 from ipgraph.graphstore.export.export import FORMATS, export, to_networkx
 from ipgraph.graphstore.opening import open_store
 from ipgraph.graphstore.runs.directory import RunDirectory
-from ipgraph.graphstore.schema.records import NODES, RELATIONSHIPS
+from ipgraph.graphstore.schema.tables import TABLES
 
 STRANGE = [
     '"',
@@ -53,11 +53,11 @@ def run(root: Path) -> RunDirectory:
     run = make_run(root)
     shard = read_shard(run, 0)
     patterns = [replace(p, token=STRANGE[k % len(STRANGE)]) for k, p in enumerate(shard.patterns)]
-    evaluations = [replace(e, tokens=[t or "x" for t in STRANGE[: len(e.tokens)]]) for e in shard.evaluations]
+    predictions = [replace(e, tokens=[t or "x" for t in STRANGE[: len(e.tokens)]]) for e in shard.predictions]
     instances = [replace(i, wrong="") for i in shard.instances]
     instances[0] = replace(instances[0], text='two\nlines, and "quotes"')
     shutil.rmtree(run.path / "shards/00000")
-    run.write_shard(0, replace(shard, patterns=patterns, evaluations=evaluations, instances=instances))
+    run.write_shard(0, replace(shard, patterns=patterns, predictions=predictions, instances=instances))
     run.finish()
     run.write_measures(make_measures(run))
     return run
@@ -80,7 +80,7 @@ def expected(*runs: RunDirectory) -> dict[str, dict[Any, Any]]:
     return {
         "patterns": {p.id: asdict(p) for run in runs for p in run.records("patterns")},
         "steps": {(s.pattern, s.node): asdict(s) for run in runs for s in run.records("steps")},
-        "evaluations": {(e.run, e.instance): asdict(e) for run in runs for e in run.records("evaluations")},
+        "predictions": {(e.run, e.instance): asdict(e) for run in runs for e in run.records("predictions")},
         "instances": {i.id: asdict(i) for run in runs for i in run.records("instances")},
     }
 
@@ -91,11 +91,11 @@ def found(graph: "nx.Graph[str]") -> dict[str, dict[Any, Any]]:
     return {
         "patterns": {n: {"id": n, **facts} for n, facts in nodes if facts.pop("type") == "Pattern"},
         "steps": {
-            (a, b): {"pattern": a, "node": b, "margin": None, **facts}
+            (a, b): {"pattern": a, "node": b, "margin": None, "runner_up": None, **facts}
             for a, b, facts in edges
             if facts.pop("type") == "THROUGH"
         },
-        "evaluations": {
+        "predictions": {
             (a, b): {"run": a, "instance": b, **facts} for a, b, facts in edges if "qoi" in facts
         },
         "instances": {n: {"id": n, **facts} for n, facts in nodes if "correct" in facts},
@@ -121,9 +121,9 @@ def test_networkx_reads_back_what_the_directories_hold(
     if form == "json":
         graph = nx.node_link_graph(json.loads(path.read_text()), source="from", target="to", edges="edges")
     else:
-        graph = lists_back(nx.read_graphml(path))
+        graph = lists_back(nx.read_graphml(path, force_multigraph=True))
     info = store.info()
-    counts = {kind.__name__: 0 for kind in NODES} | {kind.name: 0 for kind in RELATIONSHIPS}
+    counts = {table.name: 0 for table in TABLES}
     for facts in [f for _, f in graph.nodes(data=True)] + [f for *_, f in graph.edges(data=True)]:
         counts[facts["type"]] += 1
     assert counts == {name: info[name] for name in counts}
@@ -138,7 +138,7 @@ def test_a_part_of_a_store(store: EmbeddedStore, run: RunDirectory) -> None:
     assert held["patterns"] == {key: row for key, row in due["patterns"].items() if row["instance"] == one}
     assert list(held["instances"]) == [one]
     assert {node for node, facts in graph.nodes(data=True) if facts.get("kind") == "output"} == {
-        "toy-0123456789ab/q04.--@---"
+        "toy-0123456789ab/q04.--@----"
     }
 
 
@@ -191,7 +191,7 @@ def test_neo4j_admin_imports_the_whole_store(
         with open_store(server.login.uri) as there:
             assert there.add([run, other]) == 0
             assert there.check([run, other]) == []
-            names = [kind.__name__ for kind in NODES] + [kind.name for kind in RELATIONSHIPS]
+            names = [table.name for table in TABLES]
             assert {name: there.info()[name] for name in names} == {
                 name: store.info()[name] for name in names
             }

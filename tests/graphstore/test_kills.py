@@ -16,7 +16,8 @@ from support.fixtures import make_run
 
 from ipgraph.graphstore.embedded.store import EmbeddedStore
 from ipgraph.graphstore.runs.content import content
-from ipgraph.graphstore.runs.directory import RunDirectory, list_runs
+from ipgraph.graphstore.runs.directory import RunDirectory
+from ipgraph.graphstore.runs.finding import list_runs
 
 KILLS = 20
 PRELOADED = ["test_kills", "ipgraph.extractor.extraction.extract", "transformers.models.bert.modeling_bert"]

@@ -78,8 +78,11 @@ def test_another_schema_version_is_refused(neo4j_server: Login, run: RunDirector
     with Neo4jStore(neo4j_server.uri) as store:
         store.add([run])
     with neo4j_server.driver() as driver:
-        driver.execute_query("MATCH (r:Run) SET r.schema_version = 99")
-    with pytest.raises(UsageError, match="schema version 99"):
+        driver.execute_query("MATCH (r:Run) SET r.schema_version = 1")
+    again = (
+        "has schema version 1, and this ipgraph reads version 2: extract its runs again into another store"
+    )
+    with pytest.raises(UsageError, match=again):
         Neo4jStore(neo4j_server.uri)
 
 
@@ -87,7 +90,7 @@ def test_graph_values_become_plain_ones(neo4j_server: Login, run: RunDirectory) 
     with Neo4jStore(neo4j_server.uri) as store:
         store.add([run])
         found = store.read(
-            "MATCH path = (r:Run)-[e:EVALUATED]->(i:Instance) "
+            "MATCH path = (r:Run)-[e:PREDICTED]->(i:Instance) "
             "RETURN r, e, path, [i] AS nodes, date('2026-01-02') AS day LIMIT 1"
         ).rows[0]
     json.dumps(found)
@@ -95,7 +98,7 @@ def test_graph_values_become_plain_ones(neo4j_server: Login, run: RunDirectory) 
     assert isinstance(node, dict)
     assert (node["_LABEL"], node["id"]) == ("Run", run.id)
     assert isinstance(relationship, dict)
-    assert relationship["_LABEL"] == "EVALUATED"
+    assert relationship["_LABEL"] == "PREDICTED"
     assert path == {"_NODES": [node, nodes[0]], "_RELS": [relationship]}  # type: ignore[index]
     assert day == "2026-01-02"
 

@@ -14,12 +14,12 @@ from support.proxies import Moment, cutting
 from support.servers import Login
 from support.stores import counts, due
 
-from ipgraph import queries
 from ipgraph.graphstore.common.errors import IpgraphError, UsageError
 from ipgraph.graphstore.export.export import export
 from ipgraph.graphstore.runs.directory import RunDirectory
 from ipgraph.graphstore.server import connection as neo4j_connect
 from ipgraph.graphstore.server.store import Neo4jStore
+from ipgraph.queries.language.running import ask
 
 pytestmark = pytest.mark.xdist_group("neo4j")
 
@@ -59,11 +59,11 @@ def test_templates_never_count_a_half_loaded_run(
             store.add([other], stop_after(batch_ends(other)[0]))
         for name in ("newest", other.id):
             with pytest.raises(UsageError, match="no complete run"):
-                queries.run("skip-share", store, run=name)
+                ask("skip-share", store, run=name)
         store.add([run])
-        rows = queries.run("skip-share", store)
+        rows = ask("skip-share", store)
         assert rows.parameters["run"] == run.id
-        assert rows.records() == queries.run("skip-share", store, run=run.id).records()
+        assert rows.records() == ask("skip-share", store, run=run.id).records()
 
 
 @pytest.mark.parametrize("finish", ["remove", "add"])

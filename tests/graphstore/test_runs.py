@@ -3,31 +3,27 @@
 import errno
 import json
 import logging
+import multiprocessing
 import os
 import time
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 from support.fixtures import file_size_limit, make_measures, make_run
+from support.shards import read_shard
 
 from ipgraph.graphstore.common.errors import IpgraphError, UsageError
 from ipgraph.graphstore.runs import shards
-from ipgraph.graphstore.runs.directory import RunDirectory, Shard, find_run, list_runs, run_id
-from ipgraph.graphstore.schema.records import SCHEMA_VERSION, SHARD_TABLES
+from ipgraph.graphstore.runs.directory import RunDirectory, run_id
+from ipgraph.graphstore.runs.finding import find_run, list_runs
+from ipgraph.graphstore.schema.records import SCHEMA_VERSION
 
-
-def read_shard(run: RunDirectory, index: int) -> Shard:
-    """One shard's records, read back."""
-    folder = run.path / "shards" / f"{index:05d}"
-    return Shard(
-        **{
-            name: [record(**row) for row in pq.read_table(folder / f"{name}.parquet").to_pylist()]
-            for name, record in SHARD_TABLES.items()
-        }
-    )
+RACERS, ROUNDS = 8, 5
+"""Processes that create the same run at once, and how often."""
 
 
 def test_the_run_id_is_that_of_the_settings() -> None:
@@ -39,14 +35,14 @@ def test_the_run_id_is_that_of_the_settings() -> None:
 
 def test_a_finished_run_says_what_it_holds(tmp_path: Path) -> None:
     run = make_run(tmp_path)
-    evaluations = list(run.records("evaluations"))
-    assert run.run.instances == len(list(run.records("instances"))) == len(evaluations) == 24
+    predictions = list(run.records("predictions"))
+    assert run.run.instances == len(list(run.records("instances"))) == len(predictions) == 24
     assert run.run.patterns == run.run.loaded == len(list(run.records("patterns")))
     assert (
         run.run.steps == len(list(run.records("steps"))) == sum(len(p.path) for p in run.records("patterns"))
     )
-    assert run.run.positions == max(len(evaluation.tokens) for evaluation in evaluations)
-    assert run.run.accuracy == sum(evaluation.qoi > 0 for evaluation in evaluations) / 24
+    assert run.run.positions == max(len(prediction.tokens) for prediction in predictions)
+    assert run.run.accuracy == sum(prediction.qoi > 0 for prediction in predictions) / 24
     assert run.run.skipped == len(run.manifest["skipped"]) == 1
     assert run.run.id == run.id == run_id(json.loads(run.run.settings))
     assert run.manifest["schema_version"] == SCHEMA_VERSION
@@ -114,7 +110,7 @@ def test_a_good_shard_that_another_process_finished_first_stays(tmp_path: Path) 
     ("spoil", "message"),
     [
         (lambda s: s.instances.append(s.instances[0]), "twice"),
-        (lambda s: s.evaluations.reverse(), "same order"),
+        (lambda s: s.predictions.reverse(), "same order"),
         (lambda s: s.steps.pop(), "follow its patterns"),
         (lambda s: s.steps.insert(0, s.steps.pop(1)), "follow its patterns"),
         (lambda s: s.patterns.append(replace(s.patterns[0], instance="other")), "not in the shard"),
@@ -129,7 +125,7 @@ def test_a_good_shard_that_another_process_finished_first_stays(tmp_path: Path) 
             "Pattern row 2: role is None",
         ),
         (
-            lambda s: s.evaluations.__setitem__(0, replace(s.evaluations[0], qoi="x")),
+            lambda s: s.predictions.__setitem__(0, replace(s.predictions[0], qoi="x")),
             "does not fit the schema",
         ),
     ],
@@ -163,6 +159,96 @@ def test_an_instance_in_two_shards_is_refused(tmp_path: Path) -> None:
         run.finish()
 
 
+def test_a_shards_environment_is_read_back(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    odd, even = {"device": "cpu", "threads": 1}, {"device": "cpu", "threads": 2}
+    assert run.environments() == [(odd, [0, 2]), (even, [1])]
+    assert make_run(tmp_path / "part", finish=False).environments() == [(odd, [0]), (even, [1])]
+
+
+def test_files_that_shards_are_computed_from_are_checked(tmp_path: Path) -> None:
+    fields = make_run(tmp_path).fields
+    run = RunDirectory.create(
+        tmp_path, {}, fields=fields, environment={}, shards=1, files={"a.txt": b"given"}
+    )
+    again = RunDirectory.create(
+        tmp_path, {}, fields=fields, environment={}, shards=1, files={"a.txt": b"other"}
+    )
+    assert run.read_file("a.txt") == again.read_file("a.txt") == b"given"
+    (run.path / "a.txt").write_bytes(b"changed")
+    for name in ("a.txt", "b.txt"):
+        with pytest.raises(
+            IpgraphError, match=rf"{name} is missing or not what was written: delete run {run.id}"
+        ):
+            run.read_file(name)
+
+
+def test_a_folder_in_a_runs_place_is_left_alone(tmp_path: Path) -> None:
+    fields = make_run(tmp_path / "other").fields
+    (tmp_path / run_id({}) / "notes").mkdir(parents=True)
+    with pytest.raises(IpgraphError, match=f"{run_id({})} could not be written"):
+        RunDirectory.create(tmp_path, {}, fields=fields, environment={}, shards=1)
+    assert [path.name for path in (tmp_path / run_id({})).iterdir()] == ["notes"]
+    assert {path.name for path in tmp_path.iterdir()} == {"other", run_id({})}
+
+
+def test_folders_that_are_being_made_or_removed_are_not_runs(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    half = run.path.rename(tmp_path / f".{run.id}.0.tmp")
+    assert list_runs(tmp_path) == []
+    long_ago = time.time() - 3600
+    os.utime(half, (long_ago, long_ago))
+    make_run(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [run.id]
+
+
+def create_and_read(root: Path, fields: dict[str, Any], barrier: Any, results: Any) -> None:
+    """Create the same run as other processes at the same moment, round by round, and say what is there."""
+    for round_ in range(ROUNDS):
+        files = {"input.bin": os.urandom(1 << 16)}
+        barrier.wait(60)
+        run = RunDirectory.create(
+            root / str(round_), {}, fields=fields, environment={"pid": os.getpid()}, shards=1, files=files
+        )
+        results.put(
+            (round_, run.manifest["environment"]["pid"], sha256(run.read_file("input.bin")).hexdigest())
+        )
+
+
+def watch(root: Path, fields: dict[str, Any], barrier: Any, results: Any) -> None:
+    """Open each run in the very moment in which its folder is there."""
+    for round_ in range(ROUNDS):
+        path = root / str(round_) / run_id({})
+        barrier.wait(60)
+        while not path.exists():
+            time.sleep(0.0005)
+        run = RunDirectory.open(path)
+        assert run.fields == fields
+        results.put(
+            (round_, run.manifest["environment"]["pid"], sha256(run.read_file("input.bin")).hexdigest())
+        )
+
+
+def test_processes_that_create_the_same_run_at_once_all_have_one(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["test_runs"])
+    barrier, results = context.Barrier(RACERS + 1), context.Queue()
+    arguments = (tmp_path, make_run(tmp_path / "other").fields, barrier, results)
+    processes = [
+        context.Process(target=target, args=arguments, daemon=True)
+        for target in (watch, *[create_and_read] * RACERS)
+    ]
+    for process in processes:
+        process.start()
+    seen = [results.get(timeout=120) for _ in range((RACERS + 1) * ROUNDS)]
+    for process in processes:
+        process.join(60)
+        assert process.exitcode == 0
+    assert len(set(seen)) == ROUNDS
+    for round_ in range(ROUNDS):
+        assert [path.name for path in (tmp_path / str(round_)).iterdir()] == [run_id({})]
+
+
 def test_unknown_or_missing_fields_of_a_run_are_named(tmp_path: Path) -> None:
     fields = make_run(tmp_path, finish=False).manifest["run"] | {"colour": "red"}
     del fields["dataset"]
@@ -173,11 +259,12 @@ def test_unknown_or_missing_fields_of_a_run_are_named(tmp_path: Path) -> None:
 def test_another_schema_version_is_refused(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     manifest = run.path / "shards/00000" / shards.MANIFEST
-    manifest.write_text(manifest.read_text().replace('"schema_version": 1', '"schema_version": 0'))
-    with pytest.raises(UsageError, match="schema version 0"):
+    manifest.write_text(manifest.read_text().replace('"schema_version": 2', '"schema_version": 1'))
+    again = r"and this ipgraph reads version 2: extract the run again \(`ipgraph ingest dataset ...`\)"
+    with pytest.raises(UsageError, match=f"shards/00000 has schema version 1, {again}"):
         run.missing()
-    (run.path / "run.json").write_text(json.dumps(run.manifest | {"schema_version": 2}))
-    with pytest.raises(UsageError, match="schema version 2, and this ipgraph reads version 1"):
+    (run.path / "run.json").write_text(json.dumps(run.manifest | {"schema_version": 1}))
+    with pytest.raises(UsageError, match=f"run.json has schema version 1, {again}"):
         RunDirectory.open(run.path)
 
 
@@ -208,7 +295,7 @@ def test_runs_are_found_by_prefix_and_path(tmp_path: Path) -> None:
         find_run(tmp_path, "r")
     with pytest.raises(UsageError, match=f"unknown run 'x'.*{one.id}"):
         find_run(tmp_path, "x")
-    with pytest.raises(UsageError, match="holds none"):
+    with pytest.raises(UsageError, match="it has no runs"):
         find_run(tmp_path / "nowhere", "x")
     one.delete()
     assert [run.id for run in list_runs(tmp_path)] == [other.id]

@@ -18,8 +18,12 @@ from ipgraph.graphstore.common.errors import IpgraphError, UsageError
 from ipgraph.graphstore.opening import open_store
 from ipgraph.graphstore.runs.directory import RunDirectory
 from ipgraph.graphstore.schema import graph
-from ipgraph.graphstore.schema.records import SHARD_TABLES, columns
+from ipgraph.graphstore.schema.graph import GraphLayer, GraphShape
+from ipgraph.graphstore.schema.records import columns
+from ipgraph.graphstore.schema.tables import record_of
 from ipgraph.graphstore.store.reading import whole_positions
+
+SHAPE = GraphShape.uniform(LAYERS, HEADS)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +62,7 @@ def test_adding_again_changes_nothing(location: str, run: RunDirectory, other: R
 def test_a_run_whose_instances_have_no_labels_has_no_accuracy(
     location: str, run: RunDirectory, tmp_path: Path
 ) -> None:
-    unlabelled = remade(run, tmp_path, evaluations=lambda row: replace(row, label_is_predicted=True))
+    unlabelled = remade(run, tmp_path, predictions=lambda row: replace(row, label_is_predicted=True))
     assert unlabelled.run.accuracy is None
     with open_store(location) as store:
         store.add([unlabelled])
@@ -70,10 +74,10 @@ def test_what_is_stored_is_what_the_directory_holds(location: str, run: RunDirec
     with open_store(location) as store:
         store.add([run])
         for label, table in (("Instance", "instances"), ("Pattern", "patterns")):
-            names = ", ".join(f"n.{name} AS {name}" for name in columns(SHARD_TABLES[table]))
+            names = ", ".join(f"n.{name} AS {name}" for name in columns(record_of(table)))
             found = rows(store, f"MATCH (n:{label}) RETURN {names} ORDER BY n.id")
             assert found == sorted(map(asdict, run.records(table)), key=lambda row: str(row["id"]))
-        names = ", ".join(f"t.{name} AS {name}" for name in ("step", "influence", "margin"))
+        names = ", ".join(f"t.{name} AS {name}" for name in ("step", "influence", "margin", "runner_up"))
         found = rows(
             store,
             f"MATCH (p:Pattern)-[t:THROUGH]->(n:Node) RETURN p.id AS pattern, {names}, n.id AS node "
@@ -82,13 +86,13 @@ def test_what_is_stored_is_what_the_directory_holds(location: str, run: RunDirec
         steps = sorted(run.records("steps"), key=lambda step: (step.pattern, step.step))
         assert found == [asdict(step) for step in steps]
         assert any(row["margin"] is None for row in found)
-        evaluations = rows(
+        predictions = rows(
             store,
-            "MATCH (r:Run)-[e:EVALUATED]->(i:Instance) RETURN i.id AS instance, e.qoi AS qoi, "
+            "MATCH (r:Run)-[e:PREDICTED]->(i:Instance) RETURN i.id AS instance, e.qoi AS qoi, "
             "e.tokens AS tokens, e.word_indices AS word_indices, e.is_correct AS is_correct ORDER BY i.id",
         )
-        expected = sorted(run.records("evaluations"), key=lambda row: str(row.instance))
-        assert evaluations == [{name: getattr(row, name) for name in evaluations[0]} for row in expected]
+        expected = sorted(run.records("predictions"), key=lambda row: str(row.instance))
+        assert predictions == [{name: getattr(row, name) for name in predictions[0]} for row in expected]
 
 
 def test_the_graph_is_the_models_computation_graph(location: str, run: RunDirectory) -> None:
@@ -98,9 +102,34 @@ def test_the_graph_is_the_models_computation_graph(location: str, run: RunDirect
         found.add_nodes_from(row["id"] for row in rows(store, "MATCH (n:Node) RETURN n.id AS id"))
         edges = rows(store, "MATCH (a:Node)-[:FLOWS_TO]->(b:Node) RETURN a.id AS source, b.id AS target")
     found.add_edges_from((row["source"], row["target"]) for row in edges)
-    expected = graph.digraph(MODEL, LAYERS, HEADS, run.run.positions)
+    expected = graph.digraph(MODEL, SHAPE, run.run.positions)
     assert len(edges) == expected.number_of_edges()
     assert nx.utils.graphs_equal(found, nx.DiGraph(expected.edges))
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        GraphShape((GraphLayer(HEADS, ahead=0), GraphLayer(HEADS, behind=2, ahead=0), GraphLayer(HEADS))),
+        GraphShape(
+            (*SHAPE.layers, GraphLayer(2, ahead=0, stack=2, reads=2), GraphLayer(2, stack=2, reads=1))
+        ),
+    ],
+)
+def test_the_graph_holds_what_the_models_positions_see(
+    location: str, tmp_path: Path, shape: GraphShape
+) -> None:
+    seeing = make_run(tmp_path, shape=shape)
+    with open_store(location) as store:
+        store.add([seeing])
+        assert counts(store) == due(seeing)
+        text = "MATCH (a:Node)-[:FLOWS_TO]->(b:Node) RETURN a.id AS source, b.id AS target"
+        edges = {(row["source"], row["target"]) for row in rows(store, text)}
+        assert edges == set(graph.digraph(MODEL, shape, seeing.run.positions).edges)
+        stacks = rows(store, "MATCH (n:Node) RETURN DISTINCT n.stack AS stack ORDER BY stack")
+        assert [row["stack"] for row in stacks] == list(range(1, shape.stacks + 1))
+        assert store.check([seeing]) == []
+        assert store.info()[f"graph of {MODEL}"] == f"{seeing.run.positions} positions"
 
 
 def test_far_positions_hold_only_the_edges_that_patterns_take(
@@ -119,11 +148,11 @@ def test_far_positions_hold_only_the_edges_that_patterns_take(
     taken: set[tuple[str, str]] = set()
     for pattern in run.records("patterns"):
         if pattern.level == "attention":
-            taken.update(pairwise([*pattern.route.split(), f"q{LAYERS + 1:02d}.--@---"]))
+            taken.update(pairwise([*pattern.route.split(), f"q{LAYERS + 1:02d}.--@----"]))
     far = {(row["source"], row["target"]) for row in edges if max(row["here"], row["there"]) >= near}
-    assert len(edges) - len(far) == graph.counts(LAYERS, HEADS, near)[1]
+    assert len(edges) - len(far) == graph.counts(SHAPE, near)[1]
     assert far == {
-        pair for pair in taken if any(label[-3:] != "---" and int(label[-3:]) >= near for label in pair)
+        pair for pair in taken if any(label[-4:] != "----" and int(label[-4:]) >= near for label in pair)
     }
 
 
@@ -143,7 +172,7 @@ def test_check_names_the_table_whose_content_differs(
     changes: dict[str, Callable[[Any], Any]] = {
         "patterns": lambda row: replace(row, influence=row.influence + 1e-9),
         "steps": lambda row: replace(row, margin=0.5),
-        "evaluations": lambda row: replace(row, qoi=row.qoi + 1e-9),
+        "predictions": lambda row: replace(row, qoi=row.qoi + 1e-9),
         "instances": lambda row: replace(row, text=row.text + " !"),
     }
     copies = {table: changed_copy(run, tmp_path / table, table, change) for table, change in changes.items()}
@@ -199,7 +228,7 @@ def test_a_longer_run_extends_the_graph_and_its_removal_shrinks_it(
 def short_run(run: RunDirectory, root: Path) -> RunDirectory:
     """Make a run of only those of a run's instances that are shorter than its longest."""
     longest = run.run.positions
-    return remade(run, root, evaluations=lambda row: row if len(row.tokens) < longest else None)
+    return remade(run, root, predictions=lambda row: row if len(row.tokens) < longest else None)
 
 
 def test_removing_a_run_that_is_not_there_says_so(location: str, run: RunDirectory) -> None:
@@ -257,13 +286,12 @@ def test_removing_a_run_leaves_a_graph_full_as_far_as_it_was(
 ) -> None:
     monkeypatch.setattr(graph, "FULL_POSITIONS", 5)
     short = short_run(make_run(root, dataset="short", seed=5), root / "cut")
-    size = (MODEL, LAYERS, HEADS)
     with open_store(location) as store:
         store.add([run])
-        assert whole_positions(store, *size) == 5
+        assert whole_positions(store, MODEL, SHAPE) == 5
         store.remove(run.id)
         store.rebuild([short], full_graph=True)
         store.add([run, other])
         store.remove(other.id)
-        assert whole_positions(store, *size) == short.run.positions < run.run.positions
+        assert whole_positions(store, MODEL, SHAPE) == short.run.positions < run.run.positions
         assert store.check([run, short]) == []

@@ -7,9 +7,12 @@ import pytest
 from support.fixtures import make_measures, make_run
 from support.stores import counts, due, rows
 
-from ipgraph.graphstore.common.errors import UsageError
+from ipgraph.graphstore.common.errors import IpgraphError, UsageError
 from ipgraph.graphstore.opening import open_store
 from ipgraph.graphstore.runs.directory import RunDirectory
+from ipgraph.graphstore.schema.measures import MeasureKey
+from ipgraph.graphstore.schema.records import Measure, columns
+from ipgraph.queries.language.running import ask
 
 
 def test_measures_are_attached_and_replaced_by_id(location: str, run: RunDirectory) -> None:
@@ -58,3 +61,34 @@ def test_measures_that_changed_are_named_and_brought_up_to_date_by_adding_again(
             assert store.check([run, other]) == []
             assert counts(store) == due(run, other) | {"Measure": 4, "MEASURED": 4}
             assert store.add([run]) == new
+
+
+def test_a_measure_of_two_runs_belongs_to_both_and_stays_with_the_last(
+    location: str, run: RunDirectory, other: RunDirectory
+) -> None:
+    shared = replace(make_measures(run, 1)[0], id="overlap", runs=[run.id, other.id])
+    text = "MATCH (r:Run)-[:MEASURED]->(m:Measure) RETURN r.id AS run, m.id AS id ORDER BY run"
+    with open_store(location) as store:
+        store.add([run])
+        store.add_measures(run.id, [shared])
+        assert rows(store, text) == [{"run": run.id, "id": "overlap"}]
+        store.add([other])
+        assert rows(store, text) == [{"run": name, "id": "overlap"} for name in sorted(shared.runs)]
+        store.remove(run.id)
+        assert rows(store, text) == [{"run": other.id, "id": "overlap"}]
+        store.remove(other.id)
+        assert counts(store)["Measure"] == 0
+        store.add([run, other])
+        with pytest.raises(IpgraphError, match="measure overlap does not belong to run"):
+            store.add_measures(run.id, [replace(shared, runs=[other.id])])
+
+
+def test_a_query_tells_every_column_of_a_measure_but_its_id(location: str, run: RunDirectory) -> None:
+    measures = [replace(measure, word="subject", position=k) for k, measure in enumerate(make_measures(run))]
+    with open_store(location) as store:
+        store.add([run])
+        store.add_measures(run.id, measures)
+        told = list(ask("measures", store, run=run.id))
+    assert told[0].keys() == columns(Measure).keys() - {"id"}
+    expected = sorted(measures, key=MeasureKey.of)
+    assert told == [{name: getattr(measure, name) for name in told[0]} for measure in expected]

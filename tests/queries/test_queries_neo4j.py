@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.cells import close
 from support.expected_data import Data
 from support.expected_rows import examples, names
 from support.query_runs import query_runs
 from support.servers import Login
-from test_queries_rows import close
 
 from ipgraph.graphstore.opening import open_store
 from ipgraph.graphstore.runs.directory import RunDirectory

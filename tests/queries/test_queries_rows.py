@@ -1,12 +1,12 @@
 """Every shipped template returns what plain Python computes from the run directories' Parquet files."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.cells import close
 from support.expected_data import Data
 from support.expected_rows import examples, expected, names
 from support.query_runs import query_runs
@@ -40,12 +40,6 @@ def store(runs: list[RunDirectory], tmp_path_factory: pytest.TempPathFactory) ->
         yield made
 
 
-def close(found: Any, wanted: Any) -> bool:
-    if isinstance(found, float) and isinstance(wanted, float):
-        return math.isclose(found, wanted, rel_tol=1e-9, abs_tol=1e-12)
-    return type(found) is type(wanted) and bool(found == wanted)
-
-
 def test_every_template_has_examples() -> None:
     assert names() == sorted(name for name, template in templates().items() if not template.browser_only)
 
@@ -76,7 +70,7 @@ def pieces(runs: list[RunDirectory], tmp_path_factory: pytest.TempPathFactory) -
         return replace(pattern, word=subject.word, word_index=subject.word_index, role="subject")
 
     root = tmp_path_factory.mktemp("pieces")
-    return remade(runs[0], root, evaluations=lambda e: replace(e, is_correct=True), patterns=joined)
+    return remade(runs[0], root, predictions=lambda e: replace(e, is_correct=True), patterns=joined)
 
 
 @pytest.mark.parametrize("level", ["attention", "embedding"])

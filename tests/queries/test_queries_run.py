@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from support.remade import remade
 
-from ipgraph.graphstore.common.errors import UsageError
+from ipgraph.graphstore.common.errors import IpgraphError, UsageError
 from ipgraph.graphstore.opening import open_store
 from ipgraph.graphstore.runs.directory import RunDirectory
 from ipgraph.graphstore.schema.records import Run
@@ -156,14 +156,14 @@ def test_a_rows_own_name_is_found_beside_any_number_of_ids_that_begin_so(
 def test_what_the_newest_run_lacks_is_said_with_another_run_to_name(
     location: str, runs: list[RunDirectory], tmp_path: Path
 ) -> None:
-    plain = remade(runs[0], tmp_path / "plain", evaluations=lambda e: replace(e, roles=[""] * len(e.roles)))
+    plain = remade(runs[0], tmp_path / "plain", predictions=lambda e: replace(e, roles=[""] * len(e.roles)))
     with open_store(location) as store:
         store.add([runs[0], plain])
         newest, older = store.runs()
         hint = rf"\(that is the newest run; others are named by --run, such as {older.id}\)$"
         with pytest.raises(UsageError, match=f"has no instance 'nothing'.*{hint}"):
             ask("instance", store, instance="nothing")
-        with pytest.raises(UsageError, match=r"there is no layer 99: .* has \d+$"):
+        with pytest.raises(UsageError, match=r"has layers 1 to \d+; you asked for 99$"):
             ask("heads-by-traversal", store, run=newest.id, layer=99)
         store.remove(older.id)
         with pytest.raises(UsageError, match=r"has no instance 'nothing'; .* lists them$"):
@@ -180,14 +180,14 @@ def test_layers_and_heads_that_the_model_does_not_have_are_refused(
         def through(layer: int, head: int) -> Rows:
             return ask("instances-through-head", store, role="subject", layer=layer, head=head)
 
-        assert through(layers, heads - 1).parameters["layer"] == layers
-        with pytest.raises(UsageError, match=f"^there is no layer {layers + 1}: {of} {layers}$"):
-            through(layers + 1, 0)
-        with pytest.raises(
-            UsageError, match=f"no head {heads} from 0, which is {heads + 1} from 1: {of} {heads} "
-        ):
-            through(1, heads)
-        with pytest.raises(UsageError, match=f"^there is no layer {layers + 1}: "):
+        assert through(layers, heads).parameters["layer"] == layers
+        with pytest.raises(UsageError, match=f"^{of} layers 1 to {layers}; you asked for {layers + 1}$"):
+            through(layers + 1, 1)
+        with pytest.raises(UsageError, match=f"{of} heads 1 to {heads}; you asked for {heads + 1}$"):
+            through(1, heads + 1)
+        with pytest.raises(UsageError, match="the parameter head is 0; it must be at least 1"):
+            through(1, 0)
+        with pytest.raises(UsageError, match=f"^{of} layers 1 to {layers}; "):
             ask("heads-by-traversal", store, layer=layers + 1)
         assert ask("heads-by-traversal", store, layer=0).rows
 
@@ -196,7 +196,7 @@ def test_names_that_the_run_does_not_have_are_refused(
     location: str, runs: list[RunDirectory], tmp_path: Path
 ) -> None:
     where = f"in run {runs[0].id}"
-    plain = remade(runs[0], tmp_path / "plain", evaluations=lambda e: replace(e, roles=[""] * len(e.roles)))
+    plain = remade(runs[0], tmp_path / "plain", predictions=lambda e: replace(e, roles=[""] * len(e.roles)))
     with open_store(location) as store:
         store.add([runs[0], plain])
         with pytest.raises(
@@ -297,6 +297,20 @@ def test_own_cypher_is_bound_and_read_only(store: Store, runs: list[RunDirectory
         run_cypher("CREATE (x:Run {id: 'z'})", store)
     with pytest.raises(UsageError):
         run_cypher("RETURN 1 AS a; RETURN 2 AS b", store)
+
+
+def test_a_read_can_be_bounded_in_rows_and_time(store: Store) -> None:
+    every = ask("instances", store)
+    assert (len(every), every.cut) == (20, False)
+    few = ask("instances", store, max_rows=3, timeout_s=60)
+    assert (few.rows, few.cut) == (every.rows[:3], True)
+    assert "max_rows" not in few.parameters
+    text = "UNWIND range(1, 9) AS n RETURN n"
+    assert run_cypher(text, store, max_rows=9).rows == [[n] for n in range(1, 10)]
+    assert run_cypher(text, store, max_rows=4).cut
+    endless = "UNWIND range(1, 100000) AS a UNWIND range(1, 100000) AS b RETURN max(a * b % 7) AS most"
+    with pytest.raises(IpgraphError, match=r"longer than its timeout of 0\.2 s"):
+        run_cypher(endless, store, timeout_s=0.2)
 
 
 def test_browser_script_with_a_store_says_what_is_bound(store: Store, runs: list[RunDirectory]) -> None:

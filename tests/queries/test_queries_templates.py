@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from ipgraph.graphstore.common.errors import UsageError
-from ipgraph.graphstore.schema.labels import LABEL_WIDTH, ROLE_LABEL_WIDTH
+from ipgraph.graphstore.schema.labels import LABEL_WIDTH, ROLE_LABEL_WIDTH, node_label, target_label
 from ipgraph.queries.language.browser import browser_script
-from ipgraph.queries.language.reference import written
+from ipgraph.queries.language.parameters import STANDARD
 from ipgraph.queries.language.registry import template, templates
 from ipgraph.queries.language.template import Template, TemplateError, used_parameters
+from ipgraph.queries.reference import written
 
 HEAD = """\
 // title: Words of a run
@@ -73,7 +74,15 @@ def test_a_head_says_title_description_parameters_and_columns(tmp_path: Path) ->
         ("word: The word.", "The word.", "the column 'The word.' is not written as"),
         ("$share > 0", "0.5 > 0", "declares the parameter share but never uses $share"),
         ("$share > 0", "$share > $least", "uses $least, which the head of mine.cypher does not declare"),
-        ("word: string  A", "store: string  A", "uses $word"),
+        ("word: string  A", "store: string  A", ":10: a parameter cannot be called store, which has another"),
+        ("word: string  A", "max_rows: string  A", "a parameter cannot be called max_rows"),
+        ("word: string  A", "k: string  A", ":10: the parameter k is declared twice; leave one out"),
+        ("parameters:", "parameters: run", ":5: the parameter run is declared twice"),
+        (
+            "parameters:",
+            "parameters: other, rolle",
+            ":4: unknown standard parameter 'rolle'; valid, nearest first: role, roles, ",
+        ),
         (BODY, "", "holds no Cypher after its head"),
         ("// columns:", "// dialect: sql\n// columns:", "dialect 'sql' is neither of ladybug, neo4j"),
         ("// columns:", "// browser-only: maybe\n// columns:", "browser-only is 'maybe', neither yes nor no"),
@@ -91,6 +100,17 @@ def test_what_is_wrong_is_said_with_the_file(tmp_path: Path, old: str, new: str,
     assert says in str(raised.value)
     assert str(raised.value).startswith(str(path))
     assert "\n" not in str(raised.value)
+
+
+def test_a_head_names_what_templates_share(tmp_path: Path) -> None:
+    head = HEAD.replace("parameters:", "parameters: role, sign,")
+    head = head.replace("  run: run = newest  The run.", "  run")
+    used = "> 0 AND $role IN ['', p.role] AND $sign IN [0, p.sign]\n"
+    write(tmp_path, head + BODY.replace("> 0\n", used))
+    found = template("mine", tmp_path)
+    assert [p.name for p in found.parameters] == ["role", "sign", "run", "k", "names", "share", "word"]
+    assert found.parameters[:3] == (STANDARD["role"], STANDARD["sign"], STANDARD["run"])
+    assert (STANDARD["attention-level"].name, STANDARD["attention-level"].allowed) == ("level", "attention")
 
 
 def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
@@ -162,14 +182,20 @@ def test_a_shipped_template_is_portable_and_explained(shipped: Template) -> None
         if column.name.endswith("share") or column.name.endswith("probability"):
             assert re.search(r"[Oo]f |/|share of|The same", column.description), column
     heads = [c.description for c in shipped.columns if c.name == "head"]
-    assert all("from 0" in description for description in heads)
+    assert all("from 1" in description for description in heads)
 
 
 def test_widths_in_the_texts_are_the_schemas() -> None:
-    assert (LABEL_WIDTH + 1, ROLE_LABEL_WIDTH + 1) == (11, 24)
-    for name in ("shared-subpaths", "shared-subpaths-by-target"):
-        assert f"$k * {LABEL_WIDTH + 1} - 1" in SHIPPED[name].body
-    assert f"$k * {ROLE_LABEL_WIDTH + 1} - 1" in SHIPPED["shared-subpaths-by-role"].body
+    """A text says no width as a number; what it writes out of a label is as wide as the schema's."""
+    at_target = target_label(node_label("embedding", 1, 3), 3)[6:]
+    at_first = node_label("head", 1, 0, 1)[6:]
+    for shipped in SHIPPED.values():
+        for text in (shipped.body, *shipped.variants.values()):
+            assert set(re.findall(r"'[+@]\d*'", text)) <= {f"'{at_target}'", f"'{at_first}'"}
+            assert not set(re.findall(r"\b\d\d+\b", re.sub(r"\b0\.\d+|'[^']*'|1000000", "", text)))
+    script = browser_script(SHIPPED["shared-subpaths"]).splitlines()
+    assert f":param stride => {LABEL_WIDTH + 1};" in script
+    assert f":param role_stride => {ROLE_LABEL_WIDTH + 1};" in script
 
 
 def test_browser_script_without_a_store_leaves_blanks_in_capitals() -> None:
@@ -207,7 +233,7 @@ def test_importing_queries_imports_nothing_heavy() -> None:
         "matplotlib",
     ]
     code = (
-        "import sys; import ipgraph.queries, ipgraph.queries.reports; ipgraph.queries.templates();"
+        "import sys; from ipgraph.queries.language.registry import templates; templates();"
         f"print([name for name in {heavy} if name in sys.modules])"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -219,7 +245,7 @@ DOCS = Path(__file__).parents[2] / "docs" / "queries.md"
 
 def test_the_documented_templates_and_reports_are_the_registrys() -> None:
     page = DOCS.read_text(encoding="utf-8")
-    assert page == written(page), "run `python -m ipgraph.queries.language.reference docs/queries.md`"
+    assert page == written(page), "run `python -m ipgraph.queries.reference docs/queries.md`"
     assert all(f"### {name}\n" in page for name in SHIPPED)
 
 

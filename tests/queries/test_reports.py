@@ -12,23 +12,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.expected_data import Data
-from support.expected_paths import skip_share, skip_share_by_role
+from support.expected_paths import skip_share
 from support.fixtures import HEADS, LAYERS, MODEL
 
 from ipgraph.graphstore.common.entropy import binary_entropy, pattern_entropy
 from ipgraph.graphstore.common.errors import UsageError
 from ipgraph.graphstore.runs.directory import RunDirectory
 from ipgraph.graphstore.schema import graph
+from ipgraph.graphstore.schema.graph import GraphShape
 from ipgraph.graphstore.schema.records import LEVELS, Level
 from ipgraph.graphstore.store.protocol import Store
-from ipgraph.queries.reports.registry import REPORTS
+from ipgraph.queries.reports.registry import REPORTS, make
 from ipgraph.queries.reports.tables import Table
 from ipgraph.queries.views.labels import printed_label, printed_step, printed_subpath
 
 pytestmark = pytest.mark.xdist_group("queries")
 
 ACROSS = "object-relative-across"
-EVALUATED = ("table1", "figure5", "optimality")
+PREDICTED = ("table1", "figure5", "optimality")
 """Reports of what `ipgraph evaluate` measured; tried where that is."""
 REQUIRED: dict[str, dict[str, Any]] = {
     "through-head": {"role": "subject", "layer": 2, "head": 2},
@@ -47,14 +48,15 @@ def made(name: str, store: Store, runs: list[RunDirectory], **options: Any) -> l
     required = dict(REQUIRED.get(name, {}))
     if name == "compare":
         required["other"] = runs[1].id
-    return REPORTS[name].function(store, **{"run": runs[0].id, **required, **options})
+    return make(name, store, **{"run": runs[0].id, **required, **options})
 
 
-@pytest.mark.parametrize("name", [name for name in REPORTS if name not in EVALUATED])
+@pytest.mark.parametrize("name", [name for name in REPORTS if name not in PREDICTED])
 def test_a_report_has_a_title_and_tables_that_say_their_run(
     store: Store, runs: list[RunDirectory], name: str
 ) -> None:
-    assert REPORTS[name].title.endswith(".")
+    assert REPORTS[name].summary.endswith(".")
+    assert all(parameter.help.endswith(".") for parameter in REPORTS[name].parameters)
     assert all(
         p.kind is p.KEYWORD_ONLY for p in list(signature(REPORTS[name].function).parameters.values())[1:]
     )
@@ -91,7 +93,7 @@ def test_binary_entropy_is_symmetric_and_in_bits(p: float) -> None:
 def test_binary_entropy_of_known_probabilities() -> None:
     assert [binary_entropy(p) for p in (0, 0.5, 1)] == [0, 1, 0]
     assert math.isclose(binary_entropy(0.25), 2 - 0.75 * math.log2(3))
-    with pytest.raises(ValueError, match="is no probability"):
+    with pytest.raises(ValueError, match="a probability is between 0 and 1"):
         binary_entropy(1.1)
     assert pattern_entropy([0.5, 0.5, 1.0], 10) == 0.2
 
@@ -100,7 +102,7 @@ def entropy_of(patterns: list[dict[str, Any]], length: int, level: Level) -> flo
     """Return the mean of H(p_n) over every node of the graph, one by one."""
     ids = {p["instance"] for p in patterns}
     total = 0.0
-    nodes = graph.digraph(MODEL, LAYERS, HEADS, length, level=level).nodes
+    nodes = graph.digraph(MODEL, GraphShape.uniform(LAYERS, HEADS), length, level=level).nodes
     for node in nodes:
         label = node.rpartition("/")[2]
         share = len({p["instance"] for p in patterns if any(at.label == label for at in p["at"])}) / len(ids)
@@ -138,20 +140,27 @@ def test_overview_says_what_the_parquet_files_say(store: Store, data: Data, runs
     every = accuracy.records()[-1]
     assert every["instances"] == len(evaluated) == 24
     assert every["accuracy"] == pytest.approx(sum(e["is_correct"] for _, e in evaluated) / 24)
-    values = {row["finding"]: row["value"] for row in findings.records()}
-    [(skips, heads_taken, share, _, staying)] = skip_share(data, run=runs[0].id)
-    assert values["skip share"] == pytest.approx(skips / (skips + heads_taken)) == pytest.approx(share)
-    assert values["skip share, staying"] == pytest.approx(staying)
+    values = {str(row["finding"]): row["value"] for row in findings.records()}
+    assert all(f"{value:.1%}" in finding or "instances" in finding for finding, value in values.items())
+
+    def value(words: str) -> object:
+        return next(value for finding, value in values.items() if words in finding)
+
+    [(*_, skips, heads_taken, share, _, staying)] = skip_share(data, run=runs[0].id)
+    assert (
+        value("are skip connections") == pytest.approx(skips / (skips + heads_taken)) == pytest.approx(share)
+    )
+    assert value("stays on its word") == pytest.approx(staying)
     large = [
         e for _, e in evaluated if abs(e["completeness_error"]) > 0.05 * abs(e["qoi"] - e["qoi_baseline"])
     ]
-    assert values["large completeness error"] == len(large) / 24
+    assert value("completeness error above 5%") == len(large) / 24
     close = choices = 0
     for p in data.scope(runs[0].id):
         for at in p["at"]:
             choices += at.margin is not None
             close += at.margin is not None and at.margin <= 0.001 * abs(p["e"]["qoi"])
-    assert values["close choices"] == pytest.approx(close / choices)
+    assert value("beat the runner-up") == pytest.approx(close / choices)
     assert [row["head"] for row in heads.records()] == [
         row["head"] for row in made("heads", store, runs)[0].records()[:5]
     ]
@@ -159,7 +168,7 @@ def test_overview_says_what_the_parquet_files_say(store: Store, data: Data, runs
 
 
 def test_overview_of_an_embedding_run_leaves_heads_out(store: Store, runs: list[RunDirectory]) -> None:
-    tables = REPORTS["overview"].function(store, run=runs[2].id)
+    tables = make("overview", store, run=runs[2].id)
     assert [table.title for table in tables[1:]] == [
         "Model accuracy",
         "Findings",
@@ -185,24 +194,24 @@ def test_overview_sums_many_conditions_up_by_subtask(
 def test_heads_are_printed_from_1(store: Store, data: Data, runs: list[RunDirectory]) -> None:
     top = made("heads", store, runs, limit=1000)[0].records()
     stored = {(at.layer, at.head) for p in data.scope(runs[0].id) for at in p["at"] if at.kind == "head"}
-    assert {(row["layer"], row["head"]) for row in top} == {(layer, head + 1) for layer, head in stored}
+    assert {(row["layer"], row["head"]) for row in top} == stored
     per_layer = made("heads", store, runs, limit=3)[1].records()
     assert [row["layer"] for row in per_layer] == [1, 2, 3]
     through = made("through-head", store, runs, layer=2, head=2, limit=1000)[0].records()
-    wanted = [p for p in data.scope(runs[0].id, role="subject") if "h02.01" in {at.short for at in p["at"]}]
+    wanted = [p for p in data.scope(runs[0].id, role="subject") if "h02.02" in {at.short for at in p["at"]}]
     assert len(through) == len(wanted) > 0
-    with pytest.raises(UsageError, match="there is no head 0: reports count heads from 1"):
+    with pytest.raises(UsageError, match="the parameter head is 0; it must be at least 1"):
         made("through-head", store, runs, head=0)
 
 
 def test_skip_share_per_role(store: Store, data: Data, runs: list[RunDirectory]) -> None:
     rows = made("skip-share", store, runs, condition="plural-plural")[2].rows
-    wanted = skip_share_by_role(data, run=runs[0].id, condition="plural-plural")
-    assert [row[:3] for row in rows] == [row[:3] for row in wanted]
+    wanted = skip_share(data, by="role", run=runs[0].id, condition="plural-plural")
+    assert [row[:4] for row in rows] == [[row[2], *row[4:7]] for row in wanted]
 
 
 def test_subpaths_are_printed_as_people_read_them(store: Store, runs: list[RunDirectory]) -> None:
-    for by, pattern in (("position", r"\w+@\d+"), ("role", r"[\w.]+:\w+"), ("target", r"[\w.]+[+-]\d+")):
+    for by, pattern in (("position", r"[\w.]+@\d+"), ("role", r"[\w.]+:\w+"), ("target", r"[\w.]+[+-]\d+")):
         [table] = made("subpaths", store, runs, by=by, k=2, limit=50)
         assert len(table.rows) == 50
         first = str(table.rows[0][0])
@@ -213,17 +222,17 @@ def test_subpaths_are_printed_as_people_read_them(store: Store, runs: list[RunDi
 
 def test_labels_in_print() -> None:
     printed = {
-        "h03.07@012": "h3.8@12",
-        "s03.--@012": "s3@12",
-        "x00.--@000": "x@0",
-        "e12.--@100": "e12@100",
-        "h03.07-002": "h3.8-2",
-        "e03.--+000": "e3+0",
-        "h03.07:subject.........": "h3.8:subject",
+        "h03.08@0012": "h3.8@12",
+        "s03.--@0012": "s3@12",
+        "x00.--@0000": "x@0",
+        "e12.--@0100": "e12@100",
+        "h03.08-0002": "h3.8-2",
+        "e03.--+0000": "e3+0",
+        "h03.08:subject.........": "h3.8:subject",
     }
     assert {label: printed_label(label) for label in printed} == printed
-    assert printed_subpath("x00.--@001 s01.--@001") == "x@1 → s1@1"
-    assert [printed_step(step) for step in ("h10.00", "s03.--")] == ["h10.1", "s3"]
+    assert printed_subpath("x00.--@0001 s01.--@0001") == "x@1 → s1@1"
+    assert [printed_step(step) for step in ("h10.01", "s03.--")] == ["h10.1", "s3"]
 
 
 def test_a_run_agrees_with_itself(store: Store, runs: list[RunDirectory]) -> None:
@@ -262,7 +271,7 @@ def test_roles_and_conditions_that_do_not_exist_are_named(store: Store, runs: li
 def test_every_report_refuses_names_that_do_not_exist(store: Store, runs: list[RunDirectory]) -> None:
     tried = 0
     for name, report in REPORTS.items():
-        for option in signature(report.function).parameters:
+        for option in (parameter.name for parameter in report.parameters):
             kind = option.removeprefix("other_")
             if kind in ("subtask", "condition", "role"):
                 tried += 1
@@ -281,10 +290,10 @@ def test_a_scope_without_rows_is_said(store: Store, runs: list[RunDirectory]) ->
 
 def test_reports_need_no_torch(filled: Path) -> None:
     code = (
-        "import sys; from ipgraph.queries.reports.registry import REPORTS;"
-        "from ipgraph.queries.language.running import opened\n"
-        f"with opened({str(filled)!r}) as store: REPORTS['overview'].function(store)\n"
-        f"run('accuracy', {str(filled)!r}); print('torch' in sys.modules)"
+        "import sys; from ipgraph.queries.reports.registry import make;"
+        "from ipgraph.queries.language.running import ask, opened\n"
+        f"with opened({str(filled)!r}) as store: make('overview', store)\n"
+        f"ask('accuracy', {str(filled)!r}); print('torch' in sys.modules)"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "False"

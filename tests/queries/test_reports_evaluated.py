@@ -7,25 +7,26 @@ from typing import Any
 
 import pytest
 import typer
-from test_plot_commands import measure, measures
+from support.entropy_measures import measure, measures
 
 from ipgraph.cli.app import app
 from ipgraph.cli.figures.entropy import entropy_panels
 from ipgraph.cli.render import to_csv, to_json
 from ipgraph.graphstore.runs.directory import RunDirectory
+from ipgraph.graphstore.schema.measures import MeasureKey
 from ipgraph.graphstore.schema.records import Measure, Run
 from ipgraph.graphstore.store.protocol import Result
 from ipgraph.queries.language.registry import template
 from ipgraph.queries.reports.registry import REPORTS
 from ipgraph.queries.reports.tables import Table
-from ipgraph.queries.views.evaluated import evaluated_runs, task_columns
+from ipgraph.queries.views.evaluated import evaluated_runs, tasks_of
 
 pytestmark = pytest.mark.xdist_group("queries")
 
 OTHER = {"qoi": "positive-negative", "baseline": "pad", "n_steps": 20, "quadrature": "gauss-legendre"}
 OTHER |= {"dtype": "float32", "level": "embedding"}
 """Another value of each setting."""
-EVALUATED = ("table1", "figure5", "optimality")
+PREDICTED = ("table1", "figure5", "optimality")
 STRUCTURE = "one structure: 4 tokens, target at 3"
 
 
@@ -41,7 +42,7 @@ class Evaluations:
     def runs(self) -> list[Run]:
         return sorted((run for run, _ in self.measured.values()), key=lambda run: run.created, reverse=True)
 
-    def read(self, cypher: str, parameters: Mapping[str, Any]) -> Result:
+    def read(self, cypher: str, parameters: Mapping[str, Any], **_: object) -> Result:
         if "other" in parameters:
             other, _ = self.measured[parameters["other"]]
             return Result(["shared"], [[min(self.shared, other.instances)]])
@@ -57,8 +58,11 @@ def evaluated(run: Run, number: int, *tasks: str, **fields: Any) -> tuple[Run, l
     made = replace(run, id=name, created=f"2026-01-0{number}", **fields)
     found = measures(name, *tasks)
     for task in tasks:
-        for metric, variant in (("ablated_accuracy", "target=kept"), ("beats_random", "draws=9")):
-            found.append(measure(name, metric, "gpr", "embedding", task, variant, 0.5, ""))
+        found.append(
+            measure(name, MeasureKey("ablated_accuracy", "gpr", "embedding", task, target="kept"), 0.5)
+        )
+        random = MeasureKey("beats_random", "gpr", "embedding", task, search="random")
+        found.append(measure(name, random, 0.5, draws=9))
     return made, found
 
 
@@ -108,7 +112,7 @@ def test_runs_of_other_instances_are_both_shown_though_their_files_have_one_name
     assert [(found.run.instances, found.left_out) for found in evaluated_runs(store)] == [(24, ()), (4, ())]
 
 
-@pytest.mark.parametrize("name", EVALUATED)
+@pytest.mark.parametrize("name", PREDICTED)
 def test_the_newest_run_of_a_setting_is_shown_and_those_left_out_are_named(lab: Any, name: str) -> None:
     left_out = "runs of the same model and settings with all of their instances are shown: 1 evaluated run"
     said = notes(REPORTS[name].function(lab))
@@ -123,7 +127,7 @@ def test_the_newest_run_of_a_setting_is_shown_and_those_left_out_are_named(lab: 
 
 def test_columns_of_one_task_carry_their_runs_in_every_form(lab: Any) -> None:
     tables = REPORTS["table1"].function(lab)
-    wanted = ["figure", "sva-app", "sva-obj (r444aaa)", "sva-obj (r333aaa)", "sva-obj (r222aaa)"]
+    wanted = ["measure", "sva-app", "sva-obj (r444aaa)", "sva-obj (r333aaa)", "sva-obj (r222aaa)"]
     assert tables[1].headers == wanted
     assert to_csv(tables[1]).splitlines()[0] == ",".join(wanted)
     assert list(json.loads(to_json(tables))[1]["rows"][0]) == wanted
@@ -135,11 +139,11 @@ def test_each_task_is_one_point_of_its_newest_run(lab: Any) -> None:
     by_task, correlations = REPORTS["figure5"].function(lab)[-2:]
     assert [row[0] for row in by_task.rows] == ["sva-app", "sva-obj (r444aaa)"]
     left_out = (
-        "one point a task, of its largest or newest run; left out: sva-obj (r333aaa), sva-obj (r222aaa)"
+        "one point per task, of its largest or newest run; left out: sva-obj (r333aaa), sva-obj (r222aaa)"
     )
     assert left_out in by_task.note
     assert {row["points"] for row in correlations.records()} == {2}
-    panels = entropy_panels(task_columns(evaluated_runs(lab)))[1]
+    panels = entropy_panels(tasks_of(evaluated_runs(lab)))[1]
     assert [[p.label for p in panel.series[0].points] for panel in panels] == [["sva-app", "sva-obj"]] * 3
     assert all(panel.note.endswith("\nof each task the largest or newest run") for panel in panels)
 
@@ -154,7 +158,7 @@ def test_tasks_of_two_models_are_points_of_each(run: RunDirectory) -> None:
 
 def test_figure_5b_says_which_sentences_its_points_are_of(lab: Any) -> None:
     by_task = REPORTS["figure5"].function(lab)[-2]
-    assert f"sva-app, sva-obj (r444aaa): one structure; {STRUCTURE}; " in by_task.note
+    assert f"sva-app, sva-obj (r444aaa): {STRUCTURE}; " in by_task.note
 
 
 def test_groupings_are_said_to_be_subtasks() -> None:
@@ -163,14 +167,14 @@ def test_groupings_are_said_to_be_subtasks() -> None:
     assert "most frequent structure only" in said["grouping"]
 
 
-@pytest.mark.parametrize("name", ["overview", *EVALUATED])
+@pytest.mark.parametrize("name", ["overview", *PREDICTED])
 def test_help_says_which_runs_a_report_shows(name: str) -> None:
     group: Any = typer.main.get_command(app)
     for command in ("report", name):
         group = group.get_command(typer.Context(group), command)
-    every = "of each model, dataset and settings the largest evaluated run, or the newest"
+    every = "the largest, then newest, evaluated run per model, dataset and settings"
     [run] = [p for p in group.params if p.name == "run"]
-    assert run.show_default == (every if name in EVALUATED else "the newest complete run")
+    assert run.show_default == (every if name in PREDICTED else "the newest complete run")
 
 
 def test_an_older_run_can_be_the_only_one_with_measures(lab: Any) -> None:

@@ -10,10 +10,10 @@ from support.remade import remade
 from ipgraph.graphstore.common.errors import UsageError
 from ipgraph.graphstore.opening import open_store
 from ipgraph.graphstore.runs.directory import RunDirectory
-from ipgraph.graphstore.schema.records import Evaluation
+from ipgraph.graphstore.schema.records import Prediction
 from ipgraph.graphstore.store.protocol import Store
 from ipgraph.queries.language.registry import templates
-from ipgraph.queries.reports.registry import REPORTS
+from ipgraph.queries.reports.registry import make
 from ipgraph.queries.reports.tables import Table, count, text
 
 pytestmark = pytest.mark.xdist_group("queries")
@@ -25,12 +25,12 @@ ONE_LABEL_IN_TWO = "02468ace"
 def without_labels(run: RunDirectory, root: Path, digits: str) -> RunDirectory:
     """Make a run in which the instances whose ids end in one of some digits have no label."""
 
-    def changed(row: Evaluation) -> Evaluation:
+    def changed(row: Prediction) -> Prediction:
         is_predicted = row.instance[-1] in digits
         is_correct = is_predicted or row.instance[-2] < "8"
         return replace(row, label_is_predicted=is_predicted, is_correct=is_correct)
 
-    return remade(run, root, evaluations=changed)
+    return remade(run, root, predictions=changed)
 
 
 def test_accuracy_counts_the_labelled_and_whether_the_model_is_right(
@@ -42,8 +42,8 @@ def test_accuracy_counts_the_labelled_and_whether_the_model_is_right(
     assert 0 < sum(right) < len(right) < 24
     with open_store(tmp_path / "ipgraph.db") as store:
         store.add([half])
-        accuracy = REPORTS["overview"].function(store)[1]
-        [forms, per_condition] = REPORTS["lexical"].function(store, role="relativizer")
+        accuracy = make("overview", store)[1]
+        [forms, per_condition] = make("lexical", store, role="relativizer")
     assert accuracy.records()[-1]["accuracy"] == pytest.approx(sum(right) / len(right))
     assert accuracy.note.endswith(
         f"on which the model is right: {len(right)} of 24 have a label in the dataset"
@@ -65,7 +65,7 @@ def test_the_conditions_of_a_subtask_are_summed_up_over_the_labelled(
     half = without_labels(run, tmp_path / "runs", ONE_LABEL_IN_TWO)
     with open_store(tmp_path / "ipgraph.db") as store:
         store.add([half])
-        rows = REPORTS["overview"].function(store)[1].records()
+        rows = make("overview", store)[1].records()
     for row in rows[:-1]:
         evaluated = [e for _, e in Data.of(half).evaluated(half.id, subtask=str(row["subtask"]))]
         right = [e["is_correct"] for e in evaluated if not e["label_is_predicted"]]
@@ -76,8 +76,8 @@ def test_without_labels_there_is_no_accuracy(run: RunDirectory, tmp_path: Path) 
     none = without_labels(run, tmp_path / "runs", "0123456789abcdef")
     with open_store(tmp_path / "ipgraph.db") as store:
         store.add([none])
-        accuracy = REPORTS["overview"].function(store)[1]
-        forms = REPORTS["lexical"].function(store, role="subject")[0]
+        accuracy = make("overview", store)[1]
+        forms = make("lexical", store, role="subject")[0]
     column = accuracy.headers.index("accuracy")
     assert {row[column] for row in accuracy.rows} == {None}
     assert {row[column] for row in accuracy.cells()} == {"–"}
@@ -87,19 +87,19 @@ def test_without_labels_there_is_no_accuracy(run: RunDirectory, tmp_path: Path) 
 
 def test_a_list_that_is_cut_says_of_how_many(store: Store, data: Data, runs: list[RunDirectory]) -> None:
     where = {"run": runs[0].id}
-    every = REPORTS["quality"].function(store, **where, threshold=0.0)[0]
+    every = make("quality", store, **where, threshold=0.0)[0]
     assert (len(every.rows), "20 of 24; more steps" in every.note) == (20, True)
-    whole = REPORTS["quality"].function(store, **where, threshold=0.0, limit=24)[0]
+    whole = make("quality", store, **where, threshold=0.0, limit=24)[0]
     assert (len(whole.rows), whole.rows[:20], " of 24" in whole.note) == (24, every.rows, False)
-    through = len([p for p in data.scope(runs[0].id, role="det") if "h02.01" in {at.short for at in p["at"]}])
+    through = len([p for p in data.scope(runs[0].id, role="det") if "h02.02" in {at.short for at in p["at"]}])
     given = {**where, "role": "det", "layer": 2, "head": 2}
-    [cut] = REPORTS["through-head"].function(store, **given, limit=1)
-    [uncut] = REPORTS["through-head"].function(store, **given)
+    [cut] = make("through-head", store, **given, limit=1)
+    [uncut] = make("through-head", store, **given)
     assert (len(cut.rows), cut.note.endswith(f"; 1 of {through}")) == (1, True)
     assert (len(uncut.rows), uncut.rows[:1], " of " in uncut.note) == (through, cut.rows, False)
     for name, options in (("quality", where), ("through-head", given)):
         with pytest.raises(UsageError, match="the limit is 0; a table shows at least 1 row"):
-            REPORTS[name].function(store, **options, limit=0)
+            make(name, store, **options, limit=0)
 
 
 def test_no_column_takes_a_qoi_above_0_for_right_whatever_the_qoi() -> None:
@@ -115,8 +115,8 @@ def data(runs: list[RunDirectory]) -> Data:
 
 
 def test_heads_of_one_layer_are_those_of_every_table(store: Store, runs: list[RunDirectory]) -> None:
-    every = REPORTS["heads"].function(store, run=runs[0].id, limit=1000)
-    tables = REPORTS["heads"].function(store, run=runs[0].id, limit=1000, layer=3)
+    every = make("heads", store, run=runs[0].id, limit=1000)
+    tables = make("heads", store, run=runs[0].id, limit=1000, layer=3)
     for whole, table in zip(every, tables, strict=True):
         at = table.headers.index("layer")
         assert table.rows == [row for row in whole.rows if row[at] == 3] != []
@@ -128,7 +128,7 @@ def test_conditions_of_several_structures_are_compared_with_a_caution(
     store: Store, runs: list[RunDirectory]
 ) -> None:
     asked = {"condition": "singular-plural", "other_condition": "plural-singular"}
-    evaluated = {row.instance: (tuple(row.roles), row.target) for row in runs[0].records("evaluations")}
+    evaluated = {row.instance: (tuple(row.roles), row.target) for row in runs[0].records("predictions")}
     seen = set()
     for subtask in ("", *sorted({i.subtask for i in runs[0].records("instances")})):
         places = {
@@ -136,7 +136,7 @@ def test_conditions_of_several_structures_are_compared_with_a_caution(
             for i in runs[0].records("instances")
             if i.condition in asked.values() and subtask in ("", i.subtask)
         }
-        [table] = REPORTS["conditions"].function(store, run=runs[0].id, subtask=subtask, **asked)
+        [table] = make("conditions", store, run=runs[0].id, subtask=subtask, **asked)
         said = f"the instances are of {len(places)} structures"
         assert (said in table.note) == (len(places) > 1) == ("caution" in table.note)
         seen.add(len(places) > 1)
@@ -146,18 +146,17 @@ def test_conditions_of_several_structures_are_compared_with_a_caution(
 def test_notes_say_the_length_of_subpaths_and_how_often_words_occur(
     store: Store, runs: list[RunDirectory]
 ) -> None:
-    [table] = REPORTS["subpaths"].function(store, run=runs[0].id, k=2)
+    [table] = make("subpaths", store, run=runs[0].id, k=2)
     assert f"run {runs[0].id}, attention level, 2 nodes; " in table.note
-    ranked = REPORTS["words"].function(store, run=runs[0].id, at_least=3)[1]
+    ranked = make("words", store, run=runs[0].id, at_least=3)[1]
     assert "attention level, at least 3 instances; " in ranked.note
-    assert "at least" not in REPORTS["words"].function(store, run=runs[0].id)[1].note
+    assert "at least" not in make("words", store, run=runs[0].id)[1].note
 
 
 def test_words_of_one_role_meet_as_the_earlier_and_the_later(store: Store, runs: list[RunDirectory]) -> None:
     given = {"run": runs[0].id, "role": "other"}
     headings = [
-        REPORTS["merges"].function(store, **given, other_role=other)[1].headers[2:4]
-        for other in ("other", "attractor")
+        make("merges", store, **given, other_role=other)[1].headers[2:4] for other in ("other", "attractor")
     ]
     assert headings == [["the earlier by", "the later by"], ["other by", "attractor by"]]
 

@@ -32,10 +32,10 @@ WAIT = 60
 def chromium() -> str:
     """Return the Chromium that IPGRAPH_CHROMIUM names; skips the test where there is none."""
     name = os.environ.get("IPGRAPH_CHROMIUM", "")
-    found = which(name) if name else None
-    if found is None:
+    binary = which(name) if name else None
+    if binary is None:
         missing("chromium", "set IPGRAPH_CHROMIUM to a Chromium binary, such as Debian's `chromium`")
-    return found
+    return binary
 
 
 class Page:
@@ -90,8 +90,8 @@ class Page:
             assert more, "the browser has gone"
             self._left += more
         message, _, self._left = self._left.partition(b"\0")
-        found: dict[str, Any] = json.loads(message)
-        return found
+        event: dict[str, Any] = json.loads(message)
+        return event
 
 
 @contextmanager

@@ -2,29 +2,31 @@
 
 from collections.abc import Sequence
 
-from ipgraph.cli.figures.diagram import Sentence, Traced
 from ipgraph.graphstore.schema.labels import node_label
+from ipgraph.queries.views.sentence import Sentence, WordPattern
 
 SKIP = None
 
 
-def attention(position: int, g: float, *hops: tuple[int | None, int], influence: float = 0.5) -> Traced:
-    """Return a pattern of (head from 0 or SKIP, position) hops, each losing a tenth of the influence."""
+def attention(position: int, g: float, *hops: tuple[int | None, int], influence: float = 0.5) -> WordPattern:
+    """Return a pattern of (head or SKIP, position) hops, each losing a tenth of the influence."""
     labels, influences = [node_label("input", 0, position)], [influence]
     for layer, (head, to) in enumerate(hops, 1):
         through = node_label("skip", layer, to) if head is SKIP else node_label("head", layer, to, head)
         labels += [through, node_label("embedding", layer, to)]
         influences += [influences[-1] * 0.9] * 2
-    return traced("attention", position, g, labels, influences)
+    return pattern("attention", position, g, labels, influences)
 
 
-def embedding(position: int, g: float, *stops: int, influence: float = 0.5) -> Traced:
+def embedding(position: int, g: float, *stops: int, influence: float = 0.5) -> WordPattern:
     labels = [node_label("embedding" if n else "input", n, at) for n, at in enumerate((position, *stops))]
-    return traced("embedding", position, g, labels, [g, *[influence] * len(stops)])
+    return pattern("embedding", position, g, labels, [g, *[influence] * len(stops)])
 
 
-def traced(level: str, position: int, g: float, labels: Sequence[str], influences: Sequence[float]) -> Traced:
-    return Traced(
+def pattern(
+    level: str, position: int, g: float, labels: Sequence[str], influences: Sequence[float]
+) -> WordPattern:
+    return WordPattern(
         level="attention" if level == "attention" else "embedding",
         position=position,
         sign=1 if g >= 0 else -1,
@@ -33,10 +35,11 @@ def traced(level: str, position: int, g: float, labels: Sequence[str], influence
         labels=tuple(labels),
         influences=tuple(influences),
         margins=(None,) * len(labels),
+        runner_ups=(None,) * len(labels),
     )
 
 
-def sentence(*patterns: Traced, tokens: str = "a b c d", roles: str = "det noun verb end") -> Sentence:
+def sentence(*patterns: WordPattern, tokens: str = "a b c d", roles: str = "det noun verb end") -> Sentence:
     return Sentence(
         id="toy:1",
         name="toy-1",
@@ -48,6 +51,7 @@ def sentence(*patterns: Traced, tokens: str = "a b c d", roles: str = "det noun 
         label=-1,
         qoi=1.25,
         is_correct=True,
+        label_is_predicted=False,
         completeness_error=0.0,
         target=3,
         tokens=tuple(tokens.split()),
@@ -57,8 +61,8 @@ def sentence(*patterns: Traced, tokens: str = "a b c d", roles: str = "det noun 
 
 
 TWO_WORDS = sentence(
-    attention(0, 2.0, (SKIP, 0), (4, 3), influence=1.0),
-    attention(1, -1.0, (0, 3), (SKIP, 3), influence=-0.5),
+    attention(0, 2.0, (SKIP, 0), (5, 3), influence=1.0),
+    attention(1, -1.0, (1, 3), (SKIP, 3), influence=-0.5),
     embedding(0, 2.0, 0, 3),
     embedding(1, -1.0, 3, 3),
 )

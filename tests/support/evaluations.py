@@ -11,7 +11,8 @@ from ipgraph.extractor.evaluation.evaluate import evaluate
 from ipgraph.extractor.extraction.extract import extract
 from ipgraph.extractor.models.loading import LoadedModel, load_model
 from ipgraph.graphstore.runs.directory import RunDirectory
-from ipgraph.graphstore.schema.records import Evaluation, Instance, Measure, Pattern
+from ipgraph.graphstore.schema.measures import MeasureKey
+from ipgraph.graphstore.schema.records import Instance, Measure, Pattern, Prediction
 from support.tiny_models import save_masked_lm
 
 TEXTS = {
@@ -24,7 +25,7 @@ TEXTS = {
 }
 OPTIONS: dict[str, Any] = {
     "draws": 4,
-    "repeats": 40,
+    "resamples": 40,
     "methods": ("attention", "conductance", "random", "skip_replaced"),
 }
 
@@ -34,7 +35,7 @@ class Sentence:
     """One instance of the run with its patterns by level."""
 
     instance: Instance
-    evaluation: Evaluation
+    evaluation: Prediction
     patterns: dict[str, list[Pattern]]
 
     def positive(self, level: str) -> list[Pattern]:
@@ -49,15 +50,15 @@ class Sentence:
 class Evaluated:
     model: LoadedModel
     run: RunDirectory
-    measures: dict[tuple[str, ...], Measure]
+    measures: dict[MeasureKey, Measure]
     sentences: list[Sentence]
 
-    def value(self, metric: str, method: str, level: str, variant: str = "", grouping: str = "") -> float:
-        return self.measures[metric, method, level, grouping, variant].value
+    def value(self, metric: str, method: str, level: str, **columns: Any) -> float:
+        return self.measures[MeasureKey(metric, method, level, **columns)].value
 
 
-def by_key(measures: Sequence[Measure]) -> dict[tuple[str, ...], Measure]:
-    return {(m.metric, m.method, m.level, m.grouping, m.variant): m for m in measures}
+def by_key(measures: Sequence[Measure]) -> dict[MeasureKey, Measure]:
+    return {MeasureKey.of(measure): measure for measure in measures}
 
 
 def make_run(model: LoadedModel, root: Path, **options: Any) -> RunDirectory:
@@ -78,6 +79,6 @@ def make_evaluated(root: Path) -> Evaluated:
         patterns[pattern.instance, pattern.level].append(pattern)
     sentences = [
         Sentence(i, e, {level: patterns[i.id, level] for level in ("embedding", "attention")})
-        for i, e in zip(run.records("instances"), run.records("evaluations"), strict=True)
+        for i, e in zip(run.records("instances"), run.records("predictions"), strict=True)
     ]
     return Evaluated(model, run, by_key(measures), sentences)

@@ -14,7 +14,7 @@ from ipgraph.graphstore.runs.directory import RunDirectory
 
 Row = dict[str, Any]
 Rows = list[list[Any]]
-_LABEL = re.compile(r"([xehsq])(\d\d)\.(\d\d|--)@(\d{3})")
+_LABEL = re.compile(r"([xehsq])(\d\d)\.(\d\d|--)@(\d{4})")
 _KIND = {"x": "input", "e": "embedding", "h": "head", "s": "skip"}
 
 
@@ -29,6 +29,7 @@ class At:
     position: int
     influence: float
     margin: float | None
+    runner_up: int | None
 
     @property
     def short(self) -> str:
@@ -40,7 +41,7 @@ class Data:
     """The rows of some run directories, as their Parquet files hold them."""
 
     instances: dict[str, Row] = field(default_factory=dict)
-    evaluations: dict[tuple[str, str], Row] = field(default_factory=dict)
+    predictions: dict[tuple[str, str], Row] = field(default_factory=dict)
     patterns: list[Row] = field(default_factory=list)
     paths: dict[str, list[At]] = field(default_factory=dict)
     measures: list[Row] = field(default_factory=list)
@@ -50,7 +51,7 @@ class Data:
         data = cls()
         for run in runs:
             data.instances |= {row["id"]: row for row in _rows(run, "instances")}
-            data.evaluations |= {(run.id, row["instance"]): row for row in _rows(run, "evaluations")}
+            data.predictions |= {(run.id, row["instance"]): row for row in _rows(run, "predictions")}
             data.patterns += _rows(run, "patterns")
             data.measures += map(asdict, run.measures())
             steps = defaultdict(list)
@@ -71,11 +72,11 @@ class Data:
         position: int = -1,
         roles: tuple[str, ...] = (),
     ) -> list[Row]:
-        """Return the patterns in scope, each with its instance, evaluation and path."""
+        """Return the patterns in scope, each with its instance, prediction and path."""
         found = []
         for pattern in self.patterns:
             instance = self.instances[pattern["instance"]]
-            evaluation = self.evaluations[run, instance["id"]] if pattern["run"] == run else {}
+            prediction = self.predictions[run, instance["id"]] if pattern["run"] == run else {}
             if (
                 (pattern["run"], pattern["level"]) == (run, level)
                 and subtask in ("", instance["subtask"])
@@ -83,15 +84,15 @@ class Data:
                 and role in ("", pattern["role"])
                 and sign in (0, pattern["sign"])
                 and position in (-1, pattern["position"])
-                and (not roles or list(roles) == evaluation["roles"])
+                and (not roles or list(roles) == prediction["roles"])
             ):
                 path = self.paths[pattern["id"]]
-                found.append(pattern | {"i": instance, "e": evaluation, "at": path})
+                found.append(pattern | {"i": instance, "e": prediction, "at": path})
         return found
 
     def evaluated(self, run: str, subtask: str = "", condition: str = "") -> list[tuple[Row, Row]]:
-        """Return (instance, evaluation) of a run's instances in scope, by id."""
-        pairs = [(self.instances[i], e) for (r, i), e in sorted(self.evaluations.items()) if r == run]
+        """Return (instance, prediction) of a run's instances in scope, by id."""
+        pairs = [(self.instances[i], e) for (r, i), e in sorted(self.predictions.items()) if r == run]
         return [
             (i, e) for i, e in pairs if subtask in ("", i["subtask"]) and condition in ("", i["condition"])
         ]
@@ -110,10 +111,11 @@ def _at(step: Row) -> At:
         label,
         _KIND[letter],
         int(layer),
-        -1 if head == "--" else int(head),
+        0 if head == "--" else int(head),
         int(position),
         step["influence"],
         step["margin"],
+        step["runner_up"],
     )
 
 
@@ -135,7 +137,7 @@ def instances_of(patterns: Iterable[Row]) -> int:
 
 def node(label: str) -> At:
     """Return a node by its label alone."""
-    return _at({"node": f"/{label}", "influence": 0.0, "margin": None})
+    return _at({"node": f"/{label}", "influence": 0.0, "margin": None, "runner_up": None})
 
 
 def words_of(patterns: list[Row]) -> Iterator[Row]:

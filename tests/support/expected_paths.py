@@ -4,7 +4,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from typing import Any
 
-from support.expected_data import At, Data, Row, Rows, by, instances_of, node
+from support.expected_data import At, Data, Row, Rows, instances_of, node
+from support.expected_data import by as grouped
 
 
 def _skip_row(patterns: list[Row]) -> list[Any]:
@@ -20,23 +21,23 @@ def _skip_row(patterns: list[Row]) -> list[Any]:
     return [skips, heads, skips / (skips + heads), staying, skips / stays if stays else None]
 
 
-def skip_share(data: Data, **scope: Any) -> Rows:
-    return [_skip_row(data.scope(**scope))]
-
-
-def skip_share_by_role(data: Data, **scope: Any) -> Rows:
-    return [[role, *_skip_row(group)] for role, group in by(data.scope(**scope), lambda p: p["role"]).items()]
-
-
-def skip_share_by_condition(data: Data, **scope: Any) -> Rows:
-    groups = by(data.scope(**scope), lambda p: (p["i"]["subtask"], p["i"]["condition"]))
-    return [[*key, *_skip_row(group)] for key, group in groups.items()]
-
-
-def skip_share_by_layer(data: Data, **scope: Any) -> Rows:
+def skip_share(data: Data, by: str = "all", **scope: Any) -> Rows:
     patterns = data.scope(**scope)
-    layers = max(at.layer for p in patterns for at in p["at"])
-    return [[layer, *_skip_row([_one_layer(p, layer) for p in patterns])] for layer in range(1, layers + 1)]
+    if by == "layer":
+        layers = range(1, 1 + max(at.layer for p in patterns for at in p["at"]))
+        return [["", "", "", n, *_skip_row([_one_layer(p, n) for p in patterns])] for n in layers]
+    groups = grouped(patterns, lambda p: _group(p, by))
+    return [[*key, 0, *_skip_row(group)] for key, group in groups.items()]
+
+
+def _group(pattern: Row, by: str) -> tuple[str, str, str]:
+    """Return the subtask, condition and role that a pattern is grouped under; empty where it is not."""
+    subtask, condition = pattern["i"]["subtask"], pattern["i"]["condition"]
+    return (
+        subtask if by in ("subtask", "condition") else "",
+        condition if by == "condition" else "",
+        pattern["role"] if by == "role" else "",
+    )
 
 
 def _one_layer(pattern: Row, layer: int) -> Row:
@@ -128,28 +129,28 @@ def _absolute(pattern: Row, at: At) -> str:
 
 
 def _relative(pattern: Row, at: At) -> str:
-    return f"{at.short}{at.position - pattern['e']['target']:+04d}"
+    return f"{at.short}{at.position - pattern['e']['target']:+05d}"
 
 
 def _role(pattern: Row, at: At) -> str:
     return f"{at.short}:{pattern['e']['roles'][at.position].ljust(16, '.')}"
 
 
-def _subpaths(name: Callable[[Row, At], str]) -> Callable[..., Rows]:
-    def rows(data: Data, k: int = 3, limit: int = 20, **scope: Any) -> Rows:
-        patterns = data.scope(**scope)
-        holding: dict[str, list[Row]] = defaultdict(list)
-        for p in patterns:
-            labels = [name(p, at) for at in p["at"]]
-            for start in range(len(labels) - k + 1):
-                holding[" ".join(labels[start : start + k])].append(p)
-        found: Rows = [
-            [path, instances_of(ps), instances_of(ps) / instances_of(patterns), len(ps)]
-            for path, ps in holding.items()
-        ]
-        return sorted(found, key=lambda row: (-row[1], row[0]))[:limit]
+_NAMES = {"position": _absolute, "role": _role, "target": _relative}
 
-    return rows
+
+def shared_subpaths(data: Data, k: int = 3, limit: int = 20, by: str = "position", **scope: Any) -> Rows:
+    patterns = data.scope(**scope)
+    holding: dict[str, list[Row]] = defaultdict(list)
+    for p in patterns:
+        labels = [_NAMES[by](p, at) for at in p["at"]]
+        for start in range(len(labels) - k + 1):
+            holding[" ".join(labels[start : start + k])].append(p)
+    found: Rows = [
+        [path, instances_of(ps), instances_of(ps) / instances_of(patterns), len(ps)]
+        for path, ps in holding.items()
+    ]
+    return sorted(found, key=lambda row: (-row[1], row[0]))[:limit]
 
 
 def _columns(at: At) -> list[Any]:
@@ -174,7 +175,7 @@ def _holding(patterns: list[Row]) -> dict[str, set[str]]:
 
 def node_probability_by_position(data: Data, **scope: Any) -> Rows:
     rows: Rows = []
-    for position, patterns in by(data.scope(**scope), lambda p: p["position"]).items():
+    for position, patterns in grouped(data.scope(**scope), lambda p: p["position"]).items():
         total = instances_of(patterns)
         found = [[position, x, len(ids), total, len(ids) / total] for x, ids in _holding(patterns).items()]
         rows += sorted(found, key=lambda row: (-row[2], row[1]))
@@ -191,8 +192,3 @@ def node_probability_difference(
         p, q = len(one.get(label, ())) / instances_of(first), len(two.get(label, ())) / instances_of(second)
         rows.append([*_columns(node(label)), p, q, p - q])
     return sorted(rows, key=lambda row: (-abs(row[7]), row[0]))[:limit]
-
-
-shared_subpaths = _subpaths(_absolute)
-shared_subpaths_by_role = _subpaths(_role)
-shared_subpaths_by_target = _subpaths(_relative)

@@ -28,8 +28,8 @@ def names() -> list[str]:
 
 
 def _filled(options: dict[str, Any], data: Data, run: str, other: str) -> dict[str, Any]:
-    instance = min(found for of_run, found in data.evaluations if of_run == run)
-    known = {RUN: run, OTHER: other, INSTANCE: instance, ROLES: data.evaluations[run, instance]["roles"]}
+    instance = min(found for of_run, found in data.predictions if of_run == run)
+    known = {RUN: run, OTHER: other, INSTANCE: instance, ROLES: data.predictions[run, instance]["roles"]}
     return {key: known[value] if type(value) is object else value for key, value in options.items()}
 
 
@@ -48,7 +48,7 @@ _PAIR: dict[str, Any] = {"role": "attractor", "other_role": "other"}
 _TWINS: dict[str, Any] = {"role": "other", "other_role": "other"}
 _DOTTED: dict[str, Any] = {"role": DOTTED, "other_role": "other"}
 _CONDITIONS: dict[str, Any] = {"condition": "singular-plural", "other_condition": "plural-singular"}
-_PATHS = ("shared-subpaths", "shared-subpaths-by-role", "shared-subpaths-by-target")
+_PLACES = ("position", "role", "target")
 _SCOPE = ("run", "level", "subtask", "condition")
 
 _EXAMPLES: list[tuple[str, dict[str, Any]]] = [
@@ -56,15 +56,17 @@ _EXAMPLES: list[tuple[str, dict[str, Any]]] = [
         (name, {**_ATTENTION, **more})
         for name in (
             "skip-share",
-            "skip-share-by-layer",
-            "skip-share-by-role",
-            "skip-share-by-condition",
             "heads-by-traversal",
             "heads-by-layer",
             "heads-by-role",
             "heads-by-destination",
         )
         for more in ({}, _SCOPED, {"sign": -1})
+    ),
+    *(
+        ("skip-share", {**more, "by": by})
+        for by in ("layer", "role", "subtask", "condition")
+        for more in (_ATTENTION, _SCOPED, {**_ATTENTION, "sign": -1})
     ),
     ("heads-by-traversal", {**_ATTENTION, "layer": 2, "limit": 3}),
     *((f"heads-by-{by}", {**_ATTENTION, "layer": 2}) for by in ("layer", "role", "destination")),
@@ -75,10 +77,16 @@ _EXAMPLES: list[tuple[str, dict[str, Any]]] = [
         ("instances-through-head", {**_ATTENTION, "role": role, "layer": 2, "head": 1})
         for role in ("subject", DOTTED)
     ),
-    ("instances-through-head", {**_SCOPED, "layer": 3, "head": 1}),
-    *((name, {**level, "k": k}) for name in _PATHS for k in (2, 3, 4) for level in (_ATTENTION, _EMBEDDING)),
-    *((name, {**_ATTENTION, "k": k, "limit": 1000}) for name in _PATHS for k in (5, 6)),
-    *((name, {**_SCOPED, "k": 2}) for name in _PATHS),
+    ("instances-through-head", {**_SCOPED, "layer": 3, "head": 2}),
+    *(
+        ("shared-subpaths", {**more, "by": by})
+        for by in _PLACES
+        for more in (
+            *({**level, "k": k} for k in (2, 3, 4) for level in (_ATTENTION, _EMBEDDING)),
+            *({**_ATTENTION, "k": k, "limit": 1000} for k in (5, 6)),
+            {**_SCOPED, "k": 2},
+        )
+    ),
     ("node-probability", _ATTENTION),
     ("node-probability", _EMBEDDING),
     ("node-probability", _SCOPED),
@@ -94,8 +102,8 @@ _EXAMPLES: list[tuple[str, dict[str, Any]]] = [
     ("instances", _OF_RUN),
     ("instances", {**_OF_RUN, "correct": 1, "condition": "singular-plural"}),
     ("instances", {**_OF_RUN, "correct": 0, "limit": 2}),
-    ("evaluations", _OF_RUN),
-    ("evaluations", {**_OF_RUN, "subtask": "object-relative-within", "limit": 3}),
+    ("predictions", _OF_RUN),
+    ("predictions", {**_OF_RUN, "subtask": "object-relative-within", "limit": 3}),
     ("patterns-of-instance", {**_ATTENTION, "instance": INSTANCE}),
     ("patterns-of-instance", {**_EMBEDDING, "instance": INSTANCE}),
     ("pattern-steps", {**_ATTENTION, "instances": 3}),

@@ -86,7 +86,22 @@ def margins(data: Data, **scope: Any) -> Rows:
     ]
 
 
+KEY = [
+    "metric",
+    "method",
+    "level",
+    "grouping",
+    "target",
+    "size",
+    "counting",
+    "k",
+    "search",
+    "beam",
+    "position",
+]
+REST = ["word", "value", "low", "high", "count", "draws", "resamples", "seed", "note", "runs"]
+
+
 def measures(data: Data, run: str, metric: str = "") -> Rows:
-    names = ("metric", "method", "level", "grouping", "variant", "value", "low", "high", "count", "note")
-    found = [m for m in data.measures if m["run"] == run and metric in ("", m["metric"])]
-    return sorted(([m[name] for name in names] for m in found), key=lambda row: row[:5])
+    found = [m for m in data.measures if run in m["runs"] and metric in ("", m["metric"])]
+    return sorted(([m[name] for name in KEY + REST] for m in found), key=lambda row: row[: len(KEY)])

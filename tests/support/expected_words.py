@@ -15,13 +15,13 @@ _EVALUATION = (
 )
 
 
-def evaluations(data: Data, run: str, limit: int = 1000, **scope: Any) -> Rows:
+def predictions(data: Data, run: str, limit: int = 1000, **scope: Any) -> Rows:
     found = data.evaluated(run, **scope)
     return [[*(i[name] for name in _INSTANCE), *(e[name] for name in _EVALUATION)] for i, e in found][:limit]
 
 
 def instance(data: Data, run: str, instance: str) -> Rows:
-    return [row for row in evaluations(data, run) if row[0] == instance]
+    return [row for row in predictions(data, run) if row[0] == instance]
 
 
 def instances(data: Data, run: str, correct: int = -1, limit: int = 20, **scope: Any) -> Rows:
@@ -39,7 +39,7 @@ def patterns_of_instance(data: Data, run: str, level: str, instance: str) -> Row
     return [
         [
             *(p[name] for name in names),
-            *(step, at.label, at.kind, at.layer, at.head, at.position, at.influence, at.margin),
+            *(step, at.label, at.kind, at.layer, at.head, at.position, at.influence, at.margin, at.runner_up),
         ]
         for p in sorted(patterns, key=lambda p: p["position"])
         for step, at in enumerate(p["at"])

@@ -14,8 +14,17 @@ from pathlib import Path
 from random import Random
 
 from ipgraph.graphstore.runs.directory import RunDirectory, Shard
-from ipgraph.graphstore.schema.labels import node_id, node_label, pattern_id, role_label, target_label
-from ipgraph.graphstore.schema.records import Evaluation, Instance, Level, Measure, Pattern, Step
+from ipgraph.graphstore.schema.graph import GraphShape
+from ipgraph.graphstore.schema.labels import (
+    LABEL_WIDTH,
+    node_id,
+    node_label,
+    parse_label,
+    pattern_id,
+    role_label,
+    target_label,
+)
+from ipgraph.graphstore.schema.records import Instance, Level, Measure, Pattern, Prediction, Step
 
 MODEL, MODEL_NAME = "toy-0123456789ab", "toy"
 LAYERS, HEADS = 3, 4
@@ -39,12 +48,14 @@ def make_run(
     layers: int = LAYERS,
     heads: int = HEADS,
     shard_instances: int = 10,
+    shape: GraphShape | None = None,
     finish: bool = True,
 ) -> RunDirectory:
     """Write a run directory of 24 x `scale` instances (456 patterns and 2,508 steps at scale 1).
 
     `seed` changes the numbers and the run's id, not the instances; `dataset` changes the instances' ids, and
-    a larger `scale` adds instances to a smaller one's. Unless `finish`, the last shard is left out.
+    a larger `scale` adds instances to a smaller one's; `shape` is the model's computation graph, along which
+    patterns of embeddings 1 to `layers` need not run. Unless `finish`, the last shard is left out.
     """
     examples = list(_examples(dataset, 24 * scale))
     settings = {
@@ -70,6 +81,7 @@ def make_run(
         "dtype": "float64",
         "layers": layers,
         "heads": heads,
+        "graph": (shape or GraphShape.uniform(layers, heads)).to_json(),
     }
     run = RunDirectory.create(
         root,
@@ -84,7 +96,7 @@ def make_run(
         part = examples[index * shard_instances : (index + 1) * shard_instances]
         shard = _Writer(run.id, model, layers, heads, method, level, random).shard(part)
         if finish or index < shards - 1:
-            run.write_shard(index, shard)
+            run.write_shard(index, shard, {"device": "cpu", "threads": 1 + index % 2})
     if finish:
         run.finish(seconds=1.5)
     return run
@@ -106,12 +118,21 @@ def make_measures(run: RunDirectory, count: int = 3) -> list[Measure]:
     return [
         Measure(
             id=f"{run.id}/accuracy/{k}",
-            run=run.id,
+            runs=[run.id],
             metric="accuracy",
             method="gpr",
             level="attention",
             grouping="",
-            variant=f"kept={k}",
+            target="kept",
+            size="",
+            counting="",
+            k=k + 1,
+            search="",
+            beam=0,
+            draws=0,
+            resamples=1000,
+            position=-1,
+            word="",
             value=0.5 + k / 10,
             low=0.4 + k / 10,
             high=0.6 + k / 10,
@@ -162,24 +183,24 @@ class _Writer:
         shard = Shard()
         for instance, roles in examples:
             shard.instances.append(instance)
-            evaluation = self.evaluation(instance, roles)
-            shard.evaluations.append(evaluation)
+            prediction = self.prediction(instance, roles)
+            shard.predictions.append(prediction)
             total = 0.0
-            for position in range(len(evaluation.tokens)):
-                if position != evaluation.target:
-                    total += self.word(shard, evaluation, position)
+            for position in range(len(prediction.tokens)):
+                if position != prediction.target:
+                    total += self.word(shard, prediction, position)
             error = self.random.gauss(0, 0.01)
-            qoi = total - error + evaluation.qoi_baseline
-            shard.evaluations[-1] = replace(evaluation, qoi=qoi, is_correct=qoi > 0, completeness_error=error)
+            qoi = total - error + prediction.qoi_baseline
+            shard.predictions[-1] = replace(prediction, qoi=qoi, is_correct=qoi > 0, completeness_error=error)
         return shard
 
-    def evaluation(self, instance: Instance, roles: list[str]) -> Evaluation:
+    def prediction(self, instance: Instance, roles: list[str]) -> Prediction:
         words = instance.text.split()
         tokens = ["[CLS]", *words, "[SEP]"]
         indices = [-1, *range(len(words)), -1]
         target = tokens.index("[MASK]")
         baseline = self.random.gauss(0.2, 0.1)
-        return Evaluation(
+        return Prediction(
             run=self.run,
             instance=instance.id,
             qoi=0.0,
@@ -194,22 +215,22 @@ class _Writer:
             roles=["cls", *roles, "sep"],
         )
 
-    def word(self, shard: Shard, evaluation: Evaluation, position: int) -> float:
+    def word(self, shard: Shard, prediction: Prediction, position: int) -> float:
         """Add the patterns of the word at a position; return its total influence."""
-        total = self.random.gauss(0, 0.6) + (evaluation.roles[position] == "subject")
-        stops = self.stops(position, evaluation.target, len(evaluation.tokens))
+        total = self.random.gauss(0, 0.6) + (prediction.roles[position] == "subject")
+        stops = self.stops(position, prediction.target, len(prediction.tokens))
         labels = [node_label("embedding" if layer else "input", layer, at) for layer, at in enumerate(stops)]
         influences = self.influences(total, len(labels) - 2)
         influences.append(influences[-1])
         margins = [None, *(self.margin() for _ in labels[1:-1]), None]
         if "embedding" in self.levels:
-            self.add(shard, evaluation, "embedding", total, labels, influences, margins)
+            self.add(shard, prediction, "embedding", total, labels, influences, margins)
         if "attention" in self.levels:
-            self.attention(shard, evaluation, total, stops, influences[-1])
+            self.attention(shard, prediction, total, stops, influences[-1])
         return total
 
     def attention(
-        self, shard: Shard, evaluation: Evaluation, total: float, stops: list[int], whole: float
+        self, shard: Shard, prediction: Prediction, total: float, stops: list[int], whole: float
     ) -> None:
         labels = [node_label("input", 0, stops[0])]
         influences, margins = [whole], list[float | None]((None,))
@@ -219,50 +240,63 @@ class _Writer:
             if stays and self.random.random() < 0.6:
                 labels.append(node_label("skip", layer, stops[layer]))
             else:
-                favourite = 1 if evaluation.roles[stops[0]] == "subject" else 0
+                favourite = 1 if prediction.roles[stops[0]] == "subject" else 0
                 head = favourite if self.random.random() < 0.5 else self.random.randrange(self.heads)
-                labels.append(node_label("head", layer, stops[layer], head))
+                labels.append(node_label("head", layer, stops[layer], head + 1))
             labels.append(node_label("embedding", layer, stops[layer]))
             influences += [kept, kept]
             margins += [self.margin(), None]
-        self.add(shard, evaluation, "attention", total, labels, influences, margins)
+        self.add(shard, prediction, "attention", total, labels, influences, margins)
 
     def add(
         self,
         shard: Shard,
-        evaluation: Evaluation,
+        prediction: Prediction,
         level: Level,
         total: float,
         labels: list[str],
         influences: list[float],
         margins: list[float | None],
     ) -> None:
-        position = int(labels[0][-3:])
+        position = int(labels[0][-4:])
         path = [node_id(self.model, label) for label in labels]
-        token = evaluation.tokens[position]
+        token = prediction.tokens[position]
         pattern = Pattern(
-            id=pattern_id(self.run, evaluation.instance, level, position),
+            id=pattern_id(self.run, prediction.instance, level, position),
             run=self.run,
-            instance=evaluation.instance,
+            instance=prediction.instance,
             level=level,
             sign=1 if total >= 0 else -1,
             total_influence=total,
             influence=influences[-1],
             word=token,
-            word_index=evaluation.word_indices[position],
+            word_index=prediction.word_indices[position],
             token=token,
             position=position,
-            role=evaluation.roles[position],
+            role=prediction.roles[position],
             path=path,
             route=" ".join(labels),
-            role_route=" ".join(role_label(label, evaluation.roles[int(label[-3:])]) for label in labels),
-            target_route=" ".join(target_label(label, evaluation.target) for label in labels),
+            role_route=" ".join(role_label(label, prediction.roles[int(label[-4:])]) for label in labels),
+            target_route=" ".join(target_label(label, prediction.target) for label in labels),
         )
         shard.patterns.append(pattern)
         shard.steps += [
-            Step(pattern.id, step, node, influence, margin)
+            Step(
+                pattern.id,
+                step,
+                node,
+                influence,
+                margin,
+                None if margin is None else self.runner_up(level, node),
+            )
             for step, (node, influence, margin) in enumerate(zip(path, influences, margins, strict=True))
         ]
+
+    def runner_up(self, level: Level, node: str) -> int:
+        """Return some other candidate than the node: a position, or a head (0: the skip)."""
+        _, _, position, head, _ = parse_label(node[-LABEL_WIDTH:])
+        chosen = position if level == "embedding" else head
+        return self.random.choice([k for k in range(self.heads + 1) if k != chosen])
 
     def stops(self, position: int, target: int, length: int) -> list[int]:
         """Return the position at each layer 0..L; the last is the target."""

@@ -12,13 +12,13 @@ SMALL_BATCH = 40
 
 LOADER = f"""
 import logging, signal, sys
-from ipgraph.graphstore import neo4j_patterns
+from ipgraph.graphstore.server import patterns
 from ipgraph.graphstore.common.errors import IpgraphError
 from ipgraph.graphstore.runs.directory import RunDirectory
 from ipgraph.graphstore.opening import open_store
 logging.basicConfig(level=logging.DEBUG)
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite in the background ignores it
-neo4j_patterns.BATCH_PATTERNS = {SMALL_BATCH}
+patterns.BATCH_PATTERNS = {SMALL_BATCH}
 try:
     with open_store(sys.argv[1]) as store:
         store.add(map(RunDirectory.open, sys.argv[2:]), lambda done, total: print(done, flush=True))

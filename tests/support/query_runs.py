@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ipgraph.graphstore.runs.directory import RunDirectory
 from ipgraph.graphstore.schema.labels import ROLE_WIDTH
-from ipgraph.graphstore.schema.records import Evaluation, Pattern
+from ipgraph.graphstore.schema.records import Pattern, Prediction
 from support.fixtures import make_measures, make_run
 from support.remade import remade
 
@@ -20,7 +20,7 @@ def query_runs(root: Path) -> list[RunDirectory]:
     condition), and is_correct against the sign of the QoI in others, as positive-negative has it. The second
     lacks the word at position 2 in every other instance or so.
     """
-    first = _unusual(make_run(root / "plain"), root)
+    first = _unusual(make_run(root / "plain", seed=3), root)  # in which words of every pair of roles meet
     first.write_measures(make_measures(first))
     second = remade(make_run(root / "whole", seed=1), root, patterns=_unless_at_2)
     return [first, second, make_run(root, seed=2), make_run(root, dataset="ra-na", model="toy2-0", layers=2)]
@@ -33,13 +33,13 @@ def _unusual(run: RunDirectory, root: Path) -> RunDirectory:
         if i.id[-1] in "012345" or (i.subtask.endswith("within") and i.condition == "plural-plural")
     }
 
-    def evaluation(row: Evaluation) -> Evaluation:
+    def prediction(row: Prediction) -> Prediction:
         roles = [DOTTED if role == "det" else role for role in row.roles]
         is_predicted = row.instance in unlabelled
         is_correct = is_predicted or (row.qoi > 0) == (row.instance[-2] in "0123456789ab")
         return replace(row, roles=roles, label_is_predicted=is_predicted, is_correct=is_correct)
 
-    return remade(run, root, evaluations=evaluation, patterns=_with_dotted_role)
+    return remade(run, root, predictions=prediction, patterns=_with_dotted_role)
 
 
 def _with_dotted_role(pattern: Pattern) -> Pattern:

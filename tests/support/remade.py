@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ipgraph.graphstore.runs.directory import RunDirectory, Shard
-from ipgraph.graphstore.schema.records import Evaluation, Instance, Pattern
+from ipgraph.graphstore.schema.records import Instance, Pattern, Prediction
 
 
 def remade(
@@ -13,22 +13,22 @@ def remade(
     root: Path,
     *,
     instances: Callable[[Instance], Instance] = lambda row: row,
-    evaluations: Callable[[Evaluation], Evaluation | None] = lambda row: row,
+    predictions: Callable[[Prediction], Prediction | None] = lambda row: row,
     patterns: Callable[[Pattern], Pattern | None] = lambda row: row,
 ) -> RunDirectory:
     """Write a finished run anew, its rows as these return them, without those that are None.
 
-    An instance whose evaluation is left out is left out with its patterns.
+    An instance whose prediction is left out is left out with its patterns.
     """
     made = RunDirectory.create(root, {"remade": source.id}, fields=source.fields, environment={}, shards=1)
-    kept = [row for row in map(evaluations, source.records("evaluations")) if row is not None]
+    kept = [row for row in map(predictions, source.records("predictions")) if row is not None]
     ids = {row.instance for row in kept}
     paths = [row for row in map(patterns, source.records("patterns")) if row is not None]
     renamed = {row.id: row.id.replace(source.id, made.id) for row in paths if row.instance in ids}
     steps = [step for step in source.records("steps") if step.pattern in renamed]
     shard = Shard(
         instances=[instances(row) for row in source.records("instances") if row.id in ids],
-        evaluations=[replace(row, run=made.id) for row in kept],
+        predictions=[replace(row, run=made.id) for row in kept],
         patterns=[replace(row, run=made.id, id=renamed[row.id]) for row in paths if row.id in renamed],
         steps=[replace(step, pattern=renamed[step.pattern]) for step in steps],
     )

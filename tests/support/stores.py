@@ -5,9 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import ladybug
+
 from ipgraph.graphstore.runs.directory import RunDirectory, Shard
 from ipgraph.graphstore.schema import graph
+from ipgraph.graphstore.schema.graph import GraphShape
 from ipgraph.graphstore.store.protocol import Store
+from support.fixtures import MEMORY
 
 
 def rows(store: Store, cypher: str, **parameters: Any) -> list[dict[str, Any]]:
@@ -26,7 +30,7 @@ def counts(store: Store) -> dict[str, int]:
         "Pattern": "(:Pattern)",
         "Node": "(:Node)",
         "Measure": "(:Measure)",
-        "EVALUATED": "(:Run)-[:EVALUATED]->(:Instance)",
+        "PREDICTED": "(:Run)-[:PREDICTED]->(:Instance)",
         "PRODUCED": "(:Run)-[:PRODUCED]->(:Pattern)",
         "HAS_PATTERN": "(:Instance)-[:HAS_PATTERN]->(:Pattern)",
         "THROUGH": "(:Pattern)-[:THROUGH]->(:Node)",
@@ -40,11 +44,11 @@ def due(*runs: RunDirectory) -> dict[str, int]:
     """Count from the run directories what a store that holds exactly these must hold."""
     patterns = [pattern for run in runs for pattern in run.records("patterns")]
     steps = sum(len(list(run.records("steps"))) for run in runs)
-    evaluations = sum(len(list(run.records("evaluations"))) for run in runs)
-    sizes: dict[str, tuple[int, int, int]] = {}
+    predictions = sum(len(list(run.records("predictions"))) for run in runs)
+    sizes: dict[str, tuple[GraphShape, int]] = {}
     for record in (run.run for run in runs):
-        reach = max(record.positions, sizes.get(record.model, (0, 0, 0))[2])
-        sizes[record.model] = (record.layers, record.heads, reach)
+        reach = max(record.positions, sizes[record.model][1] if record.model in sizes else 0)
+        sizes[record.model] = (GraphShape.from_json(record.graph), reach)
     graphs = [graph.digraph(model, *size) for model, size in sizes.items()]
     measures = sum(len(run.measures()) for run in runs)
     return {
@@ -53,7 +57,7 @@ def due(*runs: RunDirectory) -> dict[str, int]:
         "Pattern": len({pattern.id for pattern in patterns}),
         "Node": sum(one.number_of_nodes() for one in graphs),
         "Measure": measures,
-        "EVALUATED": evaluations,
+        "PREDICTED": predictions,
         "PRODUCED": len(patterns),
         "HAS_PATTERN": len(patterns),
         "THROUGH": steps,
@@ -74,7 +78,7 @@ def changed_copy(run: RunDirectory, folder: Path, table: str, change: Callable[[
     own = {pattern.id for pattern in patterns}
     shard = Shard(
         instances=instances,
-        evaluations=list(copy.records("evaluations"))[:width],
+        predictions=list(copy.records("predictions"))[:width],
         patterns=patterns,
         steps=[step for step in copy.records("steps") if step.pattern in own],
     )
@@ -83,3 +87,9 @@ def changed_copy(run: RunDirectory, folder: Path, table: str, change: Callable[[
     shutil.rmtree(path / "shards" / "00000")
     copy.write_shard(0, shard)
     return copy
+
+
+def spoil_version(path: Path) -> None:
+    """Give an embedded store the first schema version."""
+    with ladybug.Database(path, **MEMORY) as database:
+        ladybug.Connection(database).execute("COMMENT ON TABLE Run IS 'ipgraph schema version 1'")

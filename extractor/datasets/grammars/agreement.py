@@ -1,8 +1,8 @@
-"""The six agreement grammars, after Marvin & Linzen (2018) and Lin et al. (2019), one fixed structure each.
+"""The six agreement grammars, after Marvin & Linzen (2018) and Lin et al. (2019), one structure each.
 
 Lengths and target positions (with [CLS] and [SEP]) are those of Lu et al. (2021). The conditions cross a
-feature of the subject with the same feature of the attractor, the noun that stands between subject and target
-(in `sva-wsc`: before the subject).
+feature of the subject with the same feature of the attractor, the noun between subject and target (in
+`sva-wsc`: before the subject).
 """
 
 from itertools import product
@@ -30,7 +30,7 @@ def crossed(values: tuple[str, str], slots: tuple[Slot, ...]) -> tuple[Condition
 
 
 def noun(role: str, choices: tuple[Choice, ...] = words.PEOPLE) -> Slot:
-    """Return the slot of the subject or the attractor, whose own feature picks the form."""
+    """Return the slot of the subject or the attractor, whose own feature decides the form."""
     return Slot(role, choices, role)
 
 
@@ -95,7 +95,7 @@ GA = (
 
 
 def agreement(name: str, description: str, conditions: tuple[Condition, ...]) -> Grammar:
-    """Return a masked-lm grammar whose split goes by subject and attractor."""
+    """Return a masked-lm grammar whose held-out split depends on subject and attractor."""
     return Grammar(name, "masked-lm", description, conditions, CONTENT)
 
 

@@ -1,9 +1,9 @@
-"""Template grammars: how a built-in dataset's sentences are drawn.
+"""Template grammars, from which the sentences of the built-in datasets are drawn.
 
-A grammar has evenly used conditions; a condition is a fixed row of slots. A slot holds choices of one form,
-or of two where a feature of the condition (the subject's number, the verdict's polarity) picks the form.
-Sentences fall on the training side of the demo models or on the held-out side by a hash of their content
-words (lemmas, so that a sentence and its plural fall on the same side); datasets are held out.
+A grammar has several conditions, used equally often; a condition is a fixed sequence of slots. A slot has
+choices with one form, or with two forms between which a feature of the condition (the number of the subject,
+the polarity of the verdict) decides. A hash of the content words (lemmas, so that a sentence and its plural
+are on the same side) puts each sentence into the training data of the demo models or into the datasets.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from ipgraph.extractor.datasets.example import MASK, Example, Task, make_instanc
 TARGET = "target"
 """The role of the masked position."""
 SENTENCES = 1000
-"""Sentences of a grammar, evenly over its conditions."""
+"""Sentences per grammar, evenly over its conditions."""
 _HELD_OUT_SHARE = 0.25
 
 Choice = tuple[str, ...]
@@ -29,12 +29,12 @@ class Slot:
 
     role: str
     choices: tuple[Choice, ...]
-    feature: str = ""  # which feature of the condition picks the form; "" where there is only one
+    feature: str = ""  # the feature of the condition that decides the form; "" if there is only one
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One of a grammar's conditions: its features (name to the index of a form) and its row of slots."""
+    """A condition of a grammar: its features (name to the index of a form) and its sequence of slots."""
 
     name: str
     features: Mapping[str, int]
@@ -44,7 +44,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
-    """A built-in dataset; `content` names the roles whose words decide the held-out split."""
+    """A built-in dataset; `content` has the roles of the words that decide the held-out split."""
 
     name: str
     task: Task
@@ -55,17 +55,17 @@ class Grammar:
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A drawn sentence, its target in place: words and roles by position, and the content words' lemmas."""
+    """A drawn sentence, target included: words and roles by position, and the lemmas of the content words."""
 
     condition: Condition
     words: tuple[str, ...]
     roles: tuple[str, ...]
     content: tuple[str, ...]
-    wrong: str = ""  # the target's other form; "" where there is no target
+    wrong: str = ""  # the other form of the target; "" if there is no target
 
     @property
     def correct(self) -> str:
-        """The target's form; "" where there is no target."""
+        """The form of the target; "" if there is no target."""
         return self.words[self.roles.index(TARGET)] if TARGET in self.roles else ""
 
     @property
@@ -76,17 +76,17 @@ class Sentence:
 
 
 def is_held_out(content: tuple[str, ...]) -> bool:
-    """Tell whether sentences with these content words (lemmas) are kept from the demo models' training."""
+    """Tell whether sentences with these content words (lemmas) are excluded from training."""
     digest = hashlib.sha256(" ".join(content).encode()).digest()
     return digest[0] < 256 * _HELD_OUT_SHARE
 
 
 def draws(grammar: Grammar, condition: Condition, seed: int, *, held_out: bool) -> Iterator[Sentence]:
-    """Yield sentences of one side of the split without end; they can repeat.
+    """Yield sentences of one side of the split, endlessly and with repetitions.
 
     The same seed gives the same sentences on every machine and Python version.
     """
-    generator = random.Random(f"{grammar.name} {condition.name} {seed}")  # noqa: S311 - nothing secret
+    generator = random.Random(f"{grammar.name} {condition.name} {seed}")  # noqa: S311 - not for cryptography
     while True:
         sentence = _draw(condition, grammar.content, generator)
         distinct = len(set(sentence.content)) == len(sentence.content)
@@ -95,7 +95,7 @@ def draws(grammar: Grammar, condition: Condition, seed: int, *, held_out: bool) 
 
 
 def _draw(condition: Condition, content: tuple[str, ...], generator: random.Random) -> Sentence:
-    # Only random() itself is promised to give the same numbers in every Python version.
+    # Python promises the same numbers in every version for random() only.
     picked = [slot.choices[int(generator.random() * len(slot.choices))] for slot in condition.slots]
     words, wrong = [], ""
     for slot, choice in zip(condition.slots, picked, strict=True):
@@ -109,7 +109,7 @@ def _draw(condition: Condition, content: tuple[str, ...], generator: random.Rand
 
 
 def generate(grammar: Grammar, seed: int = 0) -> list[Example]:
-    """Return a grammar's SENTENCES held-out examples, all distinct, its conditions taking turns."""
+    """Return SENTENCES distinct held-out examples of a grammar, with its conditions in turn."""
     streams = [_distinct(draws(grammar, c, seed, held_out=True)) for c in grammar.conditions]
     return [
         _example(grammar, next(streams[number % len(streams)]), number + 1) for number in range(SENTENCES)

@@ -11,7 +11,7 @@ NEGATIVE, POSITIVE = 0, 1
 
 
 def verdict(polarity: int, *, negated: bool, slots: tuple[Slot, ...]) -> Condition:
-    """Return the condition of one polarity; negation turns its label round."""
+    """Return the condition of one polarity; negation reverses its label."""
     name = ("not_" if negated else "") + ("negative", "positive")[polarity]
     return Condition(name, {"polarity": polarity}, slots, label=1 - polarity if negated else polarity)
 

@@ -10,67 +10,68 @@ from torch import Tensor
 from ipgraph.extractor.evaluation.ablation.forward import Kept, ablated_qoi
 from ipgraph.extractor.evaluation.ablation.kept import (
     Nodes,
-    drawn,
     every_node,
+    random_sets,
     same_size,
     skips_replaced,
     target_column,
-    united,
+    union_of,
 )
-from ipgraph.extractor.evaluation.estimates import Collected, Key
-from ipgraph.extractor.evaluation.instances import Traced
-from ipgraph.extractor.methods.patterns.scored import Scored
-from ipgraph.extractor.methods.registry import generators
+from ipgraph.extractor.evaluation.estimates import Collected
+from ipgraph.extractor.evaluation.instances import TracedBatch
+from ipgraph.extractor.methods.patterns.chance import generators
+from ipgraph.extractor.methods.patterns.paths import Scored
 from ipgraph.extractor.tracing.sets import paths
 from ipgraph.graphstore.common.errors import IpgraphError
+from ipgraph.graphstore.schema.measures import MeasureKey
 from ipgraph.graphstore.schema.records import Level
 
 ACCURACY = "ablated_accuracy"
-Ablations = Iterator[tuple[Key, Nodes]]
+Ablations = Iterator[tuple[MeasureKey, Nodes]]
 
 
-def pi_plus(batch: Traced, level: Level) -> Nodes:
-    """Return the united nodes of the guided patterns of words with total influence >= 0."""
+def pi_plus(batch: TracedBatch, level: Level) -> Nodes:
+    """Return the union of the nodes of the guided patterns of words with total influence >= 0."""
     choices = None if level == "embedding" else batch.choices
-    return united(paths(batch.positions, choices, batch.trace.heads), batch.positive, batch.trace.size[2])
+    return union_of(paths(batch.positions, choices, batch.trace.heads), batch.positive, batch.trace.size[2])
 
 
-def readings(batch: Traced, nodes: Nodes) -> dict[str, Nodes | None]:
+def readings(batch: TracedBatch, nodes: Nodes) -> dict[str, Nodes | None]:
     """Return the two readings of the target's column: what each adds to the nodes."""
     return {"dropped": None, "kept": target_column(nodes, batch.trace.batch.target)}
 
 
-def guided_ablations(batch: Traced, level: Level, *, skip_replaced: bool) -> Ablations:
+def guided_ablations(batch: TracedBatch, level: Level, *, skip_replaced: bool) -> Ablations:
     """Yield what guided patterns keep, the target's column alone, and every skip replaced by its heads."""
-    own = pi_plus(batch, level)
-    for reading, column in readings(batch, own).items():
-        nodes = own if column is None else own | column
-        yield Key(ACCURACY, "gpr", level, f"target={reading}"), nodes
+    guided = pi_plus(batch, level)
+    for reading, column in readings(batch, guided).items():
+        nodes = guided if column is None else guided | column
+        yield MeasureKey(ACCURACY, "gpr", level, target=reading), nodes
         if level == "attention" and skip_replaced:
-            yield Key(ACCURACY, "skip_replaced", level, f"target={reading}"), skips_replaced(nodes)
-    yield Key(ACCURACY, "target_column", level), target_column(own, batch.trace.batch.target)
+            yield MeasureKey(ACCURACY, "skip_replaced", level, target=reading), skips_replaced(nodes)
+    yield MeasureKey(ACCURACY, "target_column", level), target_column(guided, batch.trace.batch.target)
 
 
-def scored_ablations(batch: Traced, scored: Mapping[str, Scored]) -> Ablations:
+def scored_ablations(batch: TracedBatch, scored: Mapping[str, Scored]) -> Ablations:
     """Yield what each method that scores nodes keeps: as many as Pi_+, and its own paths alone."""
     like = pi_plus(batch, "embedding")
     for name, (positions, scores) in scored.items():
-        natural = united(paths(positions), batch.positive, batch.trace.size[2])
+        natural = union_of(paths(positions), batch.positive, batch.trace.size[2])
         joint = scores.masked_fill(~batch.positive[..., None, None], 0).sum(1)
         for reading, column in readings(batch, like).items():
             wanted = like if column is None else like | column
-            key = Key(ACCURACY, name, "embedding", f"target={reading}")
+            key = MeasureKey(ACCURACY, name, "embedding", target=reading)
             yield key, same_size(natural, joint, wanted, column)
-            own = natural if column is None else natural | column
-            yield key._replace(variant=f"{key.variant} size=natural"), own
+            whole = natural if column is None else natural | column
+            yield key._replace(size="natural"), whole
 
 
-def whole_ablations(batch: Traced) -> Ablations:
+def whole_ablations(batch: TracedBatch) -> Ablations:
     """Yield all nodes and none."""
     like = pi_plus(batch, "embedding")
     every = every_node(like, batch.trace.batch.mask)
-    yield Key(ACCURACY, "original", ""), every
-    yield Key(ACCURACY, "nothing", ""), Nodes(torch.zeros_like(every.embeddings))
+    yield MeasureKey(ACCURACY, "original", ""), every
+    yield MeasureKey(ACCURACY, "nothing", ""), Nodes(torch.zeros_like(every.embeddings))
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class Ablator:
     """Runs ablations of a batch and collects their accuracies."""
 
     collected: Collected
-    batch: Traced
+    batch: TracedBatch
 
     def add(self, ablations: Ablations) -> None:
         """Add the accuracy and the number of inner nodes of each ablation; all are of one level."""
@@ -102,29 +103,29 @@ class Ablator:
         chance = np.stack(
             [rng.random(shape, np.float32) for rng in generators(self.batch.keys, seed, "ablation")]
         ).transpose(0, 2, 3, 1, 4)
+        uniform = torch.from_numpy(chance).to(trace.start.device)
         for reading, column in readings(self.batch, like).items():
             wanted = like if column is None else like | column
-            kept = drawn(wanted, trace.batch.mask, column, torch.from_numpy(chance).to(trace.start.device))
+            kept = random_sets(wanted, trace.batch.mask, column, uniform)
             right = self._right(self._qoi(kept))
-            note = f"{draws} draws"
-            key = Key(ACCURACY, "random", level, f"target={reading}", note)
-            self.collected.add(key, self.batch.index, right.mean(1))
+            key = MeasureKey(ACCURACY, "random", level, target=reading)
+            self.collected.add(key, self.batch.index, right.mean(1), draws=draws)
             if draws > 1:
                 self.collected.add_draws(key._replace(metric=f"{ACCURACY}_sd"), self.batch.index, right)
 
     def _qoi(self, kept: Kept) -> Tensor:
         trace = self.batch.trace
-        return ablated_qoi(trace.adapter, trace.batch, trace.rows, kept)
+        return ablated_qoi(trace.adapter, trace.batch, trace.qoi_logits, kept)
 
     def _right(self, qoi: Tensor) -> np.ndarray:
-        wanted = torch.tensor([g.wanted for g in self.batch.guided], device=qoi.device)
+        wanted = torch.tensor([p.wanted for p in self.batch.patterns], device=qoi.device)
         return (qoi * wanted[:, None] > 0).double().cpu().numpy()
 
     def _require_the_model(self, qoi: Tensor) -> None:
         """Raise IpgraphError where the model with every node kept does not give the run's QoI."""
-        for guided, value in zip(self.batch.guided, qoi.tolist(), strict=True):
-            if abs(value - guided.qoi) > 1e-3 * max(1.0, abs(guided.qoi)):
+        for patterns, value in zip(self.batch.patterns, qoi.tolist(), strict=True):
+            if abs(value - patterns.qoi) > 1e-3 * max(1.0, abs(patterns.qoi)):
                 raise IpgraphError(
-                    f"the model gives instance {guided.one.instance.id} a QoI of {value:.4f}, and its run "
-                    f"stored {guided.qoi:.4f}: they are not of the same model, type or tokenizer"
+                    f"the model gives instance {patterns.encoded.instance.id} a QoI of {value:.4f}, and its "
+                    f"run stored {patterns.qoi:.4f}: they are not of the same model, type or tokenizer"
                 )

@@ -1,6 +1,6 @@
-"""Figures beyond greedy patterns of one node a layer: several nodes, wider searches, random patterns."""
+"""Figures beyond greedy patterns of one node per layer: several nodes, wider searches, random patterns."""
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import reduce
 
@@ -9,18 +9,14 @@ import torch
 from torch import Tensor
 
 from ipgraph.extractor.evaluation.ablation.accuracy import ACCURACY, Ablations, Ablator, readings
-from ipgraph.extractor.evaluation.ablation.kept import Nodes, united
-from ipgraph.extractor.evaluation.estimates import Collected, Floats, Key
-from ipgraph.extractor.evaluation.instances import Traced
+from ipgraph.extractor.evaluation.ablation.kept import Nodes, union_of
+from ipgraph.extractor.evaluation.estimates import Collected, Floats
+from ipgraph.extractor.evaluation.instances import TracedBatch
 from ipgraph.extractor.evaluation.metrics import add_concentration
-from ipgraph.extractor.evaluation.searches.several import several_attention, several_embeddings
-from ipgraph.extractor.evaluation.searches.wider import (
-    beam_attention,
-    beam_embeddings,
-    exhaustive_width,
-    random_influences,
-)
+from ipgraph.extractor.evaluation.searches.wider import exhaustive_width, random_influences, wider_influences
+from ipgraph.extractor.methods.patterns.search import attention_sets, embedding_sets
 from ipgraph.extractor.tracing.sets import Sets
+from ipgraph.graphstore.schema.measures import MeasureKey
 from ipgraph.graphstore.schema.records import Level
 
 TOLERANCE = 1e-4
@@ -43,50 +39,50 @@ class Searches:
         return bool(self.beam or self.exhaustive or self.random_patterns)
 
 
-def add_several(collected: Collected, batch: Traced, most: int) -> None:
-    """Add concentration and ablated accuracy with 1 to `most` nodes a layer."""
-    for k in range(1, most + 1):
-        found = [_several(batch, some, k) for some in batch.chunks(k)]
-        for level in found[0]:
-            influence = torch.cat([chunk[level][1] for chunk in found], 1).tolist()
-            add_concentration(collected, batch, "gpr", level, influence, variant=f"k={k}")
-            nodes = reduce(Nodes.__or__, (chunk[level][0] for chunk in found))
+def add_several(collected: Collected, batch: TracedBatch, nodes_per_layer: Iterable[int]) -> None:
+    """Add concentration and ablated accuracy with these numbers of nodes per layer."""
+    for k in nodes_per_layer:
+        chunks = [_several(batch, some, k) for some in batch.chunks(k)]
+        for level in chunks[0]:
+            influence = torch.cat([chunk[level][1] for chunk in chunks], 1).tolist()
+            add_concentration(collected, batch, "gpr", level, influence, k=k)
+            nodes = reduce(Nodes.__or__, (chunk[level][0] for chunk in chunks))
             Ablator(collected, batch).add(_ablations(batch, level, nodes, k))
 
 
-def _several(batch: Traced, some: slice, k: int) -> dict[Level, tuple[Nodes, Tensor]]:
-    """Return the united nodes of Pi_+ and every word's influence with k nodes a layer, by level."""
-    embedding = several_embeddings(batch.trace, batch.words[:, some], k)
-    found: dict[Level, tuple[Sets, Tensor]] = {"embedding": embedding}
+def _several(batch: TracedBatch, some: slice, k: int) -> dict[Level, tuple[Nodes, Tensor]]:
+    """Return the union of the nodes of Pi_+ and every word's influence with k nodes per layer, by level."""
+    embedding = embedding_sets(batch.trace, batch.words[:, some], k)
+    patterns: dict[Level, tuple[Sets, Tensor]] = {"embedding": embedding}
     if batch.choices is not None:
-        found["attention"] = several_attention(batch.trace, embedding[0], k)
+        patterns["attention"] = attention_sets(batch.trace, embedding[0], k)
     length = batch.trace.size[2]
     return {
-        level: (united(sets, batch.positive[:, some], length), influence)
-        for level, (sets, influence) in found.items()
+        level: (union_of(sets, batch.positive[:, some], length), influence)
+        for level, (sets, influence) in patterns.items()
     }
 
 
-def _ablations(batch: Traced, level: Level, nodes: Nodes, k: int) -> Ablations:
+def _ablations(batch: TracedBatch, level: Level, nodes: Nodes, k: int) -> Ablations:
     for reading, column in readings(batch, nodes).items():
         kept = nodes if column is None else nodes | column
-        yield Key(ACCURACY, "gpr", level, f"target={reading} k={k}"), kept
+        yield MeasureKey(ACCURACY, "gpr", level, target=reading, k=k), kept
 
 
-def add_searches(collected: Collected, batch: Traced, searches: Searches, seed: int) -> None:
+def add_searches(collected: Collected, batch: TracedBatch, searches: Searches, seed: int) -> None:
     """Add how often and by how much greedy patterns miss the best, and how they stand among random ones."""
     shape = (batch.trace.depth, batch.trace.heads, batch.trace.size[2])
-    searched: dict[Level, Callable[[slice, int], Tensor]] = {
-        "embedding": lambda some, width: beam_embeddings(batch.trace, batch.words[:, some], width),
-        "attention": lambda some, width: beam_attention(batch.trace, batch.positions[:, some], width),
-    }
-    for level in batch.guided[0].influence:
-        widths = {f"beam={searches.beam}": searches.beam} if searches.beam else {}
+    for level in batch.patterns[0].influence:
+        key = MeasureKey("", "gpr", level)
+        widths = {key._replace(search="beam", beam=searches.beam): searches.beam} if searches.beam else {}
         if searches.exhaustive:
-            widths["exhaustive"] = exhaustive_width(level, *shape)
-        for variant, width in widths.items():
-            best = torch.cat([searched[level](some, width) for some in batch.chunks(width)], 1)
-            _add_missed(collected, batch, level, variant, best.double().cpu().numpy())
+            widths[key._replace(search="exhaustive")] = exhaustive_width(level, *shape)
+        for search, width in widths.items():
+            parts = [
+                wider_influences(batch.trace, batch.positions[:, some], level, width)
+                for some in batch.chunks(width)
+            ]
+            _add_missed(collected, batch, level, search, torch.cat(parts, 1).double().cpu().numpy())
         if searches.random_patterns:
             parts = [
                 random_influences(
@@ -97,29 +93,32 @@ def add_searches(collected: Collected, batch: Traced, searches: Searches, seed: 
             _add_random(collected, batch, level, torch.cat(parts, 1).double().cpu().numpy())
 
 
-def _add_missed(collected: Collected, batch: Traced, level: Level, variant: str, best: Floats) -> None:
-    for row, guided in enumerate(batch.guided):
-        real = guided.real
-        sign = np.where(guided.total[real] >= 0, 1.0, -1.0)
-        greedy, found = sign * guided.influence[level][real], sign * best[row, : len(real)][real]
-        missed = found > greedy + TOLERANCE * np.abs(greedy)
+def _add_missed(
+    collected: Collected, batch: TracedBatch, level: Level, key: MeasureKey, best: Floats
+) -> None:
+    for row, patterns in enumerate(batch.patterns):
+        real = patterns.real
+        sign = np.where(patterns.total[real] >= 0, 1.0, -1.0)
+        greedy, wider = sign * patterns.influence[level][real], sign * best[row, : len(real)][real]
+        missed = wider > greedy + TOLERANCE * np.abs(greedy)
         index = batch.index[[row]]
-        collected.add(Key("greedy_missed", "gpr", level, variant), index, missed.sum(), real.sum())
-        reached = np.maximum(found, greedy).sum()
-        collected.add(Key("greedy_share_of_best", "gpr", level, variant), index, greedy.sum(), reached)
+        collected.add(key._replace(metric="greedy_missed"), index, missed.sum(), real.sum())
+        reached = np.maximum(wider, greedy).sum()
+        collected.add(key._replace(metric="greedy_share_of_best"), index, greedy.sum(), reached)
 
 
-def _add_random(collected: Collected, batch: Traced, level: Level, drawn: Floats) -> None:
-    variant = f"draws={drawn.shape[-1]}"
-    for row, guided in enumerate(batch.guided):
-        real = guided.real
-        sign = np.where(guided.total[real] >= 0, 1.0, -1.0)
-        greedy, others = sign * guided.influence[level][real], sign[:, None] * drawn[row, : len(real)][real]
+def _add_random(collected: Collected, batch: TracedBatch, level: Level, drawn: Floats) -> None:
+    key, draws = MeasureKey("beats_random", "gpr", level, search="random"), drawn.shape[-1]
+    for row, patterns in enumerate(batch.patterns):
+        real = patterns.real
+        sign = np.where(patterns.total[real] >= 0, 1.0, -1.0)
+        greedy, others = sign * patterns.influence[level][real], sign[:, None] * drawn[row, : len(real)][real]
         index = batch.index[[row]]
         beaten = (greedy[:, None] > others).all(1)
-        collected.add(Key("beats_random", "gpr", level, variant), index, beaten.sum(), real.sum())
+        collected.add(key, index, beaten.sum(), real.sum(), draws=draws)
         spread = others.std(1, ddof=1)
         varied = spread > 0
         z = (greedy - others.mean(1))[varied] / spread[varied]
         # A median: where random patterns carry next to nothing, so is their spread, and z without bound.
-        collected.add_words(Key("z_over_random", "gpr", level, variant, "median over words"), index[0], z)
+        of_words = key._replace(metric="z_over_random")
+        collected.add_words(of_words, index[0], z, draws=draws, note="median over words")

@@ -5,9 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ipgraph.graphstore.common.errors import UsageError
-from ipgraph.graphstore.schema.labels import parse_label
 from ipgraph.graphstore.schema.records import LEVELS, Level
-from ipgraph.queries.views import labels
+from ipgraph.queries.views.sentence import Sentence, WordPattern
 
 THRESHOLD = 0.05
 """Share of sum |g| below which a word's pattern is left out: the rule of the paper's published code."""
@@ -15,49 +14,8 @@ MIN_SHARE = 0.1
 """Share of instances below which an edge of an aggregate is left out."""
 
 
-Key = tuple[int, int, int, str, int]
+EdgeKey = tuple[int, int, int, str, int]
 """What makes two hops one edge: layer, source, target, through, sign."""
-
-
-@dataclass(frozen=True, slots=True)
-class Traced:
-    """A word's pattern: its nodes' labels in step order, and the influence of the pattern up to each."""
-
-    level: Level
-    position: int
-    sign: int
-    total_influence: float
-    influence: float
-    labels: tuple[str, ...]
-    influences: tuple[float, ...]
-    margins: tuple[float | None, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Sentence:
-    """An instance as one run sees it, with its patterns."""
-
-    id: str
-    name: str
-    subtask: str
-    condition: str
-    text: str
-    correct: str
-    wrong: str
-    label: int
-    qoi: float
-    is_correct: bool
-    completeness_error: float
-    target: int
-    tokens: tuple[str, ...]
-    roles: tuple[str, ...]
-    patterns: tuple[Traced, ...]
-
-    @property
-    def levels(self) -> list[Level]:
-        """The levels that it has patterns of."""
-        found = {pattern.level for pattern in self.patterns}
-        return [level for level in LEVELS if level in found]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +54,11 @@ class Diagram:
     @property
     def starts(self) -> dict[int, set[int]]:
         """The signs of what starts at each row's input."""
-        found: dict[int, set[int]] = defaultdict(set)
+        signs: dict[int, set[int]] = defaultdict(set)
         for edge in self.edges:
             if edge.layer == 1:
-                found[edge.source].add(edge.sign)
-        return dict(found)
+                signs[edge.source].add(edge.sign)
+        return dict(signs)
 
     @property
     def met(self) -> set[tuple[int, int]]:
@@ -108,11 +66,10 @@ class Diagram:
         return {node for e in self.edges for node in ((e.layer - 1, e.source), (e.layer, e.target))}
 
 
-def hops(pattern: Traced) -> Iterator[Edge]:
-    """Yield a pattern's hops, one a layer; an edge's weight is |influence| of the pattern up to that hop."""
-    entered = [i for label, i in zip(pattern.labels, pattern.influences, strict=True) if label[0] == "e"]
-    for hop, influence in zip(labels.hops(pattern.labels), entered, strict=True):
-        yield Edge(*hop, pattern.sign, abs(influence))
+def edges_of(pattern: WordPattern) -> Iterator[Edge]:
+    """Yield a pattern's hops as edges; the weight is |influence| of the pattern up to the hop."""
+    for hop in pattern.hops():
+        yield Edge(hop.layer, hop.source, hop.target, hop.through, pattern.sign, abs(hop.influence))
 
 
 def finest(sentences: Iterable[Sentence]) -> Level:
@@ -124,7 +81,7 @@ def of_sentence(sentence: Sentence, level: Level | None = None, threshold: float
     """Return the diagram of a sentence: edges of words with at least `threshold` of the sum of |g|."""
     level = level or finest([sentence])
     _require(sentence, level)
-    weights: dict[Key, float] = defaultdict(float)
+    weights: dict[EdgeKey, float] = defaultdict(float)
     for edge in _drawn(sentence, level, threshold):
         weights[_key(edge)] += edge.weight
     bars = _bars([sentence])
@@ -152,7 +109,7 @@ def of_condition(
     for sentence in sentences:
         _require(sentence, level)
     _require_one_structure(sentences, title)
-    taken: Counter[Key] = Counter()
+    taken: Counter[EdgeKey] = Counter()
     for sentence in sentences:
         taken.update({_key(edge) for edge in _drawn(sentence, level, threshold)})
     shares = {key: count / len(sentences) for key, count in taken.items()}
@@ -175,7 +132,7 @@ def _drawn(sentence: Sentence, level: Level, threshold: float) -> Iterator[Edge]
     least = threshold * sum(abs(p.total_influence) for p in patterns)
     for pattern in patterns:
         if abs(pattern.total_influence) >= least:
-            yield from hops(pattern)
+            yield from edges_of(pattern)
 
 
 def _require(sentence: Sentence, level: Level) -> None:
@@ -210,16 +167,16 @@ def _row(tokens: set[str], role: str, bars: tuple[float | None, ...]) -> Row:
     return Row(next(iter(tokens)), bars=bars) if len(tokens) == 1 else Row(role, is_role=True, bars=bars)
 
 
-def _key(edge: Edge) -> Key:
+def _key(edge: Edge) -> EdgeKey:
     return edge.layer, edge.source, edge.target, edge.through, edge.sign
 
 
-def _edges(weights: Mapping[Key, float]) -> tuple[Edge, ...]:
+def _edges(weights: Mapping[EdgeKey, float]) -> tuple[Edge, ...]:
     return tuple(Edge(*key, weight) for key, weight in sorted(weights.items()))
 
 
-def _layers(patterns: Iterable[Traced]) -> int:
-    return max((parse_label(label)[1] for p in patterns for label in p.labels), default=0)
+def _layers(patterns: Iterable[WordPattern]) -> int:
+    return max((hop.layer for pattern in patterns for hop in pattern.hops()), default=0)
 
 
 def _bars(sentences: Sequence[Sentence]) -> dict[int, tuple[float | None, ...]]:

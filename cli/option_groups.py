@@ -1,0 +1,131 @@
+"""The options of an extraction, the choice of sentences among them, and what their values mean."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from functools import wraps
+from typing import Annotated, Any, TypeVar, get_type_hints
+
+import typer
+
+from ipgraph.cli.options import RUNS_DIR, AllowUnkOption, RunsDirOption
+from ipgraph.extractor.methods.catalogue import METHODS, Method
+from ipgraph.graphstore.schema import records
+
+LEVELS = {
+    "both": "the embedding and the attention level",
+    "embedding": "the embedding level",
+    "attention": "the attention level",
+}
+QOIS = {
+    "correct-wrong": "the logit of the correct word or class minus that of the wrong one or best other",
+    "positive-negative": "the logit of the positive class minus that of the negative one",
+}
+BASELINES = {
+    "mask": "the embedding of the mask token",
+    "pad": "the embedding of the padding token",
+    "zero": "the zero vector",
+}
+QUADRATURES = {
+    "uniform": "evenly spaced with both ends",
+    "gauss-legendre": "those of Gauss-Legendre quadrature",
+}
+
+
+def _option(panel: str, help_: str, *names: str, **more: Any) -> Any:
+    return typer.Option(*names, help=help_, rich_help_panel=panel, **more)
+
+
+def _choice(what: str, meanings: Mapping[str, str]) -> Any:
+    """Return the option of a setting, with what each of its values means."""
+    listed = "; ".join(f"{value} ({meaning})" for value, meaning in meanings.items())
+    return _option("Patterns", f"{what}: {listed}.")
+
+
+def _described(method: Method) -> str:
+    levels = "" if method.levels == records.LEVELS else f"; {method.levels[0]} level only"
+    return method.summary + levels
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Extraction:
+    """The options of every extraction; the fields are keyword arguments of `extractor.extract`."""
+
+    model: Annotated[
+        str, _option("Model", "demo, demo-sentiment, or the hub id or folder of a BERT model.")
+    ] = "demo"
+    revision: Annotated[str | None, _option("Model", "Branch, tag or commit of a hub model.")] = None
+    device: Annotated[str, _option("Model", "auto, cpu or cuda.")] = "auto"
+    dtype: Annotated[str, _option("Model", "float32 or float64.")] = "float32"
+    batch_size: Annotated[
+        str,
+        _option("Model", "Sentences per batch, or auto for what fits into free memory.", metavar="N|auto"),
+    ] = "auto"
+    method: Annotated[
+        str, _choice("How paths are chosen", {m.name: _described(m) for m in METHODS.values()})
+    ] = "gpr"
+    level: Annotated[str, _choice("Level of the patterns", LEVELS)] = "both"
+    qoi: Annotated[str, _choice("Quantity of interest", QOIS)] = "correct-wrong"
+    n_steps: Annotated[
+        int, _option("Patterns", "Points on the line from the baseline to the input.", min=2)
+    ] = 50
+    quadrature: Annotated[str, _choice("Where these points lie", QUADRATURES)] = "uniform"
+    baseline: Annotated[str, _choice("Where the line starts", BASELINES)] = "mask"
+    runs_dir: RunsDirOption = RUNS_DIR
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Selection:
+    """Which rows of a dataset are used; the fields are keyword arguments of `extractor.extract`."""
+
+    limit: Annotated[
+        int | None, _option("Dataset", "Use at most this many sentences, balanced over conditions.", min=1)
+    ] = None
+    seed: Annotated[
+        int, _option("Dataset", "Seed for choosing sentences, and for random parts of an evaluation.", min=0)
+    ] = 0
+    max_tokens: Annotated[
+        int | None,
+        _option("Dataset", "Leave out sentences with more tokens, counting \\[CLS] and \\[SEP].", min=1),
+    ] = None
+    strict: Annotated[bool, _option("Dataset", "Stop at the first row that cannot be used.", "--strict")] = (
+        False
+    )
+    allow_unk: AllowUnkOption = False
+
+
+Options = TypeVar("Options")
+Command = Callable[..., None]
+
+
+def takes(name: str, options: type[Options], *, without: str = "") -> Callable[[Command], Command]:
+    """Give a command the fields of a dataclass as options; it receives them as its argument `name`.
+
+    The field `without` is left out of the options and keeps its default.
+    """
+
+    def decorate(command: Command) -> Command:
+        hints = get_type_hints(options, include_extras=True)
+        grouped = [
+            inspect.Parameter(
+                f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=hints[f.name]
+            )
+            for f in fields(options)  # type: ignore[arg-type]
+            if f.name != without
+        ]
+
+        @wraps(command)
+        def wrapper(**given: Any) -> None:
+            given[name] = options(**{p.name: given.pop(p.name) for p in grouped})
+            command(**given)
+
+        others = [
+            p.replace(kind=p.KEYWORD_ONLY)
+            for p in inspect.signature(command).parameters.values()
+            if p.name != name
+        ]
+        wrapper.__signature__ = inspect.Signature(others + grouped)  # type: ignore[attr-defined]
+        wrapper.__annotations__ = {p.name: p.annotation for p in others + grouped}
+        return wrapper
+
+    return decorate

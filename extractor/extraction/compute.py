@@ -1,0 +1,84 @@
+"""One shard's records from its sentences: what every engine runs."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ipgraph.extractor.extraction.batching import length_batches
+from ipgraph.extractor.extraction.job import Job
+from ipgraph.extractor.extraction.records import add_patterns, predictions, require_finite
+from ipgraph.extractor.methods.registry import path_method
+from ipgraph.extractor.models.encoding import Encoded
+from ipgraph.extractor.models.loading import LoadedModel, load_same
+from ipgraph.extractor.tracing.batch import IntegrationPath, pad
+from ipgraph.extractor.tracing.memory import Plan, out_of_memory_as_error
+from ipgraph.extractor.tracing.trace import Trace
+from ipgraph.graphstore.runs.directory import Shard
+
+OnSentences = Callable[[int], None]
+"""Called with how many more sentences are done."""
+
+
+@dataclass(frozen=True)
+class Worker:
+    """What a process keeps between the shards of a job."""
+
+    model: LoadedModel
+    path: IntegrationPath
+    baseline: Tensor
+
+    @classmethod
+    def of(cls, job: Job, model: LoadedModel) -> "Worker":
+        """Return a worker with a model that is loaded already."""
+        return cls(model, job.options.integration_path(model), job.options.baseline_embedding(model))
+
+    @classmethod
+    def load(cls, job: Job, *, device: str = "auto") -> "Worker":
+        """Load the job's model; raises UsageError where it is not on this machine or is another one."""
+        return cls.of(job, load_same(job.model, job.digest, dtype=job.dtype, device=device))
+
+
+def compute(
+    job: Job, worker: Worker, sentences: Sequence[Encoded], on_sentences: OnSentences | None = None
+) -> Shard:
+    """Return the records of a shard's sentences, in their order whatever the batches were.
+
+    Raises IpgraphError where the model gives NaN or infinity, or memory does not suffice.
+    """
+    records = Shard()
+    for indices, plan in length_batches(worker.model, sentences, len(worker.path.points), job.batch_size):
+        with out_of_memory_as_error(worker.model):
+            _add(records, job, worker, [sentences[index] for index in indices], plan)
+        if on_sentences is not None:
+            on_sentences(len(indices))
+    _restore_order(records, sentences)
+    return records
+
+
+@torch.no_grad()
+def _add(records: Shard, job: Job, worker: Worker, batch: list[Encoded], plan: Plan) -> None:
+    """Trace a batch and add its records to the shard's."""
+    padded = pad(worker.model, batch)
+    trace = Trace(worker.model.adapter, padded, worker.path, worker.baseline, keep=plan.keep)
+    require_finite(batch, trace)
+    records.instances += [sentence.instance for sentence in batch]
+    records.predictions += predictions(job, batch, trace)
+    keys = [sentence.instance.id for sentence in batch]
+    method = path_method(job.options.method)
+    for positions in torch.arange(padded.ids.shape[1], device=worker.model.device).split(plan.words):
+        sources = positions.expand(len(batch), -1)
+        for paths in method.refine(trace, sources, keys, job.options.levels):
+            add_patterns(records, job, batch, trace, paths)
+
+
+def _restore_order(records: Shard, sentences: Sequence[Encoded]) -> None:
+    """Put a shard's records in the order of its sentences, levels and positions."""
+    place = {sentence.instance.id: index for index, sentence in enumerate(sentences)}
+    records.instances.sort(key=lambda instance: place[instance.id])
+    records.predictions.sort(key=lambda prediction: place[prediction.instance])
+    order = {"embedding": 0, "attention": 1}
+    records.patterns.sort(key=lambda p: (place[p.instance], order[p.level], p.position))
+    rank = {pattern.id: index for index, pattern in enumerate(records.patterns)}
+    records.steps.sort(key=lambda step: rank[step.pattern])

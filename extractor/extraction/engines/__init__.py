@@ -1,0 +1,1 @@
+"""Where a run's shards are computed: one file per engine."""

@@ -1,0 +1,56 @@
+"""Which of a dataset's examples a run works on, as its model reads them."""
+
+from ipgraph.extractor.datasets import Dataset, Skipped, subset
+from ipgraph.extractor.models.encoding import Encoded, encode
+from ipgraph.extractor.models.loading import LoadedModel
+from ipgraph.graphstore.common.errors import UsageError
+
+_NAMED = 3
+"""Rows that the error for a dataset without a usable one names."""
+
+
+def select(
+    model: LoadedModel,
+    dataset: Dataset,
+    *,
+    qoi: str,
+    limit: int | None = None,
+    seed: int = 0,
+    max_tokens: int | None = None,
+    strict: bool = False,
+    allow_unk: bool = False,
+) -> tuple[list[Encoded], list[Skipped]]:
+    """Return the encoded sentences to work on, and every row that cannot be used; see `extract`.
+
+    Raises UsageError for a dataset of another task, for one without a usable row, and with `strict` for the
+    first row that cannot be used.
+    """
+    if limit is not None and limit < 1:
+        raise UsageError(f"limit is {limit}; it must be at least 1")
+    if dataset.examples and dataset.task != model.task:
+        raise UsageError(
+            f"dataset {dataset.name!r} is made for a {dataset.task} model, "
+            f"and model {model.name!r} is a {model.task}"
+        )
+    sentences, skipped = encode(model, dataset.examples, qoi=qoi, allow_unk=allow_unk, max_tokens=max_tokens)
+    if skipped and strict:
+        raise UsageError(f"{skipped[0].where}: {skipped[0].reason}")
+    skipped = [*dataset.skipped, *skipped]
+    if not sentences:
+        raise _without_rows(model, dataset, skipped)
+    if limit is not None:
+        sentences = _limited(sentences, dataset, limit, seed)
+    return sentences, skipped
+
+
+def _limited(sentences: list[Encoded], dataset: Dataset, limit: int, seed: int) -> list[Encoded]:
+    usable = {sentence.instance.id for sentence in sentences}
+    chosen = subset([e for e in dataset.examples if e.instance.id in usable], limit, seed)
+    ids = {example.instance.id for example in chosen}
+    return [sentence for sentence in sentences if sentence.instance.id in ids]
+
+
+def _without_rows(model: LoadedModel, dataset: Dataset, skipped: list[Skipped]) -> UsageError:
+    first = "".join(f"; {row.where}: {row.reason}" for row in skipped[:_NAMED])
+    more = f"; and {len(skipped) - _NAMED} more" if len(skipped) > _NAMED else ""
+    return UsageError(f"dataset {dataset.name!r} has no row that model {model.name!r} can use{first}{more}")

@@ -1,0 +1,97 @@
+"""A model's files: where they are, its config and tokenizer, and the digest that identifies its numbers."""
+
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from ipgraph.extractor.datasets import Task
+from ipgraph.graphstore.common.errors import IpgraphError, UsageError, nearest_first
+
+DEMOS = {"demo": "agreement", "demo-sentiment": "sentiment"}
+"""The models that come with the package, and their folders in `demo`."""
+COMMIT_LENGTH = 40
+"""Characters of a hub model's digest, its commit; a folder's digest is longer."""
+DIGESTED = (
+    "config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.txt",
+    "special_tokens_map.json",
+    "added_tokens.json",
+)
+"""The files of a model's folder that determine its numbers beside its weights, as far as they are there."""
+
+
+def folder_of(name: str) -> str:
+    """Return the folder of a demo model; any other name as it is."""
+    return str(Path(__file__).parents[1] / "demo" / DEMOS[name]) if name in DEMOS else name
+
+
+def commit_of(name: str, revision: str | None) -> str:
+    """Return the commit that a branch or tag of a hub model stands for now, so that all files are of one."""
+    from transformers.utils.hub import cached_file, extract_commit_hash
+
+    try:
+        commit: str | None = extract_commit_hash(cached_file(name, "config.json", revision=revision), None)
+    except (OSError, ValueError) as error:
+        raise unknown_model(name, error) from error
+    if commit is None:
+        raise IpgraphError(f"the Hugging Face hub does not say which commit of model {name!r} it gave")
+    return commit
+
+
+def digest_of(folder: Path) -> str:
+    """Return the digest of a folder's weights, config and tokenizer."""
+    digest = sha256()
+    files = [folder / name for name in DIGESTED] + sorted(folder.glob("*.safetensors"))
+    for file in (f for f in files if f.exists()):
+        digest.update(f"{file.name} {file.stat().st_size}\n".encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def read_config(name: str, folder: str, commit: str | None) -> tuple[Any, Any]:
+    """Return a model's config and tokenizer; raises IpgraphError where they could not be read."""
+    from transformers import AutoConfig, AutoTokenizer
+
+    if Path(folder).is_dir() and not (Path(folder) / "config.json").exists():
+        raise UsageError(f"{folder} is not a Hugging Face model folder: it has no config.json")
+    try:
+        config = AutoConfig.from_pretrained(folder, revision=commit, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(folder, revision=commit, trust_remote_code=False)
+    except Exception as error:  # tokenizers raise nothing more special for a file that they cannot read
+        if Path(folder).is_dir():
+            raise IpgraphError(
+                f"config or tokenizer of model {name!r} could not be read: {first_line(error)}"
+            ) from error
+        raise unknown_model(name, error) from error
+    return config, tokenizer
+
+
+def require_tokenizer(name: str, tokenizer: Any, task: Task) -> None:
+    """Raise UsageError for a tokenizer that does not say which word a piece is of, or lacks a token."""
+    if len(tokenizer) <= len(tokenizer.all_special_ids):
+        raise UsageError(
+            f"the tokenizer of model {name!r} has no vocabulary; its files must be beside the model's"
+        )
+    if not tokenizer.is_fast:
+        raise UsageError(
+            f"the tokenizer of model {name!r} ({type(tokenizer).__name__}) does not say which word a piece "
+            "is of; a fast one (tokenizer.json) is needed"
+        )
+    needed = ("cls", "sep", "mask") if task == "masked-lm" else ("cls", "sep")
+    if lacking := [token for token in needed if getattr(tokenizer, f"{token}_token_id") is None]:
+        raise UsageError(f"the tokenizer of model {name!r} has no {lacking[0]} token")
+
+
+def unknown_model(name: str, error: Exception) -> UsageError:
+    """Return the error for a name that is not a demo model's, a folder's or a hub model's."""
+    return UsageError(
+        f"model {name!r} is not a demo model ({', '.join(nearest_first(name, DEMOS))}) or a folder with a "
+        f"model, and could not be read from the Hugging Face hub: {first_line(error)}"
+    )
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's message."""
+    return str(error).strip().partition("\n")[0]

@@ -1,0 +1,11 @@
+"""Cells of tables compared."""
+
+import math
+from typing import Any
+
+
+def close(actual: Any, wanted: Any) -> bool:
+    """Tell whether two cells are equal, floats up to rounding."""
+    if isinstance(actual, float) and isinstance(wanted, float):
+        return math.isclose(actual, wanted, rel_tol=1e-9, abs_tol=1e-12)
+    return type(actual) is type(wanted) and bool(actual == wanted)
