@@ -104,8 +104,9 @@ def test_every_report_names_the_last_head(location: Path, runs: list[RunDirector
             continue
         given = required.get(name, {})
         for table in make(name, location, run=runs[0].id, **given):
-            cells: list[dict[str, Any]] = [dict(zip(table.headers, row, strict=True)) for row in table.cells()]
-            for record in [*table.records(), *cells, {"title": table.title}]:
+            cells = [dict(zip(table.headers, row, strict=True)) for row in table.cells()]
+            records: list[dict[str, Any]] = [*table.records(), *cells, {"title": table.title}]
+            for record in records:
                 heads = {int(head) for head in heads_in(record, PRINTED)}
                 assert heads <= {HEADS}, (name, record)
                 named |= {name} if heads else set()
