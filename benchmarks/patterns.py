@@ -17,9 +17,10 @@ from published import Network, refine
 from torch import Tensor
 from transformers import BertConfig, BertForMaskedLM
 
-from ipgraph.extractor.methods.patterns.guided import refine_attention, refine_embeddings
-from ipgraph.extractor.models.adapter import bert_adapter
-from ipgraph.extractor.tracing.trace import Batch, Line, Trace
+from ipgraph.extractor.methods.patterns.search import attention_paths, embedding_paths
+from ipgraph.extractor.models.architectures.bert import bert_adapter
+from ipgraph.extractor.tracing.batch import Batch, IntegrationPath
+from ipgraph.extractor.tracing.trace import Trace
 
 CORRECT, WRONG, BASELINE = 7, 8, 4
 
@@ -88,9 +89,10 @@ def patterns(model: Any, ids: Tensor, target: int, samples: int) -> tuple[Tensor
         torch.tensor([[CORRECT, WRONG]], device=ids.device).expand(len(ids), -1),
     )
     points = _points(samples, str(ids.device))
-    trace = Trace(adapter, batch, Line(points, torch.full_like(points, 1 / samples)), adapter.words[BASELINE])
-    embedding = refine_embeddings(trace, torch.arange(ids.shape[1], device=ids.device).expand_as(ids))
-    attention = refine_attention(trace, embedding)
+    path = IntegrationPath(points, torch.full_like(points, 1 / samples))
+    trace = Trace(adapter, batch, path, adapter.words[BASELINE])
+    embedding = embedding_paths(trace, torch.arange(ids.shape[1], device=ids.device).expand_as(ids))
+    attention = attention_paths(trace, embedding)
     assert attention.choices is not None
     return embedding.positions.cpu(), attention.choices.cpu()
 

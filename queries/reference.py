@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from ipgraph.queries.language.parameters import Parameter
+from ipgraph.queries.language.parameters import STANDARD, Parameter
 from ipgraph.queries.language.registry import templates
 from ipgraph.queries.language.template import Template
 from ipgraph.queries.reports.declaration import Report, ReportParameter
@@ -22,6 +22,7 @@ def reference() -> str:
     lines = ["## Reports"]
     for report in REPORTS.values():
         lines += ["", *_report(report)]
+    lines += ["", "## Standard parameters", "", *(f"- {_named(name, p)}" for name, p in STANDARD.items())]
     lines += ["", "## Templates", ""]
     lines += [f"- [`{t.name}`](#{t.name}): {t.title}" for t in every.values()]
     for template in every.values():
@@ -55,9 +56,13 @@ def _template(template: Template) -> Iterator[str]:
 
 
 def _parameter(parameter: Parameter) -> str:
+    return f"- {_named(parameter.name, parameter)}"
+
+
+def _named(name: str, parameter: Parameter) -> str:
     allowed = f" {parameter.allowed}" if parameter.allowed else ""
     default = "required" if parameter.required else f"default `{parameter.default!r}`"
-    return f"- `{parameter.name}` ({parameter.type}{allowed}; {default}): {parameter.description}"
+    return f"`{name}` ({parameter.type}{allowed}; {default}): {parameter.description}"
 
 
 def written(page: str) -> str:

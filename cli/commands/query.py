@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -30,18 +30,22 @@ NameArgument = Annotated[
 ExplainOption = Annotated[bool, typer.Option("--explain", help="Print the store's plan instead of the rows.")]
 
 
-def assignments(params: Sequence[str] | None, run: str = "") -> dict[str, str]:
+def assignments(params: Sequence[str] | None, run: str = "") -> dict[str, Any]:
     """Return the values of `--param` by name, with that of `--run` as `run`.
 
-    Raises UsageError for a parameter that is not NAME=VALUE or is given twice.
+    Raises UsageError for a parameter that is not NAME=VALUE, is given twice, or has a reserved name.
     """
-    values: dict[str, str] = {"run": run} if run else {}
+    from ipgraph.queries.language.parameters import RESERVED
+
+    values: dict[str, Any] = {"run": run} if run else {}
     for given in params or ():
         name, equals, value = given.partition("=")
         if not (equals and name.isidentifier()):
             raise UsageError(f"--param {given!r} is not of the form NAME=VALUE")
         if name in values:
             raise UsageError(f"parameter {name!r} is given twice")
+        if name in RESERVED:
+            raise UsageError(f"parameter {name!r} cannot be given; the name has another meaning")
         values[name] = value
     return values
 
@@ -119,7 +123,7 @@ def cypher(
     explain: ExplainOption = False,
     output: FormatOption = "table",
 ) -> None:
-    """Run your own Cypher, read-only; $run, $level and $first get their values if the query uses them.
+    """Run your own Cypher, read-only; $run, $level, $first, $stride and $role_stride are bound if used.
 
     A parameter's value is read as JSON if possible (4, true, \\["a", "b"]), otherwise as text.
     """
@@ -129,7 +133,7 @@ def cypher(
 
     if text == "-":
         text = sys.stdin.read()
-    values = {name: literal(value) for name, value in assignments(param, run).items()}
+    values: dict[str, Any] = {name: literal(value) for name, value in assignments(param, run).items()}
     if explain:
         from ipgraph.graphstore.opening import open_store
 

@@ -23,10 +23,11 @@ from ipgraph.extractor.evaluation.metrics import (
 )
 from ipgraph.extractor.evaluation.positions import InstancePaths
 from ipgraph.extractor.evaluation.searches.figures import add_several
-from ipgraph.extractor.methods.patterns.guided import SKIP
-from ipgraph.extractor.methods.patterns.scored import FINDERS, Scored
-from ipgraph.extractor.methods.registry import random_hops, random_paths
-from ipgraph.extractor.tracing.sets import EVERY, influence, paths
+from ipgraph.extractor.methods.catalogue import METHODS
+from ipgraph.extractor.methods.patterns.chance import random_hops, random_paths
+from ipgraph.extractor.methods.patterns.paths import Scored
+from ipgraph.extractor.methods.registry import path_method
+from ipgraph.extractor.tracing.sets import ALL_HEADS, SKIP, influence, paths
 from ipgraph.graphstore.schema.records import Level
 
 
@@ -63,7 +64,8 @@ class Comparison:
     def add(self, batch: TracedBatch) -> None:
         """Add everything that is measured in these instances."""
         methods = self.compared.methods
-        scored = {name: FINDERS[name](batch.trace, batch.words) for name in methods if name in FINDERS}
+        finders = {name: path_method(name).scored for name in methods if name in METHODS}
+        scored = {name: find(batch.trace, batch.words) for name, find in finders.items() if find}
         self._add_ablations(batch, scored)
         for level in self.levels:
             add_concentration(self.collected, batch, "gpr", level, stacked(batch.patterns, level))
@@ -73,7 +75,7 @@ class Comparison:
         if "random" in methods:
             self._add_random_paths(batch)
         if "skip_replaced" in methods and batch.choices is not None:
-            all_heads = batch.choices.masked_fill(batch.choices == SKIP, EVERY)
+            all_heads = batch.choices.masked_fill(batch.choices == SKIP, ALL_HEADS)
             self._carried(batch, "skip_replaced", batch.positions, all_heads)
         # One node per layer is the pattern itself.
         add_several(self.collected, batch, range(2, self.compared.nodes_per_layer + 1))

@@ -16,20 +16,16 @@ from ipgraph.extractor.evaluation.searches.figures import Searches, add_searches
 from ipgraph.extractor.evaluation.searches.wider import exhaustive_width
 from ipgraph.extractor.extraction.batching import batch_sentences
 from ipgraph.extractor.extraction.options import Options
-from ipgraph.extractor.methods.registry import METHODS
+from ipgraph.extractor.methods.catalogue import COMPARABLE, COMPARED
 from ipgraph.extractor.models.files import COMMIT_LENGTH, DEMOS
 from ipgraph.extractor.models.loading import LoadedModel, load_model
-from ipgraph.extractor.tracing.memory import told_if_short
+from ipgraph.extractor.tracing.memory import out_of_memory_as_error
 from ipgraph.graphstore.common.bootstrap import RESAMPLES, Bootstrap
 from ipgraph.graphstore.common.errors import UsageError, unknown
 from ipgraph.graphstore.runs.directory import RunDirectory
 from ipgraph.graphstore.schema.records import Measure
 
 Progress = Callable[[int, int], None]
-COMPARED = ("attention", "conductance", "internal_influence", "random", "skip_replaced")
-"""The methods that guided patterns are compared with unless others are named."""
-COMPARABLE = (*(name for name in METHODS if name != "gpr"), "skip_replaced")
-"""All that they can be compared with; with every head in the place of a skip, a pattern is not a path."""
 DRAWS = 50
 """Random sets of nodes that are ablated unless another number is named."""
 
@@ -69,7 +65,7 @@ def evaluate(
     add_skip_share(collected, instances)
     everything = np.arange(len(instances))
     passes = ((everything, comparison.add), (searched, add_search))
-    with torch.no_grad(), told_if_short(model):
+    with torch.no_grad(), out_of_memory_as_error(model):
         _trace_each(run, model, instances, passes, batch_sentences(batch_size), on_progress)
     groups, bootstrap = _groups(instances), Bootstrap(resamples, seed)
     measures = estimate(run.id, collected, groups, bootstrap) + entropy_measures(

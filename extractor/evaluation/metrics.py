@@ -9,8 +9,8 @@ import torch
 from ipgraph.extractor.evaluation.ablation.kept import Nodes
 from ipgraph.extractor.evaluation.estimates import Collected, Floats
 from ipgraph.extractor.evaluation.instances import InstancePatterns, TracedBatch
-from ipgraph.extractor.methods.patterns.guided import SKIP
 from ipgraph.extractor.methods.patterns.scored import attention_at_input
+from ipgraph.extractor.tracing.sets import SKIP
 from ipgraph.graphstore.schema.graph import GraphShape, path_count
 from ipgraph.graphstore.schema.measures import INSIDE, ONE_PER_WORD, MeasureKey
 from ipgraph.graphstore.schema.records import Level

@@ -1,13 +1,10 @@
-"""Sentences of like lengths together, as padded batches that fit in memory."""
+"""Sentences of like lengths together, in batches that fit in memory."""
 
 from collections.abc import Iterator, Sequence
-
-import torch
 
 from ipgraph.extractor.models.encoding import Encoded
 from ipgraph.extractor.models.loading import LoadedModel
 from ipgraph.extractor.tracing.memory import Plan, plan
-from ipgraph.extractor.tracing.trace import Batch
 from ipgraph.graphstore.common.errors import UsageError
 
 
@@ -34,18 +31,3 @@ def length_batches(
         size = plan(model, length, samples, sentences=batch_size).sentences
         batch, left = left[:size], left[size:]
         yield batch, plan(model, length, samples, sentences=len(batch))
-
-
-def pad(model: LoadedModel, sentences: Sequence[Encoded]) -> Batch:
-    """Return sentences as one padded batch on the model's device."""
-    longest = max(len(sentence.ids) for sentence in sentences)
-    filler = model.tokenizer.pad_token_id or 0  # masked, whatever it is
-    gaps = [longest - len(sentence.ids) for sentence in sentences]
-    return Batch(
-        ids=torch.tensor(
-            [s.ids + [filler] * gap for s, gap in zip(sentences, gaps, strict=True)], device=model.device
-        ),
-        mask=torch.tensor([[True] * (longest - gap) + [False] * gap for gap in gaps], device=model.device),
-        target=torch.tensor([sentence.target for sentence in sentences], device=model.device),
-        rows=torch.tensor([sentence.qoi_logits for sentence in sentences], device=model.device),
-    )

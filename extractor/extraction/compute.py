@@ -6,14 +6,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ipgraph.extractor.extraction.batching import length_batches, pad
+from ipgraph.extractor.extraction.batching import length_batches
 from ipgraph.extractor.extraction.job import Job
 from ipgraph.extractor.extraction.records import add_patterns, predictions, require_finite
-from ipgraph.extractor.methods.registry import METHODS
+from ipgraph.extractor.methods.registry import path_method
 from ipgraph.extractor.models.encoding import Encoded
 from ipgraph.extractor.models.loading import LoadedModel, load_same
-from ipgraph.extractor.tracing.memory import Plan, told_if_short
-from ipgraph.extractor.tracing.trace import Line, Trace
+from ipgraph.extractor.tracing.batch import IntegrationPath, pad
+from ipgraph.extractor.tracing.memory import Plan, out_of_memory_as_error
+from ipgraph.extractor.tracing.trace import Trace
 from ipgraph.graphstore.runs.directory import Shard
 
 OnSentences = Callable[[int], None]
@@ -25,13 +26,13 @@ class Worker:
     """What a process keeps between the shards of a job."""
 
     model: LoadedModel
-    path: Line
+    path: IntegrationPath
     baseline: Tensor
 
     @classmethod
     def of(cls, job: Job, model: LoadedModel) -> "Worker":
         """Return a worker with a model that is loaded already."""
-        return cls(model, job.options.line(model), job.options.baseline_embedding(model))
+        return cls(model, job.options.integration_path(model), job.options.baseline_embedding(model))
 
     @classmethod
     def load(cls, job: Job, *, device: str = "auto") -> "Worker":
@@ -48,7 +49,7 @@ def compute(
     """
     records = Shard()
     for indices, plan in length_batches(worker.model, sentences, len(worker.path.points), job.batch_size):
-        with told_if_short(worker.model):
+        with out_of_memory_as_error(worker.model):
             _add(records, job, worker, [sentences[index] for index in indices], plan)
         if on_sentences is not None:
             on_sentences(len(indices))
@@ -65,7 +66,7 @@ def _add(records: Shard, job: Job, worker: Worker, batch: list[Encoded], plan: P
     records.instances += [sentence.instance for sentence in batch]
     records.predictions += predictions(job, batch, trace)
     keys = [sentence.instance.id for sentence in batch]
-    method = METHODS[job.options.method]
+    method = path_method(job.options.method)
     for positions in torch.arange(padded.ids.shape[1], device=worker.model.device).split(plan.words):
         sources = positions.expand(len(batch), -1)
         for paths in method.refine(trace, sources, keys, job.options.levels):

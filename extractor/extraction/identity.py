@@ -20,7 +20,7 @@ from ipgraph.extractor.extraction.options import ALGORITHM_VERSION, Options
 from ipgraph.extractor.models.adapter import Adapter
 from ipgraph.extractor.models.encoding import Encoded
 from ipgraph.extractor.models.loading import LoadedModel
-from ipgraph.graphstore.schema.graph import GraphShape
+from ipgraph.graphstore.schema.graph import GraphLayer, GraphShape
 
 _CREDENTIALS = re.compile(r"://[^/\s]*@")
 
@@ -56,7 +56,8 @@ def fields(model: LoadedModel, options: Options, dataset: str) -> dict[str, Any]
 
 def graph_shape(adapter: Adapter) -> GraphShape:
     """Return the computation graph of a model: one layer per mixing step."""
-    return GraphShape.uniform(len(adapter.layers), adapter.heads)
+    mixings = [layer.mixing for layer in adapter.layers]
+    return GraphShape(tuple(GraphLayer(mixing.heads, mixing.behind, mixing.ahead) for mixing in mixings))
 
 
 def environment(model: LoadedModel, batch_size: int | None) -> dict[str, object]:

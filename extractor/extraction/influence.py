@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import torch
 
 from ipgraph.extractor.datasets import Example
-from ipgraph.extractor.extraction.batching import pad
 from ipgraph.extractor.extraction.options import Options
 from ipgraph.extractor.models.encoding import Encoded, encode
 from ipgraph.extractor.models.loading import LoadedModel
+from ipgraph.extractor.tracing.batch import pad
 from ipgraph.extractor.tracing.memory import plan
 from ipgraph.extractor.tracing.sets import Sets, influence
 from ipgraph.extractor.tracing.trace import Trace
@@ -42,7 +42,7 @@ def influence_of(
     if skipped:
         raise UsageError(f"{skipped[0].where}: {skipped[0].reason}")
     influences: list[list[float]] = []
-    path, baseline = options.line(model), options.baseline_embedding(model)
+    path, baseline = options.integration_path(model), options.baseline_embedding(model)
     for sentence, wanted in zip(encoded, patterns, strict=True):
         parsed = [_Pattern.of(names, model, sentence, level) for names in wanted]
         how = plan(model, len(sentence.ids), len(path.points), sentences=1)

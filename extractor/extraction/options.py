@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ipgraph.extractor.methods.registry import METHODS
+from ipgraph.extractor.methods.catalogue import METHODS
 from ipgraph.extractor.models.loading import LoadedModel
-from ipgraph.extractor.tracing.trace import Line
+from ipgraph.extractor.tracing.batch import IntegrationPath
 from ipgraph.graphstore.common.errors import UsageError, unknown
 from ipgraph.graphstore.schema.records import LEVELS, Level, levels_of
 
@@ -69,13 +69,14 @@ class Options:
                 "is not one"
             )
 
-    def line(self, model: LoadedModel) -> Line:
-        """Return the samples of the line from baseline to input."""
+    def integration_path(self, model: LoadedModel) -> IntegrationPath:
+        """Return the samples of the straight path from baseline to input."""
         points, weights = QUADRATURES[self.quadrature](self.n_steps)
-        return Line(*(torch.tensor(x, dtype=model.dtype, device=model.device) for x in (points, weights)))
+        tensors = (torch.tensor(x, dtype=model.dtype, device=model.device) for x in (points, weights))
+        return IntegrationPath(*tensors)
 
     def baseline_embedding(self, model: LoadedModel) -> Tensor:
-        """Return the embedding [H] that every word's line starts from."""
+        """Return the embedding [E] that every word's path starts from."""
         return BASELINES[self.baseline](model)
 
 

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from ipgraph.extractor.extraction.job import Job
-from ipgraph.extractor.methods.patterns.guided import SKIP, Refinement
+from ipgraph.extractor.methods.patterns.paths import NO_RUNNER_UP, Paths
 from ipgraph.extractor.models.encoding import Encoded
+from ipgraph.extractor.tracing.sets import SKIP
 from ipgraph.extractor.tracing.trace import Trace
 from ipgraph.graphstore.common.errors import IpgraphError
 from ipgraph.graphstore.runs.directory import Shard
@@ -28,7 +29,7 @@ def predictions(job: Job, batch: list[Encoded], trace: Trace) -> list[Prediction
     """Return what a trace says about each sentence of its batch."""
     ends = trace.qoi[:, [0, -1]].tolist()
     totals = trace.total_influence.sum(1).tolist()
-    qoi_logits = trace.rows.tolist()
+    qoi_logits = trace.qoi_logits.tolist()
     return [
         Prediction(
             run=job.run,
@@ -69,26 +70,25 @@ def require_finite(batch: list[Encoded], trace: Trace) -> None:
             )
 
 
-def add_patterns(records: Shard, job: Job, batch: list[Encoded], trace: Trace, paths: Refinement) -> None:
-    """Add the patterns of words that differ from the baseline, and their steps, to a shard's records."""
+def add_patterns(records: Shard, job: Job, batch: list[Encoded], trace: Trace, paths: Paths) -> None:
+    """Add the patterns of words that have one, and their steps, to a shard's records."""
     level: Level = "embedding" if paths.choices is None else "attention"
     positions = paths.positions.tolist()
     choices = _listed(paths.choices, paths.positions)
-    influence, margin = paths.influence.tolist(), paths.margin.tolist()
-    total, moves = trace.total_influence.tolist(), trace.moves.tolist()
+    influence, margin, runner_up = (x.tolist() for x in (paths.influence, paths.margin, paths.runner_up))
+    total, has_pattern = trace.total_influence.tolist(), trace.has_pattern.tolist()
     for row, sentence in enumerate(batch):
         for word, path in enumerate(positions[row]):
             source = path[0]
-            if source >= len(sentence.ids) or not moves[row][source]:
+            if source >= len(sentence.ids) or not has_pattern[row][source]:
                 continue
             nodes = _nodes(path, choices[row][word] if choices else None)
             pattern = _pattern(job, sentence, level, total[row][source], influence[row][word][-1], nodes)
             records.patterns.append(pattern)
-            steps = zip(pattern.path, influence[row][word], margin[row][word], strict=True)
-            records.steps += [
-                Step(pattern.id, step, node, value, None if over != over else over, None)
-                for step, (node, value, over) in enumerate(steps)
-            ]
+            values = (pattern.path, influence[row][word], margin[row][word], runner_up[row][word])
+            for step, (node, value, over, second) in enumerate(zip(*values, strict=True)):
+                rest = (None, None) if second == NO_RUNNER_UP else (over, second)
+                records.steps.append(Step(pattern.id, step, node, value, *rest))
 
 
 def _listed(choices: Tensor | None, positions: Tensor) -> list[list[list[int]]] | None:

@@ -1,1 +1,1 @@
-"""The methods that explain a model, each by its name."""
+"""What explains a model: a catalogue of methods, and the code of each."""

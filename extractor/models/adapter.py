@@ -1,113 +1,108 @@
-"""What the algorithm needs to know of a model: its position-wise blocks, its mixing step's size and its head.
+"""What the algorithm needs to know of a model: position-wise blocks around mixing steps, and its logits.
 
-Another architecture is added by writing one more function that fills an `Adapter`.
+Another architecture is added by one more file in `architectures`, with a function that fills an `Adapter`.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
-from ipgraph.extractor.models.blocks import Activation, Block, Chain, LayerNorm, Linear, Residual
+from ipgraph.extractor.models.blocks import Block, Identity, Saved, tensors
+
+
+@dataclass(frozen=True)
+class Mixing:
+    """Softmax attention: how the positions of a layer see each other.
+
+    A position sees itself, as many positions `behind` and `ahead` of it (None: all; causal: ahead 0), and no
+    padding. The logits are scale q . k, then cap tanh(logit / cap) where there is a cap, then plus the bias.
+    """
+
+    heads: int
+    groups: int  # of heads that share their keys and values
+    size: int  # units of a head's query, key and value
+    scale: float
+    behind: int | None = None
+    ahead: int | None = None
+    cap: float | None = None
+    bias: Callable[[int], Tensor] | None = None  # of N positions: [A, N, N], by query and key
+
+    @property
+    def widths(self) -> tuple[int, int, int]:
+        """The columns of queries, keys and values in what goes into the mixing step."""
+        return self.heads * self.size, self.groups * self.size, self.groups * self.size
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer around its mixing step: h' = after(out(context) + h), with (q, k, v) = before(h)."""
+    """One layer around its mixing step: h' = after(out(context) + beside(h)), with (q, k, v) = before(h)."""
 
-    before: Block  # [..., H] to [..., 3 H]: queries, keys, values, each head after head
-    out: Linear
+    before: Block  # [..., H] to [..., (A + 2 G) d]: queries, keys, values, each head after head
+    mixing: Mixing
+    out: Block  # [..., A d] to [..., H]
     after: Block
+    beside: Block = field(default_factory=Identity)
+
+    def above(self, contexts: Tensor, h: Tensor) -> tuple[Tensor, Saved]:
+        """Return the layer's output at rows of contexts [..., A d] and h [..., H], and what was saved there.
+
+        No block above the mixing step asks for positions: the rows may be chosen ones.
+        """
+        mixed, out = self.out(contexts)
+        aside, beside = self.beside(h)
+        value, after = self.after(mixed + aside)
+        return value, (out, beside, after)
+
+    def above_jvp(self, saved: Saved, contexts: Tensor, h: Tensor) -> Tensor:
+        """Push tangents of contexts and h to the layer's output."""
+        out, beside, after = saved
+        mixed = self.out.jvp(out, contexts) + self.beside.jvp(beside, h)  # type: ignore[arg-type]
+        return self.after.jvp(after, mixed)  # type: ignore[arg-type]
+
+    def above_vjp(self, saved: Saved, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        """Pull a gradient at the layer's output back to its contexts and, beside them, to h."""
+        out, beside, after = saved
+        mixed = self.after.vjp(after, gradient)  # type: ignore[arg-type]
+        return self.out.vjp(out, mixed), self.beside.vjp(beside, mixed)  # type: ignore[arg-type]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Adapter:
-    """A post- or pre-LayerNorm encoder as position-wise blocks around softmax attention.
+    """A model as position-wise blocks around mixing steps.
 
-    `offset(N)` gives the position and segment embeddings [N, H] that never move; `enter` maps word embeddings
-    plus offset to the `input` nodes h^0; `logits(h, rows)` maps the target position's last embedding
-    [B, S, H] to the logits [B, S, R] of classes or vocabulary entries, rows [B, R] (None: all classes).
+    `offset(N)` gives what is added to the words and never moves, [N, E]; `enter` maps word embeddings plus
+    offset to the `input` nodes h^0; `logits(h, rows)` maps the target position's last embedding [B, S, H] to
+    the logits [B, S, R] of classes or vocabulary entries, rows [B, R] (None: all classes).
     """
 
-    heads: int
-    words: Tensor  # word embeddings [V, H]
+    words: Tensor  # word embeddings [V, E], as the model takes them for `inputs_embeds`
     max_positions: int
     offset: Callable[[int], Tensor]
     enter: Block
     layers: tuple[Layer, ...]
     logits: Callable[[Tensor, Tensor | None], Tensor]
 
+    @property
+    def heads(self) -> int:
+        """The most heads of a layer."""
+        return max(layer.mixing.heads for layer in self.layers)
 
-def bert_adapter(model: Any) -> Adapter:
-    """Return the adapter of a `BertForMaskedLM` or `BertForSequenceClassification`."""
-    embeddings = model.bert.embeddings
-    return Adapter(
-        heads=model.config.num_attention_heads,
-        words=embeddings.word_embeddings.weight.detach(),
-        max_positions=model.config.max_position_embeddings,
-        offset=lambda n: (
-            embeddings.position_embeddings.weight[:n] + embeddings.token_type_embeddings.weight[0]
-        ).detach(),
-        enter=_layer_norm(embeddings.LayerNorm),
-        layers=tuple(_bert_layer(layer) for layer in model.bert.encoder.layer),
-        logits=_masked_lm_logits(model) if hasattr(model, "cls") else _classifier_logits(model),
-    )
+    @cached_property
+    def hidden(self) -> int:
+        """Units of an embedding, H."""
+        return self.enter(self.words[:1])[0].shape[-1]
 
+    @cached_property
+    def saved(self) -> tuple[int, ...]:
+        """How many values each layer's blocks save of one position, seen on a row of zeros."""
+        return tuple(self._saved(layer) for layer in self.layers)
 
-def _bert_layer(layer: Any) -> Layer:
-    attention = layer.attention.self
-    projections = (attention.query, attention.key, attention.value)
-    feed_forward = Chain(
-        (
-            _linear(layer.intermediate.dense),
-            Activation(layer.intermediate.intermediate_act_fn),
-            _linear(layer.output.dense),
-        )
-    )
-    return Layer(
-        before=Linear(
-            torch.cat([p.weight for p in projections]).detach(),
-            torch.cat([p.bias for p in projections]).detach(),
-        ),
-        out=_linear(layer.attention.output.dense),
-        after=Chain(
-            (
-                _layer_norm(layer.attention.output.LayerNorm),
-                Residual(feed_forward),
-                _layer_norm(layer.output.LayerNorm),
-            )
-        ),
-    )
-
-
-def _masked_lm_logits(model: Any) -> Callable[[Tensor, Tensor | None], Tensor]:
-    head = model.cls.predictions
-
-    def logits(h: Tensor, rows: Tensor | None) -> Tensor:
-        # rows [B, R] beside h [B, S, H]: only the decoder's rows that the QoI reads.
-        weight, bias = head.decoder.weight[rows], head.decoder.bias[rows]
-        chosen: Tensor = torch.einsum("bsh,brh->bsr", head.transform(h), weight) + bias[:, None]
-        return chosen
-
-    return logits
-
-
-def _classifier_logits(model: Any) -> Callable[[Tensor, Tensor | None], Tensor]:
-    def logits(h: Tensor, rows: Tensor | None) -> Tensor:
-        pooled = model.bert.pooler.activation(model.bert.pooler.dense(h))
-        scores: Tensor = model.classifier(pooled)
-        if rows is None:
-            return scores
-        return scores.gather(-1, rows[:, None].expand(-1, scores.shape[1], -1))
-
-    return logits
-
-
-def _linear(module: torch.nn.Linear) -> Linear:
-    return Linear(module.weight.detach(), module.bias.detach())
-
-
-def _layer_norm(module: torch.nn.LayerNorm) -> LayerNorm:
-    return LayerNorm(module.weight.detach(), module.bias.detach(), module.eps)
+    @torch.no_grad()
+    def _saved(self, layer: Layer) -> int:
+        h = self.words.new_zeros(1, self.hidden)
+        context = self.words.new_zeros(1, layer.mixing.widths[0])
+        saved = (layer.before(h)[1], layer.above(context, h)[1])
+        return sum(tensor.numel() for tensor in tensors(saved))

@@ -5,7 +5,7 @@ Jacobian needs (`saved`: tensors of the same rows); `jvp` pushes a tangent forwa
 back at those rows, or at rows that `take` chose from them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -17,10 +17,13 @@ Saved: TypeAlias = "tuple[Tensor | Saved, ...]"
 
 
 class Block(Protocol):
-    """A position-wise map of rows [..., n] to rows [..., m]."""
+    """A position-wise map of rows [..., N, n] to rows [..., N, m]."""
 
-    def __call__(self, x: Tensor) -> tuple[Tensor, Saved]:
-        """Return the value at x and what `jvp` and `vjp` need."""
+    def __call__(self, x: Tensor, positions: Tensor | None = None) -> tuple[Tensor, Saved]:
+        """Return the value at x and what `jvp` and `vjp` need.
+
+        `positions` are those of the rows, as many; without them the rows' last dimension counts them.
+        """
 
     def jvp(self, saved: Saved, tangent: Tensor) -> Tensor:
         """Return the Jacobian times a tangent [..., n]."""
@@ -30,18 +33,51 @@ class Block(Protocol):
 
 
 def take(saved: Saved, rows: Tensor) -> Saved:
-    """Return what a block saved at chosen rows: [R, n] and rows [K] give [K, n]."""
-    return tuple(s.index_select(0, rows) if isinstance(s, Tensor) else take(s, rows) for s in saved)
+    """Return what a block saved of [B, S, N, n] at chosen rows [K] of its B S N."""
+    return tuple(
+        s.flatten(0, 2).index_select(0, rows) if isinstance(s, Tensor) else take(s, rows) for s in saved
+    )
+
+
+def tensors(saved: Saved) -> Iterator[Tensor]:
+    """Yield the tensors that a block saved."""
+    for s in saved:
+        if isinstance(s, Tensor):
+            yield s
+        else:
+            yield from tensors(s)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """The rows themselves."""
+
+    def __call__(self, x: Tensor, positions: Tensor | None = None) -> tuple[Tensor, Saved]:  # noqa: ARG002
+        """Return x; nothing needs saving."""
+        return x, ()
+
+    def jvp(self, saved: Saved, tangent: Tensor) -> Tensor:  # noqa: ARG002
+        """Return the tangent."""
+        return tangent
+
+    def vjp(self, saved: Saved, gradient: Tensor) -> Tensor:  # noqa: ARG002
+        """Return the gradient."""
+        return gradient
 
 
 @dataclass(frozen=True)
 class Linear:
-    """x W' + b, with weight [m, n]."""
+    """x W' + b, with weight [m, n] and, if any, a bias [m]."""
 
     weight: Tensor
-    bias: Tensor
+    bias: Tensor | None = None
 
-    def __call__(self, x: Tensor) -> tuple[Tensor, Saved]:
+    @classmethod
+    def of(cls, module: torch.nn.Linear) -> "Linear":
+        """Return a module as a block."""
+        return cls(module.weight.detach(), None if module.bias is None else module.bias.detach())
+
+    def __call__(self, x: Tensor, positions: Tensor | None = None) -> tuple[Tensor, Saved]:  # noqa: ARG002
         """Return the value; nothing needs saving."""
         return functional.linear(x, self.weight, self.bias), ()
 
@@ -56,13 +92,18 @@ class Linear:
 
 @dataclass(frozen=True)
 class LayerNorm:
-    """Layer normalisation over the last dimension: gamma (x - mean) / std + beta."""
+    """Layer normalisation over the last dimension: gamma (x - mean) / std and, if any, + beta."""
 
     weight: Tensor
-    bias: Tensor
+    bias: Tensor | None
     eps: float
 
-    def __call__(self, x: Tensor) -> tuple[Tensor, Saved]:
+    @classmethod
+    def of(cls, module: torch.nn.LayerNorm) -> "LayerNorm":
+        """Return a module as a block."""
+        return cls(module.weight.detach(), None if module.bias is None else module.bias.detach(), module.eps)
+
+    def __call__(self, x: Tensor, positions: Tensor | None = None) -> tuple[Tensor, Saved]:  # noqa: ARG002
         """Return the value; save the input, its mean and the inverse of its standard deviation."""
         value, mean, inverse = torch.native_layer_norm(x, x.shape[-1:], self.weight, self.bias, self.eps)
         return value, (x, mean, inverse)
@@ -78,12 +119,40 @@ class LayerNorm:
     @staticmethod
     def _normalise(saved: Saved, t: Tensor) -> Tensor:
         """Return (t - mean(t) - n mean(n t)) / std, n the normalised input: torch's own backward."""
-        x, mean, inverse = saved
-        shape, mask = x.shape[-1:], [True, False, False]  # type: ignore[union-attr]
+        x, mean, inverse = tensors(saved)
+        shape, mask = x.shape[-1:], [True, False, False]
         result: Tensor = torch.ops.aten.native_layer_norm_backward(
             t, x, shape, mean, inverse, None, None, mask
         )[0]
         return result
+
+
+@dataclass(frozen=True)
+class RMSNorm:
+    """Normalisation by the root of the mean square of the last dimension: gamma x / rms."""
+
+    weight: Tensor
+    eps: float
+
+    def __call__(self, x: Tensor, positions: Tensor | None = None) -> tuple[Tensor, Saved]:  # noqa: ARG002
+        """Return the value; save the normalised input and the inverse of the root mean square."""
+        inverse = (x.square().mean(-1, keepdim=True) + self.eps).rsqrt()
+        normalised = x * inverse
+        return normalised * self.weight, (normalised, inverse)
+
+    def jvp(self, saved: Saved, tangent: Tensor) -> Tensor:
+        """Return gamma times the normalisation's Jacobian, which is symmetric, times the tangent."""
+        return self._normalise(saved, tangent) * self.weight
+
+    def vjp(self, saved: Saved, gradient: Tensor) -> Tensor:
+        """Return the normalisation's Jacobian times gamma g."""
+        return self._normalise(saved, gradient * self.weight)
+
+    @staticmethod
+    def _normalise(saved: Saved, t: Tensor) -> Tensor:
+        """Return (t - n mean(n t)) / rms, n the normalised input."""
+        normalised, inverse = tensors(saved)
+        return (t - normalised * (normalised * t).mean(-1, keepdim=True)) * inverse
 
 
 @dataclass(frozen=True)
@@ -92,7 +161,7 @@ class Activation:
 
     function: Callable[[Tensor], Tensor]
 
-    def __call__(self, x: Tensor) -> tuple[Tensor, Saved]:
+    def __call__(self, x: Tensor, positions: Tensor | None = None) -> tuple[Tensor, Saved]:  # noqa: ARG002
         """Return the value; save the derivative."""
         with torch.enable_grad():
             x = x.detach().requires_grad_()
@@ -102,54 +171,48 @@ class Activation:
 
     def jvp(self, saved: Saved, tangent: Tensor) -> Tensor:
         """Return the derivative times the tangent."""
-        (slope,) = saved
-        return torch.mul(tangent, slope)  # type: ignore[arg-type]
+        (slope,) = tensors(saved)
+        return tangent * slope
 
     vjp = jvp
 
 
 @dataclass(frozen=True)
-class Chain:
-    """Blocks one after the other."""
+class Rotary:
+    """Rotary position embeddings of heads side by side: the first R units of each turn with the position.
 
-    blocks: tuple[Block, ...]
+    x cos + rotate(x) sin, where rotate takes the halves (a, b) to (-b, a) (Su et al. 2021, as in GPT-NeoX).
+    """
 
-    def __call__(self, x: Tensor) -> tuple[Tensor, Saved]:
-        """Return the last block's value; save what each saved."""
-        saved = []
-        for block in self.blocks:
-            x, kept = block(x)
-            saved.append(kept)
-        return x, tuple(saved)
+    cos: Tensor  # [positions, R]
+    sin: Tensor  # [positions, R]
+    size: int  # units of a head
 
-    def jvp(self, saved: Saved, tangent: Tensor) -> Tensor:
-        """Push the tangent through each block in order."""
-        for block, kept in zip(self.blocks, saved, strict=True):
-            tangent = block.jvp(kept, tangent)  # type: ignore[arg-type]
-        return tangent
-
-    def vjp(self, saved: Saved, gradient: Tensor) -> Tensor:
-        """Pull the gradient through each block in reverse."""
-        for block, kept in zip(reversed(self.blocks), reversed(saved), strict=True):
-            gradient = block.vjp(kept, gradient)  # type: ignore[arg-type]
-        return gradient
-
-
-@dataclass(frozen=True)
-class Residual:
-    """x + inner(x)."""
-
-    inner: Block
-
-    def __call__(self, x: Tensor) -> tuple[Tensor, Saved]:
-        """Return the sum; save what the inner block saved."""
-        value, saved = self.inner(x)
-        return value + x, saved
+    def __call__(self, x: Tensor, positions: Tensor | None = None) -> tuple[Tensor, Saved]:
+        """Return the value; save each row's position."""
+        if positions is None:
+            positions = torch.arange(x.shape[-2], device=x.device)
+        saved = (positions.expand(x.shape[:-1]),)
+        return self.jvp(saved, x), saved
 
     def jvp(self, saved: Saved, tangent: Tensor) -> Tensor:
-        """Return t + J t."""
-        return self.inner.jvp(saved, tangent) + tangent
+        """Return the same rotation of the tangent."""
+        return self._turn(saved, tangent, 1)
 
     def vjp(self, saved: Saved, gradient: Tensor) -> Tensor:
-        """Return g + g J."""
-        return self.inner.vjp(saved, gradient) + gradient
+        """Return the rotation's transpose times the gradient."""
+        return self._turn(saved, gradient, -1)
+
+    def _turn(self, saved: Saved, x: Tensor, direction: int) -> Tensor:
+        (positions,) = tensors(saved)
+        cos, sin = (table[positions][..., None, :] for table in (self.cos, self.sin))
+        heads = x.unflatten(-1, (-1, self.size))
+        moved, still = heads[..., : cos.shape[-1]], heads[..., cos.shape[-1] :]
+        turned = _rotate(moved) * sin if direction > 0 else -_rotate(moved * sin)
+        return torch.cat([moved * cos + turned, still], -1).flatten(-2)
+
+
+def _rotate(x: Tensor) -> Tensor:
+    """Return halves (a, b) as (-b, a); the transpose of this map is its negative."""
+    first, second = x.chunk(2, -1)
+    return torch.cat([-second, first], -1)

@@ -1,6 +1,5 @@
 """Hugging Face models, loaded frozen and in a stated type, with the digest that identifies their numbers."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import torch
 
 from ipgraph.extractor.datasets import Task
-from ipgraph.extractor.models.adapter import Adapter, bert_adapter
+from ipgraph.extractor.models.adapter import Adapter
 from ipgraph.extractor.models.files import (
     COMMIT_LENGTH,
     commit_of,
@@ -17,15 +16,13 @@ from ipgraph.extractor.models.files import (
     read_config,
     require_tokenizer,
 )
+from ipgraph.extractor.models.registry import Architecture, known
 from ipgraph.extractor.models.weights import load_weights
 from ipgraph.graphstore.common.errors import UsageError, unknown
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 DEVICES = ("auto", "cpu", "cuda")
-ADAPTERS: dict[str, tuple[Task, Callable[[Any], Adapter]]] = {
-    "BertForMaskedLM": ("masked-lm", bert_adapter),
-    "BertForSequenceClassification": ("classifier", bert_adapter),
-}
+ADAPTERS = known()
 """The architectures we know, by class name in transformers."""
 
 
@@ -106,7 +103,7 @@ def _device(name: str) -> torch.device:
     return torch.device("cuda")
 
 
-def _architecture(name: str, config: Any) -> tuple[Task, Callable[[Any], Adapter]]:
+def _architecture(name: str, config: Any) -> Architecture:
     architecture = (config.architectures or ["an unnamed architecture"])[0]
     if architecture not in ADAPTERS:
         raise unknown("architecture", architecture, ADAPTERS, f"of model {name!r}")
@@ -116,7 +113,6 @@ def _architecture(name: str, config: Any) -> tuple[Task, Callable[[Any], Adapter
         )
     if (embedding := getattr(config, "position_embedding_type", None)) not in (None, "absolute"):
         raise UsageError(f"model {name!r} has {embedding} position embeddings; only absolute ones are known")
-    task, make_adapter = ADAPTERS[architecture]
-    if task == "classifier" and config.num_labels < 2:
+    if ADAPTERS[architecture].task == "classifier" and config.num_labels < 2:
         raise UsageError(f"model {name!r} has one output; the QoI is a difference and needs two classes")
-    return task, make_adapter
+    return ADAPTERS[architecture]

@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 import torch
 
+from ipgraph.extractor.models.adapter import Adapter
 from ipgraph.extractor.models.loading import LoadedModel
 from ipgraph.graphstore.common.errors import IpgraphError
 
@@ -26,7 +27,7 @@ _ADVICE = "use a smaller --batch-size, or extract with fewer --n-steps or a smal
 
 @dataclass(frozen=True)
 class Plan:
-    """Sentences a batch, words (or other paths) at a time, and whether every layer's state is kept."""
+    """Sentences per batch, words (or other paths) at a time, and whether every layer's state is kept."""
 
     sentences: int
     words: int
@@ -65,7 +66,7 @@ def plan(
 
 
 @contextmanager
-def told_if_short(model: LoadedModel) -> Iterator[None]:
+def out_of_memory_as_error(model: LoadedModel) -> Iterator[None]:
     """Raise IpgraphError, which says what to do, where there is less memory than was planned with."""
     try:
         yield
@@ -127,13 +128,20 @@ def _own_groups() -> str:
 
 def _bytes(model: LoadedModel, positions: int, samples: int, keep: bool) -> tuple[int, int]:
     """Return about how many bytes one sentence takes: for its layers, and for each word's tangents."""
-    config = model.module.config
-    hidden, depth = config.hidden_size, config.num_hidden_layers
-    wide = config.intermediate_size / hidden
-    attention = config.num_attention_heads * positions / hidden
-    # In units of one value a position and unit of the hidden size: see LayerState, Trace and Hop.
-    state = 11 + wide + 2 * attention
-    layers = (depth if keep else 1) * state + 2 * depth + 8 + wide + 2 * attention
-    word = 2 * depth + 16 + 3 * wide + 6 * attention
-    unit = samples * hidden * torch.finfo(model.dtype).bits // 8
+    adapter, depth = model.adapter, len(model.adapter.layers)
+    sizes = [_layer_sizes(adapter, index, positions) for index in range(depth)]
+    largest, kept = max(sum(s) for s in sizes), sum(sum(s) for s in sizes)
+    saved, attention = max(s[1] for s in sizes), max(s[2] for s in sizes)
+    # In values of a position and sample: see LayerState, Trace and Move.
+    layers = (kept if keep else largest) + (2 * depth + 6) * adapter.hidden + saved + attention
+    word = (2 * depth + 10) * adapter.hidden + 3 * (saved + attention)
+    unit = samples * torch.finfo(model.dtype).bits // 8
     return int(layers * positions * unit), int(word * unit)
+
+
+def _layer_sizes(adapter: Adapter, index: int, positions: int) -> tuple[int, int, int]:
+    """Return a layer's values of one position: vectors, what its blocks save, and rows of attention."""
+    mixing = adapter.layers[index].mixing
+    rows = 2 if mixing.cap is None else 3
+    vectors = sum(mixing.widths) + 2 * mixing.widths[0] + 4 * adapter.hidden
+    return vectors, adapter.saved[index], rows * mixing.heads * positions

@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 Record = dict[str, Any]
 """A row by column name."""
+Parameters = dict[str, Any]
+"""What `ask` takes by keyword."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,8 @@ class Rows:
     rows: list[list[object]]
     cypher: str
     parameters: "dict[str, Value]"
+    cut: bool = False
+    """Whether `max_rows` left rows out."""
 
     def __iter__(self) -> Iterator[Record]:
         return (dict(zip(self.columns, row, strict=True)) for row in self.rows)
@@ -71,18 +75,28 @@ def ask(
     store: "Store | str | Path | None" = None,
     *,
     queries_dir: Path | str | None = None,
+    timeout_s: float | None = None,
+    max_rows: int | None = None,
     **parameters: object,
 ) -> Rows:
     """Run a template by name; parameters not given take their defaults.
 
-    Raises UsageError, naming the template's file, for an unknown name, a parameter that is unknown, missing
-    or of the wrong type, and for Cypher that the store refuses.
+    The store stops after `timeout_s` seconds and returns at most `max_rows` rows. Raises UsageError, naming
+    the template's file, for an unknown name, a parameter that is unknown, missing or of the wrong type, and
+    Cypher that the store refuses; IpgraphError when the time is over.
     """
-    return run_template(find(name, queries_dir), store, **parameters)
+    found = find(name, queries_dir)
+    return run_template(found, store, timeout_s=timeout_s, max_rows=max_rows, **parameters)
 
 
 def run_template(
-    template: Template, /, store: "Store | str | Path | None" = None, **parameters: object
+    template: Template,
+    /,
+    store: "Store | str | Path | None" = None,
+    *,
+    timeout_s: float | None = None,
+    max_rows: int | None = None,
+    **parameters: object,
 ) -> Rows:
     """Run a template; see `ask`."""
     if template.browser_only:
@@ -95,7 +109,8 @@ def run_template(
                 f"{template.path}: runs on {template.dialect} only, and this store is {graph.dialect}"
             )
         bound = bind(template, parameters, graph)
-        rows = _read(graph, template.text(graph.dialect), bound, template.path)
+        with _naming(template.path):
+            rows = _read(graph, template.text(graph.dialect), bound, timeout_s, max_rows)
     expected = [column.name for column in template.columns]
     if rows.columns != expected:
         raise UsageError(
@@ -104,20 +119,41 @@ def run_template(
     return rows
 
 
-def run_cypher(cypher: str, /, store: "Store | str | Path | None" = None, **parameters: object) -> Rows:
-    """Run a read-only query of the user's own; `$run`, `$level` and `$first` are bound where it uses them."""
+def run_cypher(
+    cypher: str,
+    /,
+    store: "Store | str | Path | None" = None,
+    *,
+    timeout_s: float | None = None,
+    max_rows: int | None = None,
+    **parameters: object,
+) -> Rows:
+    """Run a read-only query of the user's own; `$run`, `$level` and what a store binds are there to be used.
+
+    `timeout_s` and `max_rows` are as in `ask`.
+    """
     with opened(store) as graph:
-        return _read(graph, cypher, bind_text(cypher, parameters, graph))
+        return _read(graph, cypher, bind_text(cypher, parameters, graph), timeout_s, max_rows)
 
 
-def _read(store: "Store", cypher: str, parameters: "Mapping[str, Value]", path: Path | None = None) -> Rows:
-    started = perf_counter()
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Say of what a store refuses which template's file it is."""
     try:
-        result = store.read(cypher, parameters)
+        yield
     except UsageError as error:
-        if path is None:
-            raise
         raise UsageError(f"{path}: {str(error).partition(chr(10))[0]}") from error
+
+
+def _read(
+    store: "Store",
+    cypher: str,
+    parameters: "Mapping[str, Value]",
+    timeout_s: float | None,
+    max_rows: int | None,
+) -> Rows:
+    started = perf_counter()
+    result = store.read(cypher, parameters, timeout=timeout_s, limit=max_rows)
     log.info("%d rows from %s in %.3f s", len(result.rows), store.location, perf_counter() - started)
     shown = {name: value for name, value in parameters.items() if name not in BOUND_BY_STORE}
-    return Rows(result.columns, result.rows, cypher, shown)
+    return Rows(result.columns, result.rows, cypher, shown, result.cut)

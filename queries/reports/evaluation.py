@@ -87,9 +87,9 @@ _SHARES = (
     f"through a skip or head, and of those that stay at their position; {OUR_CHOICE}"
 )
 _SIZES = (
-    "the methods above keep as many nodes as Pi_+; own: the nodes of all of a method's paths, and the accuracy "
-    "with those alone; sd: over random draws (at the attention level heads and skips are drawn among those "
-    f"that enter the drawn embeddings†); {OUR_CHOICE}"
+    "the methods above keep as many nodes as Pi_+; own: the nodes of all of a method's paths, and the "
+    "accuracy with those alone; sd: over random draws (at the attention level heads and skips are drawn "
+    f"among those that enter the drawn embeddings†); {OUR_CHOICE}"
 )
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 from ipgraph.graphstore.common.entropy import pattern_entropy
 from ipgraph.graphstore.common.errors import UsageError
@@ -10,7 +10,7 @@ from ipgraph.graphstore.schema.graph import GraphShape, graph_size
 from ipgraph.graphstore.schema.records import Level, Run
 from ipgraph.queries.language.binding import resolve_level, resolve_run
 from ipgraph.queries.language.registry import template
-from ipgraph.queries.language.running import Record, ask
+from ipgraph.queries.language.running import Parameters, Record, ask
 from ipgraph.queries.reports.declaration import AtLevel, Limit, Report, Role, RunId, Sign, Subtask
 from ipgraph.queries.reports.parts import OUR_CHOICE, as_table, scope
 from ipgraph.queries.reports.tables import Table, count, number, share, signed, text
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from ipgraph.graphstore.store.protocol import Store
 
 NOTE = (
-    "H: mean binary entropy of p_n over all nodes n of the graph, in bits†; p_n: share of instances with n on "
-    f"a pattern; {OUR_CHOICE}"
+    "H: mean binary entropy of p_n over all nodes n of the graph, in bits†; p_n: share of instances with n "
+    f"on a pattern; {OUR_CHOICE}"
 )
 
 
@@ -97,7 +97,7 @@ def entropy(store: "Store", *, run: RunId = "", level: AtLevel = "", subtask: Su
 
 def _positions(store: "Store", run: Run, level: Level, structure: Structure) -> Table:
     """Return the entropy of each word's patterns in one structure."""
-    options: dict[str, Any] = {
+    options: Parameters = {
         "run": run.id,
         "level": level,
         "subtask": structure.subtask,

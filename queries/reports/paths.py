@@ -1,10 +1,10 @@
 """Reports on what patterns pass through: skips and heads, shared subpaths, one head."""
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from ipgraph.graphstore.common.errors import unknown
 from ipgraph.queries.language.parameters import NO_LIMIT
-from ipgraph.queries.language.running import ask
+from ipgraph.queries.language.running import Parameters, ask
 from ipgraph.queries.reports.declaration import AtLevel, Condition, Limit, Report, Role, RunId, Sign, Subtask
 from ipgraph.queries.reports.parts import as_table, first_of_each
 from ipgraph.queries.reports.tables import Table, count, share, signed, text
@@ -153,7 +153,7 @@ def through_head(
     return [as_table(f"{role} through head {head} of layer {layer}", rows, columns, limit=limit)]
 
 
-def _scope(run: str, subtask: str, condition: str, role: str, sign: int) -> dict[str, Any]:
+def _scope(run: str, subtask: str, condition: str, role: str, sign: int) -> Parameters:
     """Return what these reports share as a query's parameters."""
     return {"run": run, "subtask": subtask, "condition": condition, "role": role, "sign": sign}
 

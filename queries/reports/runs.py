@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 from ipgraph.graphstore.schema.records import Level, Run
 from ipgraph.queries.language.binding import resolve_level, resolve_run
 from ipgraph.queries.language.parameters import NO_LIMIT
-from ipgraph.queries.language.running import Rows, ask
+from ipgraph.queries.language.running import Parameters, Rows, ask
 from ipgraph.queries.reports.declaration import AtLevel, Condition, Limit, OtherRun, Report, RunId, Subtask
 from ipgraph.queries.reports.nodes import NOTE, structures, structures_table
 from ipgraph.queries.reports.parts import ACCURACY, OUR_CHOICE, as_table, ratio
@@ -149,7 +149,7 @@ def quality(
     limit: Limit = 20,
 ) -> list[Table]:
     """Instances with a large completeness error, and how close the choices of nodes were."""
-    where = {"run": run, "subtask": subtask, "condition": condition}
+    where: Parameters = {"run": run, "subtask": subtask, "condition": condition}
     flagged = ask("completeness", store, **where, threshold=threshold, limit=NO_LIMIT)
     margins = ask("margins", store, **where, level=level)
     within = {
@@ -199,7 +199,13 @@ def compare(
     limit: Limit = 10,
 ) -> list[Table]:
     """Two runs (methods, models, settings) compared on the same words of the same instances."""
-    where = {"run": run, "other": other, "level": level, "subtask": subtask, "condition": condition}
+    where: Parameters = {
+        "run": run,
+        "other": other,
+        "level": level,
+        "subtask": subtask,
+        "condition": condition,
+    }
     roles = ask("compare-runs", store, **where)
     words, same = (sum(row[name] for row in roles) for name in ("patterns", "same_paths"))
     total = f"{same:,} of {words:,} paths are the same ({same / words:.1%})" if words else ""

@@ -1,10 +1,10 @@
 """Reports on words: their influence, where they meet, and what forms of a word do."""
 
 from itertools import groupby
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from ipgraph.queries.language.parameters import NO_LIMIT
-from ipgraph.queries.language.running import Record, ask
+from ipgraph.queries.language.running import Parameters, Record, ask
 from ipgraph.queries.reports.declaration import (
     AtLevel,
     Condition,
@@ -36,7 +36,7 @@ def words(
     limit: Limit = 20,
 ) -> list[Table]:
     """Influence by role, the most influential words, and how much of it their patterns carry."""
-    where = {"run": run, "level": level, "subtask": subtask, "condition": condition}
+    where: Parameters = {"run": run, "level": level, "subtask": subtask, "condition": condition}
     ranked = ask("influential-words", store, **where, role=role, sign=sign, at_least=at_least, limit=limit)
     return [
         as_table(
@@ -88,7 +88,7 @@ def convergence(
     limit: Limit = 20,
 ) -> list[Table]:
     """Where words from several positions converge at the same node before the target."""
-    where: dict[str, Any] = {"run": run, "level": level, "subtask": subtask}
+    where: Parameters = {"run": run, "level": level, "subtask": subtask}
     where |= {"condition": condition, "sign": sign}
     columns = {
         "layer": count("layer"),
@@ -113,7 +113,13 @@ def merges(
     limit: Limit = 20,
 ) -> list[Table]:
     """Whether the patterns of two roles' words meet before the target, in which layer, through which head."""
-    where = {"run": run, "level": level, "role": role, "other_role": other_role, "subtask": subtask}
+    where: Parameters = {
+        "run": run,
+        "level": level,
+        "role": role,
+        "other_role": other_role,
+        "subtask": subtask,
+    }
     where["condition"] = condition
     points = ask("merge-points", store, **where, limit=limit)
     return [

@@ -9,7 +9,7 @@ from ipgraph.graphstore.common.bootstrap import ratio_interval
 from ipgraph.graphstore.common.errors import UsageError
 from ipgraph.graphstore.schema.records import Run, levels_of
 from ipgraph.queries.language.parameters import NO_LIMIT
-from ipgraph.queries.language.running import ask
+from ipgraph.queries.language.running import Parameters, ask
 from ipgraph.queries.views.scope import ALL, scope_name
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def skip_shares(
 
     Raises UsageError where no pattern is of the subtask and condition.
     """
-    scope = {"run": run.id, "subtask": subtask, "condition": condition}
+    scope: Parameters = {"run": run.id, "subtask": subtask, "condition": condition}
     counts: dict[str, dict[int, list[tuple[int, int]]]] = defaultdict(lambda: defaultdict(list))
     for row in ask("skip-share-by-instance", store, **scope, limit=NO_LIMIT):
         group = str(row[by]) if by else scope_name(subtask, condition) or ALL
@@ -82,7 +82,7 @@ def head_map(
 
     Raises UsageError where no pattern of such a role, subtask and condition passes a head.
     """
-    scope = {"run": run.id, "role": role, "subtask": subtask, "condition": condition}
+    scope: Parameters = {"run": run.id, "role": role, "subtask": subtask, "condition": condition}
     rows = ask("heads-by-traversal", store, **scope, limit=NO_LIMIT)
     shares = {(row["layer"], row["head"]): row["pattern_share"] for row in rows}
     if not shares and (role or subtask or condition):
@@ -96,7 +96,7 @@ def margin_panels(
     store: "Store", run: Run, *, subtask: str = "", condition: str = ""
 ) -> list[tuple[str, Sequence[Series]]]:
     """Return, by level and layer, the share of choices whose margin is at most each part of |q|."""
-    scope = {"run": run.id, "subtask": subtask, "condition": condition}
+    scope: Parameters = {"run": run.id, "subtask": subtask, "condition": condition}
     panels: list[tuple[str, Sequence[Series]]] = []
     for level in levels_of(run.level):
         series = [

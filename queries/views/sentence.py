@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ipgraph.graphstore.schema.labels import NodeKey, parse_label
 from ipgraph.graphstore.schema.records import LEVELS, Level, Run, levels_of
 from ipgraph.queries.language.parameters import NO_LIMIT
-from ipgraph.queries.language.running import Record, ask
+from ipgraph.queries.language.running import Parameters, Record, ask
 
 if TYPE_CHECKING:
     from ipgraph.graphstore.store.protocol import Store
@@ -94,7 +94,7 @@ class Sentence:
 def load_sentence(store: "Store", run: Run, instance: str) -> Sentence:
     """Return an instance, by its id, its row's name or the beginning of its id, with its patterns."""
     about = ask("instance", store, run=run.id, instance=instance).records()[0]
-    given = {"run": run.id, "instance": about["instance"]}
+    given: Parameters = {"run": run.id, "instance": about["instance"]}
     steps = [ask("patterns-of-instance", store, level=level, **given) for level in levels_of(run.level)]
     return _sentence(about, [pattern for rows in steps for pattern in _patterns(rows)])
 
@@ -103,7 +103,7 @@ def load_sentences(
     store: "Store", run: Run, *, subtask: str = "", condition: str = "", limit: int = NO_LIMIT
 ) -> list[Sentence]:
     """Return the first `limit` instances, by id, of a subtask and condition (all where empty)."""
-    scope = {"run": run.id, "subtask": subtask, "condition": condition}
+    scope: Parameters = {"run": run.id, "subtask": subtask, "condition": condition}
     patterns: dict[str, list[WordPattern]] = defaultdict(list)
     for level in levels_of(run.level):
         steps = ask("pattern-steps", store, level=level, instances=limit, **scope)

@@ -16,7 +16,7 @@ from ipgraph.cli.app import app
 from ipgraph.cli.option_groups import Extraction, Selection
 from ipgraph.extractor.extraction.extract import extract
 from ipgraph.extractor.extraction.options import BASELINES, QOIS, QUADRATURES
-from ipgraph.extractor.methods.registry import METHODS
+from ipgraph.extractor.methods.catalogue import METHODS
 from ipgraph.extractor.models.files import DEMOS
 from ipgraph.extractor.models.loading import DEVICES, DTYPES
 from ipgraph.graphstore.schema.records import LEVELS
@@ -78,5 +78,5 @@ def test_options_of_extraction_are_those_of_extract_with_its_defaults() -> None:
     ours = {field.name: field.default for options in (Extraction, Selection) for field in fields(options)}
     theirs = {name: p.default for name, p in inspect.signature(extract).parameters.items()}
     assert {name: str(value) for name, value in ours.items()} == {
-        name: str(value) for name, value in theirs.items() if name not in ("dataset", "on_progress")
+        name: str(value) for name, value in theirs.items() if name not in ("dataset", "engine", "on_progress")
     }

@@ -8,7 +8,7 @@ from support.oracle import random_model
 from support.zeroed import ablated
 
 from ipgraph.extractor.evaluation.ablation.forward import Kept, ablated_qoi
-from ipgraph.extractor.models.adapter import bert_adapter
+from ipgraph.extractor.models.architectures.bert import bert_adapter
 
 LAYERS, HEADS = 3, 2
 
@@ -25,7 +25,7 @@ def test_what_is_left_is_what_the_model_says(kind: str, level: str) -> None:
         embeddings[row, :5, -1, question.target or 0] = True
     some = None if level == "embedding" else hops
     adapter, batch = bert_adapter(model), batch_of(asked)
-    found = ablated_qoi(adapter, batch, batch.rows, Kept(embeddings, some))
+    found = ablated_qoi(adapter, batch, batch.qoi_logits, Kept(embeddings, some))
     for row, question in enumerate(asked):
         n = len(question.ids)
         expected = [
@@ -44,7 +44,7 @@ def test_keeping_every_node_gives_the_model_itself(kind: str) -> None:
     every = torch.ones(2, 1, LAYERS + 1, 8, dtype=torch.bool)
     hops = torch.ones(2, 1, LAYERS, 8, HEADS + 1, dtype=torch.bool)
     for kept in (Kept(every), Kept(every, hops)):
-        found = ablated_qoi(adapter, batch, batch.rows, kept)[:, 0].tolist()
+        found = ablated_qoi(adapter, batch, batch.qoi_logits, kept)[:, 0].tolist()
         expected = [float(question.qoi(oracle.logits(model, question.ids))) for question in asked]
         assert found == pytest.approx(expected, abs=1e-12)
 
@@ -54,7 +54,7 @@ def test_keeping_no_node_leaves_the_biases_alone() -> None:
     (asked,) = questions(model, "masked-lm", [5], 6)
     batch = batch_of([asked])
     nothing = torch.zeros(1, 1, LAYERS + 1, 5, dtype=torch.bool)
-    found = ablated_qoi(bert_adapter(model), batch, batch.rows, Kept(nothing)).item()
+    found = ablated_qoi(bert_adapter(model), batch, batch.qoi_logits, Kept(nothing)).item()
     with torch.no_grad():
         logits = model.cls(torch.zeros(12, dtype=torch.float64))
     assert found == pytest.approx(float(logits[asked.correct] - logits[asked.wrong]), abs=1e-13)

@@ -5,14 +5,20 @@ from typing import Any
 
 import pytest
 import torch
+from support import oracle
 from support.extractions import AGREEMENT, run_of, sentences
+from support.oracle import Question, uniform
 from support.tiny_models import save_classifier, save_masked_lm
 
 from ipgraph.cli.commands.cite import paragraph
 from ipgraph.extractor.datasets import Dataset, Example, make_instance, read_sentence
 from ipgraph.extractor.extraction.extract import extract
-from ipgraph.extractor.models.loading import load_model
+from ipgraph.extractor.extraction.options import Options
+from ipgraph.extractor.models.encoding import encode
+from ipgraph.extractor.models.loading import LoadedModel, load_model
 from ipgraph.graphstore.common.errors import IpgraphError, UsageError
+from ipgraph.graphstore.schema.labels import LABEL_WIDTH, parse_label
+from ipgraph.graphstore.schema.records import Pattern, Step
 
 
 @pytest.fixture(scope="session")
@@ -54,6 +60,63 @@ def test_an_attention_pattern_holds_its_embedding_pattern(masked_lm: Path, tmp_p
         twin = patterns[pattern.id.replace("/a", "/e")]
         assert pattern.path[:1] + pattern.path[2::2] == twin.path
         assert pattern.total_influence == twin.total_influence
+
+
+def test_runners_up_are_those_of_a_brute_force_search(masked_lm: Path, tmp_path: Path) -> None:
+    run = run_of(masked_lm, AGREEMENT, tmp_path, dtype="float64")
+    model = load_model(masked_lm, dtype="float64", device="cpu")
+    encoded, _ = encode(model, AGREEMENT.examples)
+    sentence = encoded[1]
+    baseline = Options().baseline_embedding(model)
+    asked = Question(tuple(sentence.ids), sentence.target, *sentence.qoi_logits, baseline, *uniform(5))
+    steps: dict[str, list[Step]] = {}
+    for step in run.records("steps"):
+        steps.setdefault(step.pattern, []).append(step)
+    ranks = {"skip": 0, "head": 0, "embedding": 0}
+    for pattern in run.records("patterns"):
+        if pattern.instance != sentence.instance.id:
+            continue
+        for step, candidates in zip(
+            steps[pattern.id], choices_of(pattern, model, len(sentence.ids)), strict=True
+        ):
+            if len(candidates) < 2:
+                assert step.runner_up is step.margin is None
+                continue
+            influences = oracle.influences(model.module, asked, list(candidates.values()))
+            signed = sorted(
+                ((pattern.sign * value, name) for value, name in zip(influences, candidates, strict=True)),
+                reverse=True,
+            )
+            assert step.influence == pytest.approx(pattern.sign * signed[0][0], abs=1e-11)
+            assert step.runner_up == signed[1][1]
+            assert step.margin == pytest.approx(signed[0][0] - signed[1][0], abs=1e-11)
+            kind = parse_label(step.node[-LABEL_WIDTH:]).kind
+            ranks["skip" if kind in ("head", "skip") and not step.runner_up else kind] += 1
+    assert min(ranks.values()) > 0
+
+
+def choices_of(pattern: Pattern, model: LoadedModel, length: int) -> list[dict[int, oracle.Path]]:
+    """The candidates of each step, by position, or by head from 1 with 0 for the skip."""
+    nodes = [parse_label(label) for label in pattern.route.split()]
+    places = [node.position for node in nodes if node.kind in ("input", "embedding")]
+    depth, word = len(places) - 1, places[0]
+    if pattern.level == "embedding":
+        inner = [
+            {c: oracle.Path(word, (*places[1:layer], c)) for c in range(length)} for layer in range(1, depth)
+        ]
+        return [{}, *inner, {}]
+    hops = [node.head - 1 if node.kind == "head" else oracle.SKIP for node in nodes[1::2]]
+    steps: list[dict[int, oracle.Path]] = [{}]
+    for layer in range(depth):
+        first = 0 if places[layer] == places[layer + 1] else 1
+        steps.append(
+            {
+                choice: oracle.Path(word, tuple(places[1:]), (*hops[:layer], choice - 1))
+                for choice in range(first, model.adapter.heads + 1)
+            }
+        )
+        steps.append({})
+    return steps
 
 
 def test_pieces_inherit_their_words_role(tmp_path: Path, masked_lm: Path) -> None:

@@ -15,7 +15,7 @@ from ipgraph.extractor.extraction.influence import influence_of
 from ipgraph.extractor.extraction.options import Options
 from ipgraph.extractor.models.encoding import encode
 from ipgraph.extractor.models.loading import load_model
-from ipgraph.extractor.tracing.sets import EVERY, Sets, influence, paths, steps
+from ipgraph.extractor.tracing.sets import ALL_HEADS, Sets, influence, paths, steps
 from ipgraph.graphstore.common.errors import UsageError
 
 
@@ -94,7 +94,7 @@ def test_every_head_is_the_sum_of_the_heads() -> None:
     target = asked.target or 0
     positions = torch.tensor([[[1, 1, target]]])
     with torch.no_grad():
-        found = influence(trace, paths(positions, torch.tensor([[[EVERY, 0]]]), 3)).item()
+        found = influence(trace, paths(positions, torch.tensor([[[ALL_HEADS, 0]]]), 3)).item()
     expected = oracle.influences(model, asked, [Path(1, (1, target), (head, 0)) for head in range(3)])
     assert found == pytest.approx(sum(expected), abs=1e-13)
 

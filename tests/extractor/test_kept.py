@@ -6,15 +6,14 @@ from torch import Tensor
 
 from ipgraph.extractor.evaluation.ablation.kept import (
     Nodes,
-    drawn,
     every_node,
+    random_sets,
     same_size,
     skips_replaced,
     target_column,
-    united,
+    union_of,
 )
-from ipgraph.extractor.methods.patterns.guided import SKIP
-from ipgraph.extractor.tracing.sets import paths
+from ipgraph.extractor.tracing.sets import SKIP, paths
 
 B, L, N, A, DRAWS = 2, 4, 6, 3, 300
 MASK = torch.arange(N) < torch.tensor([[6], [4]])
@@ -29,17 +28,17 @@ def random_nodes(seed: int, *, hops: bool) -> Nodes:
     choices = torch.randint(0, A, (B, 5, L), generator=chance)
     choices[(positions[..., 1:] == positions[..., :-1]) & (choices == 0)] = SKIP
     words = torch.tensor([[True, True, True, False, True], [True, True, False, False, False]])
-    return united(paths(positions, choices if hops else None, A), words, N)
+    return union_of(paths(positions, choices if hops else None, A), words, N)
 
 
 def test_the_union_holds_the_chosen_words_paths_alone() -> None:
     positions = torch.tensor([[[0, 1, 2], [3, 3, 2]]])
     choices = torch.tensor([[[1, SKIP], [SKIP, 0]]])
-    nodes = united(paths(positions, choices, A), torch.tensor([[True, False]]), N)
+    nodes = union_of(paths(positions, choices, A), torch.tensor([[True, False]]), N)
     assert nodes.embeddings[0].nonzero().tolist() == [[0, 0], [1, 1], [2, 2]]
     assert nodes.hops is not None
     assert nodes.hops[0].nonzero().tolist() == [[0, 1, 2], [1, 2, 0]]
-    both = united(paths(positions, choices, A), torch.tensor([[True, True]]), N)
+    both = union_of(paths(positions, choices, A), torch.tensor([[True, True]]), N)
     assert both.hops is not None
     assert both.embeddings[0].nonzero().tolist() == [[0, 0], [0, 3], [1, 1], [1, 3], [2, 2]]
     assert both.hops[0].nonzero().tolist() == [[0, 1, 2], [0, 3, 0], [1, 2, 0], [1, 2, 1]]
@@ -76,7 +75,7 @@ def test_draws_have_the_same_size_and_are_even(hops: bool, reading: str) -> None
     column = target_column(like, TARGET) if reading == "kept" else None
     wanted = like if column is None else like | column
     chance = torch.rand((B, DRAWS, L, N, A + 2), generator=torch.Generator().manual_seed(4))
-    kept = drawn(wanted, MASK, column, chance)
+    kept = random_sets(wanted, MASK, column, chance)
     expected = wanted.embeddings.sum(-1)[:, None].expand(-1, DRAWS, -1)
     assert torch.equal(kept.embeddings.sum(-1), expected)
     assert not kept.embeddings[1, :, :, 4:].any()

@@ -11,10 +11,11 @@ import torch
 from support.tiny_models import save_masked_lm
 
 from ipgraph.extractor.extraction.options import Options
-from ipgraph.extractor.methods.patterns.guided import Refinement, refine_attention, refine_embeddings
+from ipgraph.extractor.methods.patterns.paths import Paths
+from ipgraph.extractor.methods.patterns.search import attention_paths, embedding_paths
 from ipgraph.extractor.models.loading import LoadedModel, load_model
 from ipgraph.extractor.tracing import memory
-from ipgraph.extractor.tracing.memory import Plan, plan, told_if_short
+from ipgraph.extractor.tracing.memory import Plan, out_of_memory_as_error, plan
 from ipgraph.extractor.tracing.trace import Trace
 from ipgraph.graphstore.common.errors import IpgraphError
 
@@ -76,7 +77,7 @@ def test_limits_of_a_batch_job_or_container_count(tmp_path: Path) -> None:
 def test_a_limit_of_the_process_counts(model: LoadedModel) -> None:
     """In a process of its own, since a limit once lowered stays."""
     code = (
-        "import resource, torch, psutil; from ipgraph.extractor import memory\n"
+        "import resource, torch, psutil; from ipgraph.extractor.tracing import memory\n"
         "used = psutil.Process().memory_info().vms\n"
         "resource.setrlimit(resource.RLIMIT_AS, (used + 2**28, used + 2**28))\n"
         "print(list(memory._limits()))"
@@ -88,9 +89,9 @@ def test_a_limit_of_the_process_counts(model: LoadedModel) -> None:
 
 def test_running_out_of_memory_all_the_same_is_one_sentence(model: LoadedModel) -> None:
     said = "cpu is out of memory: use a smaller --batch-size"
-    with pytest.raises(IpgraphError, match=said), told_if_short(model):
+    with pytest.raises(IpgraphError, match=said), out_of_memory_as_error(model):
         torch.empty(2**50)
-    with pytest.raises(RuntimeError, match="illegal memory access"), told_if_short(model):
+    with pytest.raises(RuntimeError, match="illegal memory access"), out_of_memory_as_error(model):
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
 
@@ -144,8 +145,8 @@ def test_splitting_gives_the_same_patterns(model: LoadedModel, keep: bool, words
 
 
 @torch.no_grad()
-def _refinements(model: LoadedModel, ids: list[list[int]], *, keep: bool, words: int) -> list[Refinement]:
-    from ipgraph.extractor.tracing.trace import Batch
+def _refinements(model: LoadedModel, ids: list[list[int]], *, keep: bool, words: int) -> list[Paths]:
+    from ipgraph.extractor.tracing.batch import Batch
 
     tokens = torch.tensor(ids)
     rows, targets = torch.tensor([[12, 13]] * len(ids)), torch.full((len(ids),), 5)
@@ -153,22 +154,22 @@ def _refinements(model: LoadedModel, ids: list[list[int]], *, keep: bool, words:
     trace = Trace(
         model.adapter,
         Batch(tokens, torch.ones_like(tokens, dtype=torch.bool), targets, rows),
-        options.line(model),
+        options.integration_path(model),
         options.baseline_embedding(model),
         keep=keep,
     )
     embedding, attention = [], []
     for some in torch.split(torch.arange(tokens.shape[1]), words):
-        embedding.append(refine_embeddings(trace, some.expand(len(ids), -1)))
-        attention.append(refine_attention(trace, embedding[-1]))
+        embedding.append(embedding_paths(trace, some.expand(len(ids), -1)))
+        attention.append(attention_paths(trace, embedding[-1]))
     return [_joined(embedding), _joined(attention)]
 
 
-def _joined(parts: list[Refinement]) -> Refinement:
+def _joined(parts: list[Paths]) -> Paths:
     columns = [torch.cat(column, 1) for column in zip(*(_tensors(part) for part in parts), strict=True)]
-    positions, *choices, influence, margin = columns
-    return Refinement(positions, choices[0] if choices else None, influence, margin)
+    positions, *choices, influence, margin, runner_up = columns
+    return Paths(positions, choices[0] if choices else None, influence, margin, runner_up)
 
 
-def _tensors(part: Refinement) -> list[torch.Tensor]:
-    return [x for x in (part.positions, part.choices, part.influence, part.margin) if x is not None]
+def _tensors(part: Paths) -> list[torch.Tensor]:
+    return [x for x in vars(part).values() if x is not None]

@@ -13,8 +13,9 @@ from support.tiny_models import save_masked_lm
 from torch import Tensor
 
 from ipgraph.extractor.datasets import Dataset, Example, make_instance
-from ipgraph.extractor.evaluation.evaluate import COMPARABLE
 from ipgraph.extractor.extraction.extract import extract
+from ipgraph.extractor.methods.catalogue import COMPARABLE, METHODS
+from ipgraph.extractor.methods.patterns.chance import random_hops, random_paths
 from ipgraph.extractor.methods.patterns.scored import (
     attention,
     attention_max,
@@ -23,7 +24,6 @@ from ipgraph.extractor.methods.patterns.scored import (
     internal_influence,
     internal_influence_l2,
 )
-from ipgraph.extractor.methods.registry import METHODS, random_hops, random_paths
 from ipgraph.extractor.tracing.trace import Trace
 from ipgraph.graphstore.common.errors import UsageError
 from ipgraph.graphstore.runs.directory import RunDirectory

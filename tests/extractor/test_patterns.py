@@ -17,7 +17,7 @@ from support.comparison import (
     assert_same,
     batch_of,
     fast,
-    line_of,
+    integration_path_of,
     numbers,
     questions,
     trace_of,
@@ -25,7 +25,7 @@ from support.comparison import (
 from support.oracle import SKIP, Guided, Question, random_model
 from torch import Tensor
 
-from ipgraph.extractor.models.adapter import bert_adapter
+from ipgraph.extractor.models.architectures.bert import bert_adapter
 from ipgraph.extractor.tracing.trace import Trace
 
 # --- against the definition ---
@@ -211,8 +211,8 @@ def adapter_logits(model: Any, asked: Sequence[Question]) -> Any:
         return adapter.logits(h, rows)
 
     words = model.get_input_embeddings().weight
-    line = line_of("uniform", 2, words)
-    Trace(replace(adapter, logits=spy), batch_of(asked), line, asked[0].baseline.to(words))
+    path = integration_path_of("uniform", 2, words)
+    Trace(replace(adapter, logits=spy), batch_of(asked), path, asked[0].baseline.to(words))
     every = None
     if asked[0].target is not None:
         every = torch.arange(model.config.vocab_size).expand(len(asked), -1)

@@ -9,15 +9,14 @@ from support.comparison import questions, trace_of
 from support.oracle import SKIP, Path, Question, random_model
 from torch import Tensor
 
-from ipgraph.extractor.evaluation.searches.several import several_attention, several_embeddings
-from ipgraph.extractor.evaluation.searches.wider import (
-    beam_attention,
-    beam_embeddings,
-    exhaustive_width,
-    random_influences,
+from ipgraph.extractor.evaluation.searches.wider import exhaustive_width, random_influences
+from ipgraph.extractor.methods.patterns.chance import random_hops, random_paths
+from ipgraph.extractor.methods.patterns.search import (
+    attention_paths,
+    attention_sets,
+    embedding_paths,
+    embedding_sets,
 )
-from ipgraph.extractor.methods.patterns.guided import refine_attention, refine_embeddings
-from ipgraph.extractor.methods.registry import random_hops, random_paths
 from ipgraph.extractor.tracing.sets import Sets
 from ipgraph.extractor.tracing.trace import Trace
 from ipgraph.graphstore.common.errors import UsageError
@@ -50,7 +49,7 @@ def real_words(trace: Trace, asked: list[Question]) -> list[tuple[int, int]]:
         (row, word)
         for row, question in enumerate(asked)
         for word in range(len(question.ids))
-        if trace.moves[row, word]
+        if trace.has_pattern[row, word]
     ]
 
 
@@ -82,8 +81,8 @@ def test_several_nodes_sum_over_the_paths_through_them(
     model: object, asked: list[Question], trace: Trace, k: int
 ) -> None:
     with torch.no_grad():
-        embedding, influence = several_embeddings(trace, words_of(trace), k)
-        attention, refined = several_attention(trace, embedding, k)
+        embedding, influence = embedding_sets(trace, words_of(trace), k)
+        attention, refined = attention_sets(trace, embedding, k)
     assert attention.hops is not None
     for row, word in real_words(trace, asked):
         paths = through(embedding, row, word, hops=False)
@@ -101,10 +100,10 @@ def test_several_nodes_sum_over_the_paths_through_them(
 
 def test_one_node_a_layer_is_guided_refinement(asked: list[Question], trace: Trace) -> None:
     with torch.no_grad():
-        guided = refine_embeddings(trace, words_of(trace))
-        refined = refine_attention(trace, guided)
-        sets, influence = several_embeddings(trace, words_of(trace), 1)
-        finer, finest = several_attention(trace, sets, 1)
+        guided = embedding_paths(trace, words_of(trace))
+        refined = attention_paths(trace, guided)
+        sets, influence = embedding_sets(trace, words_of(trace), 1)
+        finer, finest = attention_sets(trace, sets, 1)
     assert refined.choices is not None
     assert finer.hops is not None
     for row, word in real_words(trace, asked):
@@ -117,7 +116,7 @@ def test_one_node_a_layer_is_guided_refinement(asked: list[Question], trace: Tra
 
 def test_the_k_best_nodes_of_a_layer_are_chosen(model: object, asked: list[Question], trace: Trace) -> None:
     with torch.no_grad():
-        sets, _ = several_embeddings(trace, words_of(trace), 2)
+        sets, _ = embedding_sets(trace, words_of(trace), 2)
     for row, word in real_words(trace, asked):
         sign = 1 if trace.total_influence[row, word] >= 0 else -1
         everywhere = range(len(asked[row].ids))
@@ -136,12 +135,11 @@ def test_exhaustive_search_finds_the_best_path(model: object, asked: list[Questi
     width = exhaustive_width("embedding", LAYERS, HEADS, trace.size[2])
     assert width == 6**2
     with torch.no_grad():
-        found = beam_embeddings(trace, words_of(trace), width)
-        greedy = refine_embeddings(trace, words_of(trace))
-        one = beam_embeddings(trace, words_of(trace), 1)
-        hops = beam_attention(trace, greedy.positions, exhaustive_width("attention", LAYERS, HEADS, 6))
-        greedy_hops = refine_attention(trace, greedy).influence[..., -1]
-        one_hop = beam_attention(trace, greedy.positions, 1)
+        wide = embedding_paths(trace, words_of(trace), width)
+        greedy = embedding_paths(trace, words_of(trace))
+        every_hop = attention_paths(trace, greedy, exhaustive_width("attention", LAYERS, HEADS, 6))
+        assert every_hop.choices is not None
+        found, hops = wide.influence[..., -1], every_hop.influence[..., -1]
     better = 0
     for row, word in real_words(trace, asked):
         question = asked[row]
@@ -150,8 +148,9 @@ def test_exhaustive_search_finds_the_best_path(model: object, asked: list[Questi
         every = oracle.influences(model, question, [Path(word, (*p, question.target or 0)) for p in inner])
         best = max(every, key=lambda value: sign * value)
         assert found[row, word].item() == pytest.approx(best, abs=1e-12)
-        assert one[row, word].item() == pytest.approx(greedy.influence[row, word, -1].item(), abs=1e-12)
-        better += abs(best - one[row, word].item()) > 1e-9
+        path = Path(word, tuple(wide.positions[row, word, 1:].tolist()))
+        assert oracle.influences(model, question, [path]) == [pytest.approx(best, abs=1e-12)]
+        better += abs(best - greedy.influence[row, word, -1].item()) > 1e-9
         positions = tuple(greedy.positions[row, word, 1:].tolist())
         stays = [a == b for a, b in itertools.pairwise((word, *positions))]
         options = [range(SKIP if stay else 0, HEADS) for stay in stays]
@@ -160,18 +159,23 @@ def test_exhaustive_search_finds_the_best_path(model: object, asked: list[Questi
         )
         best = max(every, key=lambda value: sign * value)
         assert hops[row, word].item() == pytest.approx(best, abs=1e-12)
-        assert one_hop[row, word].item() == pytest.approx(greedy_hops[row, word].item(), abs=1e-12)
+        path = Path(word, positions, tuple(every_hop.choices[row, word].tolist()))
+        assert oracle.influences(model, question, [path]) == [pytest.approx(best, abs=1e-12)]
     assert better > 0
 
 
 def test_a_wider_beam_is_never_worse(asked: list[Question], trace: Trace) -> None:
     with torch.no_grad():
-        positions = refine_embeddings(trace, words_of(trace)).positions
-        for search, given in ((beam_embeddings, words_of(trace)), (beam_attention, positions)):
-            whole = search(trace, given, 36)
+        greedy = embedding_paths(trace, words_of(trace))
+        searches = (
+            [embedding_paths(trace, words_of(trace), width) for width in (1, 4, 36)],
+            [attention_paths(trace, greedy, width) for width in (1, 4, 36)],
+        )
+        for narrow, wider, whole in searches:
             for row, word in real_words(trace, asked):
                 sign = 1 if trace.total_influence[row, word] >= 0 else -1
-                assert sign * whole[row, word] >= sign * search(trace, given, 4)[row, word] - 1e-12
+                carried = [sign * p.influence[row, word, -1].item() for p in (narrow, wider, whole)]
+                assert carried[2] >= max(carried) - 1e-12
 
 
 def test_an_exhaustive_search_of_too_many_paths_is_refused() -> None:
@@ -184,7 +188,7 @@ def test_random_influences_are_those_of_the_drawn_paths(
 ) -> None:
     keys = ["t:a", "t:b"]
     with torch.no_grad():
-        positions = refine_embeddings(trace, words_of(trace)).positions
+        positions = embedding_paths(trace, words_of(trace)).positions
         by_level = {
             level: random_influences(trace, positions, keys, level, 3, 5)
             for level in ("embedding", "attention")
@@ -204,7 +208,7 @@ def test_random_influences_are_those_of_the_drawn_paths(
 def test_another_seed_draws_other_patterns(trace: Trace) -> None:
     keys = ["t:a", "t:b"]
     with torch.no_grad():
-        positions = refine_embeddings(trace, words_of(trace)).positions
+        positions = embedding_paths(trace, words_of(trace)).positions
         first, second = (
             random_influences(trace, positions, keys, "attention", 8, seed).flatten(0, 1) for seed in (0, 1)
         )

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 from support import oracle
-from support.comparison import PAD_ID, POINTS, assert_same, baseline_of, fast, trace_of
+from support.comparison import PAD_ID, POINTS, assert_same, baseline_of, fast, hop_runners_up, trace_of
 from support.oracle import SKIP, Guided, Question
 from support.requirements import shared
 from support.tiny_models import save_classifier, save_masked_lm
@@ -14,10 +14,10 @@ from torch import Tensor
 from transformers import BertForMaskedLM, BertForSequenceClassification, BertTokenizer
 
 from ipgraph.extractor.datasets import Dataset, Example, load, make_instance
-from ipgraph.extractor.extraction.batching import pad
 from ipgraph.extractor.extraction.extract import extract
 from ipgraph.extractor.models.encoding import encode
 from ipgraph.extractor.models.loading import LoadedModel, load_model
+from ipgraph.extractor.tracing.batch import pad
 from ipgraph.graphstore.runs.directory import RunDirectory
 from ipgraph.graphstore.schema.labels import parse_label
 from ipgraph.graphstore.schema.records import Instance
@@ -46,12 +46,14 @@ def stored(run: RunDirectory) -> dict[str, list[Guided]]:
             Guided(
                 position,
                 pattern.sign,
-                tuple(place for _, _, place, _ in whole[1:]),
+                tuple(node.position for node in whole[1:]),
                 tuple(s.influence for s in rough),
                 tuple(s.margin for s in rough),
-                tuple(SKIP if kind == "skip" else head for kind, _, _, head in fine[1::2]),
+                tuple(s.runner_up for s in rough),
+                tuple(SKIP if node.kind == "skip" else node.head - 1 for node in fine[1::2]),
                 (exact[0].influence, *(s.influence for s in exact[1::2])),
                 (exact[0].margin, *(s.margin for s in exact[1::2])),
+                hop_runners_up([exact[0].runner_up, *(s.runner_up for s in exact[1::2])]),
             )
         )
     return found

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from support.remade import remade
 
-from ipgraph.graphstore.common.errors import UsageError
+from ipgraph.graphstore.common.errors import IpgraphError, UsageError
 from ipgraph.graphstore.opening import open_store
 from ipgraph.graphstore.runs.directory import RunDirectory
 from ipgraph.graphstore.schema.records import Run
@@ -297,6 +297,20 @@ def test_own_cypher_is_bound_and_read_only(store: Store, runs: list[RunDirectory
         run_cypher("CREATE (x:Run {id: 'z'})", store)
     with pytest.raises(UsageError):
         run_cypher("RETURN 1 AS a; RETURN 2 AS b", store)
+
+
+def test_a_read_can_be_bounded_in_rows_and_time(store: Store) -> None:
+    every = ask("instances", store)
+    assert (len(every), every.cut) == (20, False)
+    few = ask("instances", store, max_rows=3, timeout_s=60)
+    assert (few.rows, few.cut) == (every.rows[:3], True)
+    assert "max_rows" not in few.parameters
+    text = "UNWIND range(1, 9) AS n RETURN n"
+    assert run_cypher(text, store, max_rows=9).rows == [[n] for n in range(1, 10)]
+    assert run_cypher(text, store, max_rows=4).cut
+    endless = "UNWIND range(1, 100000) AS a UNWIND range(1, 100000) AS b RETURN max(a * b % 7) AS most"
+    with pytest.raises(IpgraphError, match=r"longer than its timeout of 0\.2 s"):
+        run_cypher(endless, store, timeout_s=0.2)
 
 
 def test_browser_script_with_a_store_says_what_is_bound(store: Store, runs: list[RunDirectory]) -> None:

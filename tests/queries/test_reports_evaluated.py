@@ -172,7 +172,7 @@ def test_help_says_which_runs_a_report_shows(name: str) -> None:
     group: Any = typer.main.get_command(app)
     for command in ("report", name):
         group = group.get_command(typer.Context(group), command)
-    every = "of each model, dataset and settings the largest evaluated run, or the newest"
+    every = "the largest, then newest, evaluated run per model, dataset and settings"
     [run] = [p for p in group.params if p.name == "run"]
     assert run.show_default == (every if name in PREDICTED else "the newest complete run")
 

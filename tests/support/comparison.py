@@ -9,9 +9,11 @@ import torch
 from torch import Tensor
 
 from ipgraph.extractor.extraction.options import QUADRATURES
-from ipgraph.extractor.methods.patterns.guided import Refinement, refine_attention, refine_embeddings, signs
-from ipgraph.extractor.models.adapter import bert_adapter
-from ipgraph.extractor.tracing.trace import Batch, Line, Trace
+from ipgraph.extractor.methods.patterns.paths import NO_RUNNER_UP, Paths, signs
+from ipgraph.extractor.methods.patterns.search import attention_paths, embedding_paths
+from ipgraph.extractor.models.architectures.bert import bert_adapter
+from ipgraph.extractor.tracing.batch import Batch, IntegrationPath
+from ipgraph.extractor.tracing.trace import Trace
 from support import oracle
 from support.oracle import Guided, Question
 
@@ -65,13 +67,13 @@ def batch_of(asked: Sequence[Question], *, extra: int = 0, device: str = "cpu") 
             [[True] * len(one.ids) + [False] * n for one, n in zip(asked, fill, strict=True)], device=device
         ),
         target=torch.tensor([one.target or 0 for one in asked], device=device),
-        rows=torch.tensor([(one.correct, one.wrong) for one in asked], device=device),
+        qoi_logits=torch.tensor([(one.correct, one.wrong) for one in asked], device=device),
     )
 
 
-def line_of(quadrature: str, n_steps: int, like: Tensor) -> Line:
+def integration_path_of(quadrature: str, n_steps: int, like: Tensor) -> IntegrationPath:
     points, weights = QUADRATURES[quadrature](n_steps)
-    return Line(torch.tensor(points).to(like), torch.tensor(weights).to(like))
+    return IntegrationPath(torch.tensor(points).to(like), torch.tensor(weights).to(like))
 
 
 def trace_of(
@@ -87,7 +89,7 @@ def trace_of(
     return Trace(
         bert_adapter(model),
         batch_of(asked, extra=extra, device=words.device),
-        line_of(quadrature, n_steps, words),
+        integration_path_of(quadrature, n_steps, words),
         asked[0].baseline.to(words),
         keep=keep,
     )
@@ -97,25 +99,26 @@ def fast(trace: Trace) -> list[list[Guided]]:
     """Return the library's patterns of each sentence in the oracle's words."""
     sentences, positions = trace.batch.ids.shape
     words = torch.arange(positions, device=trace.batch.ids.device).expand(sentences, -1)
-    embedding = refine_embeddings(trace, words)
-    attention = refine_attention(trace, embedding)
+    embedding = embedding_paths(trace, words)
+    attention = attention_paths(trace, embedding)
     return [
         [
             guided(trace, embedding, attention, row, word)
             for word in range(positions)
-            if bool(trace.batch.mask[row, word] & trace.moves[row, word])
+            if bool(trace.batch.mask[row, word] & trace.has_pattern[row, word])
         ]
         for row in range(sentences)
     ]
 
 
-def guided(trace: Trace, embedding: Refinement, attention: Refinement, row: int, word: int) -> Guided:
+def guided(trace: Trace, embedding: Paths, attention: Paths, row: int, word: int) -> Guided:
     """Return one word's pattern; asserts that its forced steps repeat the one before."""
     assert attention.choices is not None
     assert embedding.positions[row, word].tolist() == attention.positions[row, word].tolist()
     influences, margins = attention.influence[row, word].tolist(), attention.margin[row, word].tolist()
     assert influences[1::2] == influences[2::2]
     assert all(math.isnan(margin) for margin in margins[0::2])
+    assert set(attention.runner_up[row, word, 0::2].tolist()) == {NO_RUNNER_UP}
     assert embedding.influence[row, word, 0] == trace.total_influence[row, word]
     return Guided(
         word,
@@ -123,9 +126,11 @@ def guided(trace: Trace, embedding: Refinement, attention: Refinement, row: int,
         tuple(embedding.positions[row, word, 1:].tolist()),
         tuple(embedding.influence[row, word].tolist()),
         nullable(embedding.margin[row, word].tolist()),
+        runners_up(embedding.runner_up[row, word].tolist()),
         tuple(attention.choices[row, word].tolist()),
         (influences[0], *influences[1::2]),
         nullable([math.nan, *margins[1::2]]),
+        hop_runners_up([NO_RUNNER_UP, *attention.runner_up[row, word, 1::2].tolist()]),
     )
 
 
@@ -133,16 +138,27 @@ def nullable(margins: list[float]) -> tuple[float | None, ...]:
     return tuple(None if math.isnan(margin) else margin for margin in margins)
 
 
+def runners_up(candidates: list[int]) -> tuple[int | None, ...]:
+    return tuple(None if candidate == NO_RUNNER_UP else candidate for candidate in candidates)
+
+
+def hop_runners_up(candidates: Sequence[int | None]) -> tuple[int | None, ...]:
+    """Return the runners-up of hops as the oracle counts them: heads from 0, SKIP the skip."""
+    return tuple(None if c in (None, NO_RUNNER_UP) else c - 1 for c in candidates)
+
+
 def numbers(one: Guided) -> list[float]:
     lists = (one.position_influences, one.position_margins, one.hop_influences, one.hop_margins)
     return [math.inf if value is None else value for values in lists for value in values]
 
 
+def chosen(one: Guided) -> tuple[object, ...]:
+    return one.word, one.sign, one.positions, one.hops, one.position_runners_up, one.hop_runners_up
+
+
 def assert_same(found: Sequence[Guided], expected: Sequence[Guided], tolerance: float) -> None:
     """Assert equal choices, and numbers equal to `tolerance` of the sentence's largest influence."""
-    assert [(g.word, g.sign, g.positions, g.hops) for g in found] == [
-        (g.word, g.sign, g.positions, g.hops) for g in expected
-    ]
+    assert [chosen(one) for one in found] == [chosen(one) for one in expected]
     scale = max(1.0, *(abs(g.position_influences[0]) for g in expected))
     for one, other in zip(found, expected, strict=True):
         assert numbers(one) == pytest.approx(numbers(other), rel=0, abs=tolerance * scale)

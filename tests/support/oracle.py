@@ -1,13 +1,13 @@
 """The definition of influence patterns, as slow as it is plain: everything off a pattern is detached.
 
-Independent of the library: runs the Hugging Face model itself (eager attention, float64) under hooks that
-detach what is off the pattern, differentiates the quantity of interest by the path parameter a of one word,
-and averages over the points: the product of Jacobians along the pattern, times x - x_b (Lu et al. 2021,
-section 3). Each (pattern, point) is a row of one batch: rows do not see each other.
+Independent of the library: runs the model itself (of Hugging Face with eager attention, or `plain_model`; in
+float64) under hooks that detach what is off the pattern, differentiates the quantity of interest by the path
+parameter a of one word, and averages over the points: the product of Jacobians along the pattern, times
+x - x_b (Lu et al. 2021, section 3). Each (pattern, point) is a row of one batch: rows do not see each other.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -66,9 +66,15 @@ class Guided:
     positions: tuple[int, ...]
     position_influences: tuple[float, ...]
     position_margins: tuple[float | None, ...]
+    position_runners_up: tuple[int | None, ...]
     hops: tuple[int, ...]
     hop_influences: tuple[float, ...]
     hop_margins: tuple[float | None, ...]
+    hop_runners_up: tuple[int | None, ...]
+
+
+Sees = Callable[[int, int, int], bool]
+"""Whether, in a layer counted from 0, a destination sees a source."""
 
 
 def uniform(n_steps: int) -> tuple[Tensor, Tensor]:
@@ -143,7 +149,8 @@ def _detached(model: Any, paths: Sequence[Path], positions: int, samples: int) -
     (chosen,) = {len(path.positions) for path in paths}
     (hopped,) = {len(path.hops) for path in paths}
     heads = model.config.num_attention_heads
-    layers = model.bert.encoder.layer
+    is_bert = hasattr(model, "bert")
+    layers = model.bert.encoder.layer if is_bert else model.layers
     hooks = []
     for layer in range(chosen):
         kept = _one_hot([path.positions[layer] for path in paths], positions, samples)
@@ -152,7 +159,8 @@ def _detached(model: Any, paths: Sequence[Path], positions: int, samples: int) -
         hop = [path.hops[layer] for path in paths]
         kept = _one_hot(hop, heads, samples)
         skips = torch.tensor(hop).repeat_interleave(samples) == SKIP
-        hooks.append(layers[layer].attention.output.register_forward_pre_hook(_keep_hop(kept, skips)))
+        above = layers[layer].attention.output if is_bert else layers[layer].above
+        hooks.append(above.register_forward_pre_hook(_keep_hop(kept, skips)))
     try:
         yield
     finally:
@@ -177,19 +185,25 @@ def _keep_hop(heads: Tensor, skips: Tensor) -> Any:
     return hook
 
 
-def gpr(model: Any, question: Question, among: Sequence[int] | None = None) -> list[Guided]:
-    """Return the guided patterns of the words (`among` these) whose embedding differs from the baseline."""
+def gpr(
+    model: Any,
+    question: Question,
+    among: Sequence[int] | None = None,
+    sees: Sees = lambda *_: True,
+) -> list[Guided]:
+    """Return the guided patterns of the words (`among` these) that differ from the baseline and are heard."""
     embeddings = model.get_input_embeddings()(torch.tensor(question.ids))
     words = [i for i, embedding in enumerate(embeddings) if not torch.equal(embedding, question.baseline)]
-    words = [word for word in words if among is None or word in among]
+    reached = _reached(question, model.config.num_hidden_layers, sees)
+    words = [word for word in words if word in reached[0] and (among is None or word in among)]
     totals = influences(model, question, [Path(word) for word in words])
     signs = [1 if total >= 0 else -1 for total in totals]
     by_position = [_Search(Path(w), sign, [g]) for w, sign, g in zip(words, signs, totals, strict=True)]
     layers = model.config.num_hidden_layers
     for layer in range(layers):
-        everywhere = list(range(len(question.ids)))
-        options = everywhere if layer < layers - 1 else [question.target or 0]
-        _refine(model, question, by_position, [options] * len(words))
+        heres = [(s.path.word, *s.path.positions)[-1] for s in by_position]
+        options = [[e for e in reached[layer + 1] if sees(layer, e, here)] for here in heres]
+        _refine(model, question, by_position, options)
     by_hop = [_Search(s.path, s.sign, s.influences[-1:]) for s in by_position]
     for layer in range(layers):
         _refine(model, question, by_hop, [_hops(model, s.path, layer) for s in by_hop], hops=True)
@@ -200,20 +214,32 @@ def gpr(model: Any, question: Question, among: Sequence[int] | None = None) -> l
             e.path.positions,
             tuple(e.influences),
             (None, *e.margins),
+            (None, *e.runners_up),
             a.path.hops,
             tuple(a.influences),
             (None, *a.margins),
+            (None, *a.runners_up),
         )
         for e, a in zip(by_position, by_hop, strict=True)
     ]
 
 
+def _reached(question: Question, layers: int, sees: Sees) -> list[list[int]]:
+    """Return the positions of h^0 to h^L from which the target can be reached."""
+    everywhere = range(len(question.ids))
+    reached = [[question.target or 0]]
+    for layer in reversed(range(layers)):
+        reached.insert(0, [j for j in everywhere if any(sees(layer, e, j) for e in reached[0])])
+    return reached
+
+
 class _Search:
-    """A path as it grows, with the influence and the margin after each choice."""
+    """A path as it grows, with the influence, the margin and the runner-up after each choice."""
 
     def __init__(self, path: Path, sign: int, influences: list[float]) -> None:
         self.path, self.sign, self.influences = path, sign, influences
         self.margins: list[float | None] = []
+        self.runners_up: list[int | None] = []
 
     def grown(self, candidate: int, hops: bool) -> Path:
         path = self.path
@@ -238,12 +264,13 @@ def _refine(
     """Grow each search by its best candidate; of equal ones the first."""
     grown = [[s.grown(c, hops) for c in options] for s, options in zip(searches, candidates, strict=True)]
     found = iter(influences(model, question, [path for paths in grown for path in paths]))
-    for search, paths in zip(searches, grown, strict=True):
+    for search, paths, options in zip(searches, grown, candidates, strict=True):
         scores = [search.sign * next(found) for _ in paths]
-        best, *others = sorted(scores, reverse=True)
-        search.path = paths[scores.index(best)]
-        search.influences.append(search.sign * best)
-        search.margins.append(best - others[0] if others else None)
+        best, *others = sorted(range(len(scores)), key=lambda i: (-scores[i], i))
+        search.path = paths[best]
+        search.influences.append(search.sign * scores[best])
+        search.margins.append(scores[best] - scores[others[0]] if others else None)
+        search.runners_up.append(options[others[0]] if others else None)
 
 
 # --- models to ask ---

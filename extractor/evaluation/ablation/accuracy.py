@@ -10,17 +10,17 @@ from torch import Tensor
 from ipgraph.extractor.evaluation.ablation.forward import Kept, ablated_qoi
 from ipgraph.extractor.evaluation.ablation.kept import (
     Nodes,
-    drawn,
     every_node,
+    random_sets,
     same_size,
     skips_replaced,
     target_column,
-    united,
+    union_of,
 )
 from ipgraph.extractor.evaluation.estimates import Collected
 from ipgraph.extractor.evaluation.instances import TracedBatch
-from ipgraph.extractor.methods.patterns.scored import Scored
-from ipgraph.extractor.methods.registry import generators
+from ipgraph.extractor.methods.patterns.chance import generators
+from ipgraph.extractor.methods.patterns.paths import Scored
 from ipgraph.extractor.tracing.sets import paths
 from ipgraph.graphstore.common.errors import IpgraphError
 from ipgraph.graphstore.schema.measures import MeasureKey
@@ -31,9 +31,9 @@ Ablations = Iterator[tuple[MeasureKey, Nodes]]
 
 
 def pi_plus(batch: TracedBatch, level: Level) -> Nodes:
-    """Return the united nodes of the guided patterns of words with total influence >= 0."""
+    """Return the union of the nodes of the guided patterns of words with total influence >= 0."""
     choices = None if level == "embedding" else batch.choices
-    return united(paths(batch.positions, choices, batch.trace.heads), batch.positive, batch.trace.size[2])
+    return union_of(paths(batch.positions, choices, batch.trace.heads), batch.positive, batch.trace.size[2])
 
 
 def readings(batch: TracedBatch, nodes: Nodes) -> dict[str, Nodes | None]:
@@ -43,27 +43,27 @@ def readings(batch: TracedBatch, nodes: Nodes) -> dict[str, Nodes | None]:
 
 def guided_ablations(batch: TracedBatch, level: Level, *, skip_replaced: bool) -> Ablations:
     """Yield what guided patterns keep, the target's column alone, and every skip replaced by its heads."""
-    own = pi_plus(batch, level)
-    for reading, column in readings(batch, own).items():
-        nodes = own if column is None else own | column
+    guided = pi_plus(batch, level)
+    for reading, column in readings(batch, guided).items():
+        nodes = guided if column is None else guided | column
         yield MeasureKey(ACCURACY, "gpr", level, target=reading), nodes
         if level == "attention" and skip_replaced:
             yield MeasureKey(ACCURACY, "skip_replaced", level, target=reading), skips_replaced(nodes)
-    yield MeasureKey(ACCURACY, "target_column", level), target_column(own, batch.trace.batch.target)
+    yield MeasureKey(ACCURACY, "target_column", level), target_column(guided, batch.trace.batch.target)
 
 
 def scored_ablations(batch: TracedBatch, scored: Mapping[str, Scored]) -> Ablations:
     """Yield what each method that scores nodes keeps: as many as Pi_+, and its own paths alone."""
     like = pi_plus(batch, "embedding")
     for name, (positions, scores) in scored.items():
-        natural = united(paths(positions), batch.positive, batch.trace.size[2])
+        natural = union_of(paths(positions), batch.positive, batch.trace.size[2])
         joint = scores.masked_fill(~batch.positive[..., None, None], 0).sum(1)
         for reading, column in readings(batch, like).items():
             wanted = like if column is None else like | column
             key = MeasureKey(ACCURACY, name, "embedding", target=reading)
             yield key, same_size(natural, joint, wanted, column)
-            own = natural if column is None else natural | column
-            yield key._replace(size="natural"), own
+            whole = natural if column is None else natural | column
+            yield key._replace(size="natural"), whole
 
 
 def whole_ablations(batch: TracedBatch) -> Ablations:
@@ -103,9 +103,10 @@ class Ablator:
         chance = np.stack(
             [rng.random(shape, np.float32) for rng in generators(self.batch.keys, seed, "ablation")]
         ).transpose(0, 2, 3, 1, 4)
+        uniform = torch.from_numpy(chance).to(trace.start.device)
         for reading, column in readings(self.batch, like).items():
             wanted = like if column is None else like | column
-            kept = drawn(wanted, trace.batch.mask, column, torch.from_numpy(chance).to(trace.start.device))
+            kept = random_sets(wanted, trace.batch.mask, column, uniform)
             right = self._right(self._qoi(kept))
             key = MeasureKey(ACCURACY, "random", level, target=reading)
             self.collected.add(key, self.batch.index, right.mean(1), draws=draws)
@@ -114,7 +115,7 @@ class Ablator:
 
     def _qoi(self, kept: Kept) -> Tensor:
         trace = self.batch.trace
-        return ablated_qoi(trace.adapter, trace.batch, trace.rows, kept)
+        return ablated_qoi(trace.adapter, trace.batch, trace.qoi_logits, kept)
 
     def _right(self, qoi: Tensor) -> np.ndarray:
         wanted = torch.tensor([p.wanted for p in self.batch.patterns], device=qoi.device)

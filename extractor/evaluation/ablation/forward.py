@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ipgraph.extractor.models.adapter import Adapter
-from ipgraph.extractor.tracing.trace import Batch
+from ipgraph.extractor.models.adapter import Adapter, Layer
+from ipgraph.extractor.tracing.attention import attend
+from ipgraph.extractor.tracing.batch import Batch
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,8 @@ class Kept:
     hops: Tensor | None = None  # [B, R, L, N, 1 + A], into each position, the skip first
 
 
-def ablated_qoi(adapter: Adapter, batch: Batch, rows: Tensor, kept: Kept) -> Tensor:
-    """Return the QoI of each ablation, [B, R]; `rows` [B, 2] are the logits that it reads.
+def ablated_qoi(adapter: Adapter, batch: Batch, qoi_logits: Tensor, kept: Kept) -> Tensor:
+    """Return the QoI of each ablation, [B, R]; `qoi_logits` [B, 2] are those that it reads.
 
     What follows a zeroed node is not computed: its value does not matter.
     """
@@ -33,34 +34,27 @@ def ablated_qoi(adapter: Adapter, batch: Batch, rows: Tensor, kept: Kept) -> Ten
     here = kept.embeddings[:, :, 0]
     h = (h[:, None] * here[..., None]).flatten(0, 1)
     mask = batch.mask.repeat_interleave(r, 0)
-    for index in range(len(adapter.layers)):
+    for index, layer in enumerate(adapter.layers):
         above = kept.embeddings[:, :, index + 1]
         hops = None if kept.hops is None else kept.hops[:, :, index].flatten(0, 1)
-        h = _layer(adapter, index, h, mask, here.flatten(0, 1), above.flatten(0, 1), hops)
+        h = _above(layer, h, mask, here.flatten(0, 1), above.flatten(0, 1), hops)
         here = above
     target = batch.target.repeat_interleave(r, 0)
     at_target = h[torch.arange(b * r, device=h.device), target].view(b, r, -1)
-    logits = adapter.logits(at_target, rows)
+    logits = adapter.logits(at_target, qoi_logits)
     return logits[..., 0] - logits[..., 1]
 
 
-def _layer(
-    adapter: Adapter, index: int, h: Tensor, mask: Tensor, here: Tensor, above: Tensor, hops: Tensor | None
-) -> Tensor:
+def _above(layer: Layer, h: Tensor, mask: Tensor, here: Tensor, above: Tensor, hops: Tensor | None) -> Tensor:
     """Return h [R, N, H] above a layer, zero where `above` [R, N] is false, as h is where `here` is."""
-    layer, (r, n, hidden) = adapter.layers[index], h.shape
-    nothing, _ = layer.before(h.new_zeros(1, hidden))
-    qkv = nothing.repeat(r * n, 1)
-    kept = here.flatten().nonzero()[:, 0]
-    qkv[kept] = layer.before(h.flatten(0, 1)[kept])[0]
-    q, k, v = qkv.view(r, n, 3, adapter.heads, -1).permute(2, 0, 3, 1, 4)
-    scores = q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5
-    context = (scores.masked_fill(~mask[:, None, None], -torch.inf).softmax(-1) @ v).transpose(1, 2)
+    (r, n, _), (kept, wanted) = h.shape, (x.flatten().nonzero()[:, 0] for x in (here, above))
+    nothing, _ = layer.before(torch.zeros_like(h[0]))
+    qkv = nothing.repeat(r, 1)
+    qkv[kept] = layer.before(h.flatten(0, 1)[kept], kept % n)[0]
+    context = attend(layer.mixing, qkv.view(r, 1, n, -1), mask).context[:, 0].transpose(1, 2)
     if hops is not None:
         context = context * hops[..., 1:, None]
         h = h * hops[..., :1]
-    wanted = above.flatten().nonzero()[:, 0]
-    mixed = layer.out(context.flatten(2).flatten(0, 1)[wanted])[0] + h.flatten(0, 1)[wanted]
     result = torch.zeros_like(h).flatten(0, 1)
-    result[wanted] = layer.after(mixed)[0]
+    result[wanted] = layer.above(context.flatten(2).flatten(0, 1)[wanted], h.flatten(0, 1)[wanted])[0]
     return result.view(h.shape)

@@ -1,4 +1,4 @@
-"""Which nodes an ablation keeps: the united paths of Pi_+, and as many nodes a layer by other methods."""
+"""Which nodes an ablation keeps: the union of Pi_+, and as many nodes per layer by other methods."""
 
 from dataclasses import dataclass
 
@@ -23,11 +23,11 @@ class Nodes:
 
     def count(self) -> Tensor:
         """Return how many nodes each sentence's set has, [B]."""
-        found = self.embeddings.sum((1, 2))
-        return found if self.hops is None else found + self.hops.sum((1, 2, 3))
+        count = self.embeddings.sum((1, 2))
+        return count if self.hops is None else count + self.hops.sum((1, 2, 3))
 
 
-def united(sets: Sets, words: Tensor, positions: int) -> Nodes:
+def union_of(sets: Sets, words: Tensor, positions: int) -> Nodes:
     """Return the nodes of the patterns of chosen words [B, W], in sentences padded to `positions`."""
     b, _, layers, _ = sets.positions.shape
     present = (sets.present & words[:, :, None, None]).movedim(2, 1)
@@ -73,19 +73,19 @@ def skips_replaced(nodes: Nodes) -> Nodes:
     return Nodes(nodes.embeddings, torch.cat([torch.zeros_like(nodes.hops[..., :1]), heads], -1))
 
 
-def same_size(own: Nodes, scores: Tensor, like: Nodes, first: Nodes | None) -> Nodes:
-    """Return a method's nodes cut or filled by `scores` [B, L - 1, N] to as many a layer as `like` has.
+def same_size(nodes: Nodes, scores: Tensor, like: Nodes, first: Nodes | None) -> Nodes:
+    """Return a method's nodes cut or filled by `scores` [B, L - 1, N] to as many per layer as `like` has.
 
     Its sources and target are those of `like`; nodes of `first` come before all others.
     """
-    inner = own.embeddings[:, 1:-1]
+    inner = nodes.embeddings[:, 1:-1]
     tier = inner.long() if first is None else inner.long() + 2 * first.embeddings[:, 1:-1].long()
     kept = _best(tier, scores, like.embeddings[:, 1:-1].sum(-1))
     return Nodes(torch.cat([like.embeddings[:, :1], kept, like.embeddings[:, -1:]], 1))
 
 
-def drawn(like: Nodes, mask: Tensor, first: Nodes | None, chance: Tensor) -> Kept:
-    """Return draws [B, R, ...] of as many nodes a layer as `like` has, by chance [B, R, L, N, 2 + A].
+def random_sets(like: Nodes, mask: Tensor, first: Nodes | None, chance: Tensor) -> Kept:
+    """Return draws [B, R, ...] of as many nodes per layer as `like` has, by chance [B, R, L, N, 2 + A].
 
     Sources and target are those of `like`. At the attention level as many of the heads and skips that enter
     the drawn embeddings (our choice, as in every pattern). Nodes of `first` are always drawn.

@@ -1,6 +1,6 @@
-"""Figures beyond greedy patterns of one node a layer: several nodes, wider searches, random patterns."""
+"""Figures beyond greedy patterns of one node per layer: several nodes, wider searches, random patterns."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import reduce
 
@@ -9,17 +9,12 @@ import torch
 from torch import Tensor
 
 from ipgraph.extractor.evaluation.ablation.accuracy import ACCURACY, Ablations, Ablator, readings
-from ipgraph.extractor.evaluation.ablation.kept import Nodes, united
+from ipgraph.extractor.evaluation.ablation.kept import Nodes, union_of
 from ipgraph.extractor.evaluation.estimates import Collected, Floats
 from ipgraph.extractor.evaluation.instances import TracedBatch
 from ipgraph.extractor.evaluation.metrics import add_concentration
-from ipgraph.extractor.evaluation.searches.several import several_attention, several_embeddings
-from ipgraph.extractor.evaluation.searches.wider import (
-    beam_attention,
-    beam_embeddings,
-    exhaustive_width,
-    random_influences,
-)
+from ipgraph.extractor.evaluation.searches.wider import exhaustive_width, random_influences, wider_influences
+from ipgraph.extractor.methods.patterns.search import attention_sets, embedding_sets
 from ipgraph.extractor.tracing.sets import Sets
 from ipgraph.graphstore.schema.measures import MeasureKey
 from ipgraph.graphstore.schema.records import Level
@@ -47,24 +42,24 @@ class Searches:
 def add_several(collected: Collected, batch: TracedBatch, nodes_per_layer: Iterable[int]) -> None:
     """Add concentration and ablated accuracy with these numbers of nodes per layer."""
     for k in nodes_per_layer:
-        found = [_several(batch, some, k) for some in batch.chunks(k)]
-        for level in found[0]:
-            influence = torch.cat([chunk[level][1] for chunk in found], 1).tolist()
+        chunks = [_several(batch, some, k) for some in batch.chunks(k)]
+        for level in chunks[0]:
+            influence = torch.cat([chunk[level][1] for chunk in chunks], 1).tolist()
             add_concentration(collected, batch, "gpr", level, influence, k=k)
-            nodes = reduce(Nodes.__or__, (chunk[level][0] for chunk in found))
+            nodes = reduce(Nodes.__or__, (chunk[level][0] for chunk in chunks))
             Ablator(collected, batch).add(_ablations(batch, level, nodes, k))
 
 
 def _several(batch: TracedBatch, some: slice, k: int) -> dict[Level, tuple[Nodes, Tensor]]:
-    """Return the united nodes of Pi_+ and every word's influence with k nodes a layer, by level."""
-    embedding = several_embeddings(batch.trace, batch.words[:, some], k)
-    found: dict[Level, tuple[Sets, Tensor]] = {"embedding": embedding}
+    """Return the union of the nodes of Pi_+ and every word's influence with k nodes per layer, by level."""
+    embedding = embedding_sets(batch.trace, batch.words[:, some], k)
+    patterns: dict[Level, tuple[Sets, Tensor]] = {"embedding": embedding}
     if batch.choices is not None:
-        found["attention"] = several_attention(batch.trace, embedding[0], k)
+        patterns["attention"] = attention_sets(batch.trace, embedding[0], k)
     length = batch.trace.size[2]
     return {
-        level: (united(sets, batch.positive[:, some], length), influence)
-        for level, (sets, influence) in found.items()
+        level: (union_of(sets, batch.positive[:, some], length), influence)
+        for level, (sets, influence) in patterns.items()
     }
 
 
@@ -77,18 +72,17 @@ def _ablations(batch: TracedBatch, level: Level, nodes: Nodes, k: int) -> Ablati
 def add_searches(collected: Collected, batch: TracedBatch, searches: Searches, seed: int) -> None:
     """Add how often and by how much greedy patterns miss the best, and how they stand among random ones."""
     shape = (batch.trace.depth, batch.trace.heads, batch.trace.size[2])
-    searched: dict[Level, Callable[[slice, int], Tensor]] = {
-        "embedding": lambda some, width: beam_embeddings(batch.trace, batch.words[:, some], width),
-        "attention": lambda some, width: beam_attention(batch.trace, batch.positions[:, some], width),
-    }
     for level in batch.patterns[0].influence:
         key = MeasureKey("", "gpr", level)
         widths = {key._replace(search="beam", beam=searches.beam): searches.beam} if searches.beam else {}
         if searches.exhaustive:
             widths[key._replace(search="exhaustive")] = exhaustive_width(level, *shape)
         for search, width in widths.items():
-            best = torch.cat([searched[level](some, width) for some in batch.chunks(width)], 1)
-            _add_missed(collected, batch, level, search, best.double().cpu().numpy())
+            parts = [
+                wider_influences(batch.trace, batch.positions[:, some], level, width)
+                for some in batch.chunks(width)
+            ]
+            _add_missed(collected, batch, level, search, torch.cat(parts, 1).double().cpu().numpy())
         if searches.random_patterns:
             parts = [
                 random_influences(
@@ -105,11 +99,11 @@ def _add_missed(
     for row, patterns in enumerate(batch.patterns):
         real = patterns.real
         sign = np.where(patterns.total[real] >= 0, 1.0, -1.0)
-        greedy, found = sign * patterns.influence[level][real], sign * best[row, : len(real)][real]
-        missed = found > greedy + TOLERANCE * np.abs(greedy)
+        greedy, wider = sign * patterns.influence[level][real], sign * best[row, : len(real)][real]
+        missed = wider > greedy + TOLERANCE * np.abs(greedy)
         index = batch.index[[row]]
         collected.add(key._replace(metric="greedy_missed"), index, missed.sum(), real.sum())
-        reached = np.maximum(found, greedy).sum()
+        reached = np.maximum(wider, greedy).sum()
         collected.add(key._replace(metric="greedy_share_of_best"), index, greedy.sum(), reached)
 
 

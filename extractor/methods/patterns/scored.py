@@ -1,28 +1,17 @@
 """Paths of the methods that score nodes: attention, conductance and internal influence (Lu et al. 2021, 4.1).
 
-Each gives every word a path and, beside it, every inner node's score for that word: what a united set of
-paths is filled or cut by where methods are compared at equal sizes.
+Each gives every word a path and, beside it, every inner node's score for that word: what the union of paths
+is filled or cut by where methods are compared at equal sizes.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
 
-from ipgraph.extractor.methods.patterns.guided import signs
-from ipgraph.extractor.tracing.trace import LayerState, Trace, merge_heads, split_heads
-
-
-class Scored(NamedTuple):
-    """Each word's path, and the scores of the nodes of layers 1 to L - 1; padding scores -inf."""
-
-    positions: Tensor  # [B, W, L + 1]
-    scores: Tensor  # [B, W, L - 1, N]
-
-
-Find: TypeAlias = Callable[[Trace, Tensor], Scored]
-"""Finds the paths of words at positions [B, W]."""
+from ipgraph.extractor.methods.patterns.paths import PathMethod, Scored, along, signs
+from ipgraph.extractor.tracing.attention import merge_heads
+from ipgraph.extractor.tracing.trace import Trace
 
 
 def attention(trace: Trace, sources: Tensor) -> Scored:
@@ -57,7 +46,7 @@ def internal_influence_l2(trace: Trace, sources: Tensor) -> Scored:
 
 def attention_at_input(trace: Trace) -> list[Tensor]:
     """Return each layer's attention probabilities at the input itself, [B, A, E, N]."""
-    return [trace.layer(index).p[:, -1] for index in range(trace.depth)]
+    return [trace.layer(index).attention.p[:, -1] for index in range(trace.depth)]
 
 
 def conductances(trace: Trace, sources: Tensor) -> Tensor:
@@ -71,32 +60,19 @@ def conductances(trace: Trace, sources: Tensor) -> Tensor:
 
 def _conductances(trace: Trace, source: Tensor) -> Tensor:
     """Return the conductances of one word [B] of each sentence, [B, L - 1, N]."""
-    if trace.depth == 1 or not trace.moves.gather(1, source[:, None]).any():
+    if trace.depth == 1 or not trace.has_pattern.gather(1, source[:, None]).any():
         return trace.start.new_zeros(len(source), trace.depth - 1, trace.size[2])
     is_word = source[:, None] == torch.arange(trace.size[2], device=source.device)
     v = trace.start * is_word[:, None, :, None]
-    found = []
+    conductances = []
     for index in range(trace.depth - 1):
         state = trace.layer(index)
-        contexts = _moved_contexts(state, v)
+        contexts = state.attention.push(state.layer.before.jvp(state.before, v))
         heads, skip = (contexts * state.g_context).sum((2, 4)), (v * state.g_residual).sum(-1)
-        found.append(trace.mean(heads + skip))
+        conductances.append(trace.mean(heads + skip))
         if index < trace.depth - 2:
-            mixed = state.layer.out.jvp((), merge_heads(contexts)) + v
-            v = state.layer.after.jvp(state.after, mixed.flatten(0, 2)).view(v.shape)
-    return torch.stack(found, 1)
-
-
-def _moved_contexts(state: LayerState, v: Tensor) -> Tensor:
-    """Return how tangents [B, S, N, H] at every position move the contexts: all hops of `hops` at once."""
-    moved = state.layer.before.jvp(state.before, v.flatten(0, 2)).view(*v.shape[:3], 3, -1)
-    dq, dk, dv = (split_heads(moved[..., part, :], state.q.shape[2]) for part in range(3))
-    scale = state.q.shape[-1] ** -0.5
-    # Two products at once, side by side: q . dk + dq . k, and P' v + P dv.
-    scores = torch.cat([state.q, dq], -1) @ torch.cat([dk, state.k], -1).transpose(-1, -2)
-    moved_p = scores.mul_(state.p).mul_(scale)
-    contexts = torch.cat([moved_p, state.p], -1) @ torch.cat([state.v, dv], -2)
-    return contexts - moved_p.sum(-1, keepdim=True) * state.context
+            v = state.layer.above_jvp(state.above, merge_heads(contexts), v)
+    return torch.stack(conductances, 1)
 
 
 def _internal(trace: Trace, sources: Tensor, layers: list[Tensor]) -> Scored:
@@ -106,12 +82,11 @@ def _internal(trace: Trace, sources: Tensor, layers: list[Tensor]) -> Scored:
 
 
 def _by_layer(trace: Trace, sources: Tensor, scores: Tensor, ranked: Tensor) -> Scored:
-    """Return paths through each layer's best position by `ranked`, the first among equals."""
-    padding = ~trace.batch.mask[:, None, None]
-    inner = ranked.masked_fill(padding, -torch.inf).argmax(-1)
+    """Return paths through each layer's best position by `ranked` of those that reach the target."""
+    lost = ~torch.stack(trace.reach, 1)[:, None, 1:-1]
+    ranked, scores = (x.masked_fill(lost, -torch.inf) for x in (ranked, scores))
     target = trace.batch.target[:, None].expand_as(sources)
-    positions = torch.cat([sources[..., None], inner, target[..., None]], -1)
-    return Scored(positions, scores.masked_fill(padding, -torch.inf))
+    return Scored(torch.cat([sources[..., None], ranked.argmax(-1), target[..., None]], -1), scores)
 
 
 def _best_paths(trace: Trace, sources: Tensor, attention: list[Tensor]) -> Scored:
@@ -129,9 +104,9 @@ def _best_paths(trace: Trace, sources: Tensor, attention: list[Tensor]) -> Score
         here = hop.transpose(1, 2).gather(1, path[-1][..., None].expand(-1, -1, hop.shape[1]))
         path.append((here + rest[:, None]).argmax(-1))
     path.append(trace.batch.target[:, None].expand_as(sources))
-    found = torch.stack(scores, 2) if scores else _no_scores(trace, sources)
+    of_nodes = torch.stack(scores, 2) if scores else _no_scores(trace, sources)
     padding = ~trace.batch.mask[:, None, None]
-    return Scored(torch.stack(path, -1), found.to(trace.start).masked_fill(padding, -torch.inf))
+    return Scored(torch.stack(path, -1), of_nodes.to(trace.start).masked_fill(padding, -torch.inf))
 
 
 def _with_residual(trace: Trace, index: int, p: Tensor) -> Tensor:
@@ -148,10 +123,12 @@ def _no_scores(trace: Trace, sources: Tensor) -> Tensor:
     return trace.start.new_zeros(*sources.shape, 0, trace.size[2])
 
 
-FINDERS: dict[str, Find] = {
-    "attention": attention,
-    "attention_max": attention_max,
-    "conductance": conductance,
-    "internal_influence": internal_influence,
-    "internal_influence_l2": internal_influence_l2,
-}
+def _method(scored: Callable[[Trace, Tensor], Scored]) -> PathMethod:
+    return PathMethod(lambda trace, words, _: along(trace, scored(trace, words).positions), scored=scored)
+
+
+ATTENTION = _method(attention)
+ATTENTION_MAX = _method(attention_max)
+CONDUCTANCE = _method(conductance)
+INTERNAL_INFLUENCE = _method(internal_influence)
+INTERNAL_INFLUENCE_L2 = _method(internal_influence_l2)
