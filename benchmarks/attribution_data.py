@@ -49,7 +49,7 @@ def write_data(folder: Path, instances: int) -> int:
     words, indices, roles = (list(column) for column in zip(*sentences, strict=True))
     for run in range(METHODS):
         scores = [random.normal(size=length) for length in lengths]
-        ends = {"run": [run_id(run)] * instances, "instance": ids}
+        ends: dict[str, Any] = {"run": [run_id(run)] * instances, "instance": ids}
         found: dict[str, Any] = {"qoi": random.normal(size=instances), "tokens": words, "words": words}
         found |= {"word_indices": indices, "roles": roles}
         write(folder / f"predictions-{run}.parquet", ends | found)

@@ -50,7 +50,7 @@ def _option(parameter: ReportParameter) -> str:
 def _template(template: Template) -> Iterator[str]:
     yield from (f"### {template.name}", "", f"**{template.title}.** {template.description}")
     if template.browser_only:
-        yield "For Neo4j Browser only; not part of the portable library."
+        yield "For Neo4j Browser only; the embedded store cannot run it."
     yield from ("", "Parameters:", "", *map(_parameter, template.parameters))
     yield from ("", "Columns:", "", *(f"- `{c.name}`: {c.description}" for c in template.columns))
 

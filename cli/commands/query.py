@@ -1,7 +1,8 @@
 """`ipgraph query`: read-only Cypher, from templates or your own."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -48,6 +49,17 @@ def assignments(params: Sequence[str] | None, run: str = "") -> dict[str, Any]:
             raise UsageError(f"parameter {name!r} cannot be given; the name has another meaning")
         values[name] = value
     return values
+
+
+@contextmanager
+def naming_param() -> Iterator[None]:
+    """Add the option's name to the error for a parameter that was not given."""
+    from ipgraph.queries.language.binding import MissingValueError
+
+    try:
+        yield
+    except MissingValueError as error:
+        raise UsageError(f"{error}; add --param {error.name}=...") from error
 
 
 @app.command("list")
@@ -101,16 +113,16 @@ def run(
     """Run a template and print its rows."""
     from ipgraph.queries.language.binding import bind
     from ipgraph.queries.language.registry import template
-    from ipgraph.queries.language.running import run_template
+    from ipgraph.queries.language.running import opened, run_template
 
     chosen, values = template(name, queries_dir), assignments(param, run)
-    if explain:
-        from ipgraph.graphstore.opening import open_store
-
-        with open_store(store) as opened:
-            typer.echo(opened.explain(chosen.text(opened.dialect), bind(chosen, values, opened)))
-        return
-    _answer(run_template(chosen, store, **values), chosen.title, show_cypher, output)
+    with naming_param():
+        if explain:
+            with opened(store) as graph:
+                typer.echo(graph.explain(chosen.text(graph.dialect), bind(chosen, values, graph)))
+            return
+        rows = run_template(chosen, store, **values)
+    _answer(rows, chosen.title, show_cypher, output)
 
 
 @app.command()
@@ -128,19 +140,19 @@ def cypher(
     A parameter's value is read as JSON if possible (4, true, \\["a", "b"]), otherwise as text.
     """
     from ipgraph.queries.language.binding import bind_text
-    from ipgraph.queries.language.running import run_cypher
+    from ipgraph.queries.language.running import opened, run_cypher
     from ipgraph.queries.language.values import literal
 
     if text == "-":
         text = sys.stdin.read()
     values: dict[str, Any] = {name: literal(value) for name, value in assignments(param, run).items()}
-    if explain:
-        from ipgraph.graphstore.opening import open_store
-
-        with open_store(store) as opened:
-            typer.echo(opened.explain(text, bind_text(text, values, opened)))
-        return
-    _answer(run_cypher(text, store, **values), "", show_cypher, output)
+    with naming_param():
+        if explain:
+            with opened(store) as graph:
+                typer.echo(graph.explain(text, bind_text(text, values, graph)))
+            return
+        rows = run_cypher(text, store, **values)
+    _answer(rows, "", show_cypher, output)
 
 
 def _answer(rows: "Rows", title: str, show_cypher: bool, output: Format) -> None:

@@ -56,8 +56,8 @@ def _command(report: "Report") -> Any:
 
     shared = inspect.signature(command).parameters
     run = EvaluatedRunOption if report.needs == "evaluation" else RunOption
-    own = [_parameter(parameter, run) for parameter in report.parameters]
-    signature = inspect.Signature([*own, *(shared[name].replace(kind=_KEYWORD) for name in SHARED)])
+    declared = [_parameter(parameter, run) for parameter in report.parameters]
+    signature = inspect.Signature([*declared, *(shared[name].replace(kind=_KEYWORD) for name in SHARED)])
     command.__signature__ = signature  # type: ignore[attr-defined]
     command.__annotations__ = {name: p.annotation for name, p in signature.parameters.items()}
     command.__doc__ = report.summary

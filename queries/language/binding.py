@@ -40,6 +40,15 @@ _NAMES = {
 """By type of parameter, what makes the names that a run has of its instances."""
 
 
+class MissingValueError(UsageError):
+    """A parameter that has no default was not given."""
+
+    def __init__(self, message: str, name: str) -> None:
+        """Say what is missing; `name` is the parameter's."""
+        super().__init__(message)
+        self.name = name
+
+
 def bind(template: Template, given: Mapping[str, object], store: "Store") -> "dict[str, Value]":
     """Return a template's parameters for a store; raises UsageError naming the file and the parameter."""
     values = declared_values(template, given)
@@ -54,9 +63,9 @@ def bind(template: Template, given: Mapping[str, object], store: "Store") -> "di
         for name in by_type["instance"]:
             values[name] = resolve_instance(store, [runs[0].id], str(values[name]))
         for kind in _NAMES:
-            asked = [str(values[p.name]) for p in template.parameters if p.type == kind and values[p.name]]
-            if asked:
-                _require_held(store, runs[0].id, kind, asked)
+            names = [str(values[p.name]) for p in template.parameters if p.type == kind and values[p.name]]
+            if names:
+                _require_known(store, runs[0].id, kind, names)
         for parameter in template.parameters:
             if parameter.type in ("layer", "head") and isinstance(number := values[parameter.name], int):
                 _require_in_model(runs[0], parameter.type, number)
@@ -65,15 +74,14 @@ def bind(template: Template, given: Mapping[str, object], store: "Store") -> "di
 
 @contextmanager
 def _saying_which_run(store: "Store", is_newest: bool) -> Iterator[None]:
-    """Add to what is wrong that the newest run was meant for want of another, where there are others."""
+    """Add to what is wrong that the newest run was taken, since none was named, where there are others."""
     try:
         yield
     except UsageError as error:
         runs = [run for run in store.runs() if run.state == "complete"]
         if not is_newest or len(runs) < 2:
             raise
-        another = f"(that is the newest run; others are named by --run, such as {runs[1].id})"
-        raise UsageError(f"{error} {another}") from error
+        raise UsageError(f"{error} (that is the newest run; name another, such as {runs[1].id})") from error
 
 
 def bind_text(cypher: str, given: Mapping[str, object], store: "Store") -> "dict[str, Value]":
@@ -85,7 +93,7 @@ def bind_text(cypher: str, given: Mapping[str, object], store: "Store") -> "dict
         values["level"] = resolve_level([run], str(values.get("level", FINEST)))
     missing = sorted(used - set(values) - set(BOUND_BY_STORE))
     if missing:
-        raise UsageError(f"the query uses ${missing[0]}, which was not given; add --param {missing[0]}=...")
+        raise MissingValueError(f"the query uses ${missing[0]}, which was not given", missing[0])
     return _as_used(cypher, {name: _plain(name, value) for name, value in values.items()}, store)
 
 
@@ -129,9 +137,8 @@ def declared_value(
         return parameter.default
     if value is None:
         what = f"{parameter.name} ({parameter.type}: {parameter.description})"
-        raise UsageError(
-            f"{template.path}: the parameter {what} has no default; add --param {parameter.name}=..."
-        )
+        message = f"{template.path}: the parameter {what} has no default and was not given"
+        raise MissingValueError(message, parameter.name)
     try:
         return parameter.convert(value)
     except ValueMismatchError as problem:
@@ -186,7 +193,7 @@ def resolve_level(runs: Sequence[Run], text: str = FINEST) -> str:
         raise unknown("level", text, LEVELS)
     if text in had or (text in ("", FINEST) and had):
         return text if text in had else had[-1]
-    advice = "extract with `--level both`, or name another run"
+    advice = "extract both levels, or name another run"
     if text in ("", FINEST):
         raise UsageError(f"the runs {_listed(runs)} have patterns at no level in common; {advice}")
     raise UsageError(f"no patterns at {text} level in {_listed(runs)}; {advice}")
@@ -194,31 +201,31 @@ def resolve_level(runs: Sequence[Run], text: str = FINEST) -> str:
 
 def resolve_instance(store: "Store", runs: Sequence[str], text: str) -> str:
     """Return the id of the instance of the runs that an id, a row's name or a unique prefix names."""
-    asked: dict[str, Value] = {"runs": list(runs), "text": text, "digest": f":{text}", "most": _MOST}
-    found = store.read(_INSTANCES, asked).rows
+    given: dict[str, Value] = {"runs": list(runs), "text": text, "digest": f":{text}", "most": _MOST}
+    rows = store.read(_INSTANCES, given).rows
     for matches in (
-        [row for row in found if row[0] == text],
-        [row for row in found if row[1] == text],
-        found if text else [],
+        [row for row in rows if row[0] == text],
+        [row for row in rows if row[1] == text],
+        rows if text else [],
     ):
         if len(matches) == 1:
             return str(matches[0][0])
         if matches:
             some = ", ".join(str(row[0]) for row in matches[:5])
-            many = f"{len(matches)}{' or more' * (len(found) == _MOST)}"
+            many = f"{len(matches)}{' or more' * (len(rows) == _MOST)}"
             raise UsageError(f"instance {text!r} names {many} instances of {_named(runs)}: {some}, ...")
     raise UsageError(f"{_named(runs)} has no instance {text!r}; `ipgraph query run instances` lists them")
 
 
-def _require_held(store: "Store", run: str, kind: str, asked: Sequence[str]) -> None:
+def _require_known(store: "Store", run: str, kind: str, names: Sequence[str]) -> None:
     """Raise UsageError for a subtask, condition or role that a run does not have, listing those it has."""
     text = f"MATCH (:Run {{id: $run}})-[e:PREDICTED]->(i:Instance) {_NAMES[kind]} RETURN DISTINCT name"
-    held = [str(row[0]) for row in store.read(text, {"run": run}).rows if row[0]]
-    if not held:
-        raise UsageError(f"the instances of run {run} have no {kind}s; leave {kind} {asked[0]!r} away")
-    for name in asked:
-        if name not in held:
-            raise unknown(kind, name, held, f"in run {run}")
+    known = [str(row[0]) for row in store.read(text, {"run": run}).rows if row[0]]
+    if not known:
+        raise UsageError(f"the instances of run {run} have no {kind}s; leave out {kind} {names[0]!r}")
+    for name in names:
+        if name not in known:
+            raise unknown(kind, name, known, f"in run {run}")
 
 
 def _require_in_model(run: Run, kind: str, number: int) -> None:

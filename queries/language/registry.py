@@ -33,11 +33,11 @@ def _files(queries_dir: Path | str | None) -> dict[str, Path]:
 
 def _templates_in(folder: Path) -> dict[str, Path]:
     """Return a folder's templates by name; `<name>.<dialect>.cypher` only varies the one beside it."""
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     for path in folder.glob("*.cypher"):
         name, _, dialect = path.stem.rpartition(".")
         if dialect not in DIALECTS:
-            found[path.stem] = path
+            files[path.stem] = path
         elif not path.with_name(f"{name}.cypher").is_file():
             raise TemplateError(f"{path}: varies {name}.cypher, which is not beside it")
-    return found
+    return files

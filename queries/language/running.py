@@ -85,8 +85,8 @@ def ask(
     the template's file, for an unknown name, a parameter that is unknown, missing or of the wrong type, and
     Cypher that the store refuses; IpgraphError when the time is over.
     """
-    found = find(name, queries_dir)
-    return run_template(found, store, timeout_s=timeout_s, max_rows=max_rows, **parameters)
+    template = find(name, queries_dir)
+    return run_template(template, store, timeout_s=timeout_s, max_rows=max_rows, **parameters)
 
 
 def run_template(

@@ -116,7 +116,7 @@ def _split(path: Path) -> tuple[_Head, str]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise TemplateError(f"{path}: cannot be read as UTF-8 text ({error})") from error
+        raise TemplateError(f"{path} could not be read as UTF-8 text ({error})") from error
     length = next((i for i, line in enumerate(lines) if not line.startswith("//")), len(lines))
     body = "\n".join(lines[length:]).strip()
     if not body:
@@ -154,14 +154,14 @@ def _head(path: Path, lines: list[str]) -> _Head:
 
 
 def _parameters(path: Path, head: _Head) -> tuple[Parameter, ...]:
-    found: list[Parameter] = []
+    parameters: list[Parameter] = []
     for line, text in head.entries["parameters"]:
         try:
-            found.append(declared(text))
-            require_distinct(found)
+            parameters.append(declared(text))
+            require_distinct(parameters)
         except UsageError as error:
             raise TemplateError(f"{path}:{line}: {error}") from None
-    return tuple(found)
+    return tuple(parameters)
 
 
 def _column(path: Path, line: int, text: str) -> Column:

@@ -51,7 +51,7 @@ def structures(
 
 def _structure(store: "Store", run: Run, level: Level, row: Record) -> Structure:
     roles = row["roles"]
-    found = ask(
+    nodes = ask(
         "node-probability", store, run=run.id, level=level, subtask=row["subtask"], roles=roles, sign=1
     )
     size = graph_size(GraphShape.from_json(run.graph), len(roles), level)
@@ -62,11 +62,11 @@ def _structure(store: "Store", run: Run, level: Level, row: Record) -> Structure
         roles=roles,
         instances=row["instances"],
         mean_qoi=row["mean_qoi"],
-        entropy=float(pattern_entropy([node["probability"] for node in found], size)),
+        entropy=float(pattern_entropy([node["probability"] for node in nodes], size)),
     )
 
 
-def structures_table(found: list[Structure], note: str) -> Table:
+def structures_table(structures: list[Structure], note: str) -> Table:
     """Return structures and their entropies as a table."""
     columns = (
         text("subtask"),
@@ -77,7 +77,7 @@ def structures_table(found: list[Structure], note: str) -> Table:
         number("H of Pi_+", 4),
     )
     rows: list[list[object]] = [
-        [s.subtask, s.length, s.target, s.instances, s.mean_qoi, s.entropy] for s in found
+        [s.subtask, s.length, s.target, s.instances, s.mean_qoi, s.entropy] for s in structures
     ]
     cypher = template("node-probability").text()
     return Table("Pattern entropy, per structure", columns, rows, note, cypher)
@@ -153,8 +153,8 @@ def conditions(
 ) -> list[Table]:
     """Where two conditions differ most: the nodes whose probability of lying on a pattern differs."""
     if not (condition and other_condition):
-        held = sorted({str(row["condition"]) for row in ask("accuracy", store, run=run)})
-        raise UsageError(f"name two conditions to compare, of: {', '.join(held)}")
+        known = sorted({str(row["condition"]) for row in ask("accuracy", store, run=run)})
+        raise UsageError(f"name two conditions to compare, of: {', '.join(known)}")
     rows = ask(
         "node-probability-difference",
         store,

@@ -175,7 +175,7 @@ def quality(
                 "completeness_error": signed("error", 4),
                 "relative_error": share("relative"),
             },
-            "more steps (--n-steps) make it smaller",
+            "more steps make it smaller",
             limit=limit,
         ),
         Table(

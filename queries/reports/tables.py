@@ -82,7 +82,7 @@ def share(name: str) -> TableColumn:
 
 
 def number(name: str, digits: int = 3) -> TableColumn:
-    """Return a column of numbers with so many digits after the point."""
+    """Return a column of numbers with `digits` digits after the point."""
     return TableColumn(name, f".{digits}f", "right")
 
 

@@ -1,6 +1,6 @@
 // title: Picture of an instance's patterns
 // description: The paths that an instance's patterns take through the model, for Neo4j Browser to draw. It
-//   returns graph paths, so it is no part of the portable library: only Neo4j Browser shows it.
+//   returns graph paths, which only Neo4j Browser shows.
 // browser-only: yes
 // parameters: run, attention-level, instance
 // columns:

@@ -142,19 +142,18 @@ def _require(sentence: Sentence, level: Level) -> None:
 
 
 def _require_one_structure(sentences: Sequence[Sentence], title: str) -> None:
-    found = structures(sentences)
-    if len(found) > 1:
-        kinds = {
-            "length": len({len(roles) for roles, _ in found}),
-            "roles": len({roles for roles, _ in found}),
-            "target": len({target for _, target in found}),
+    kinds = structures(sentences)
+    if len(kinds) > 1:
+        variety = {
+            "length": len({len(roles) for roles, _ in kinds}),
+            "roles": len({roles for roles, _ in kinds}),
+            "target": len({target for _, target in kinds}),
         }
-        what = ", ".join(name for name, count in kinds.items() if count > 1)
-        sizes = ", ".join(f"{count}" for _, count in found.most_common(5))
+        what = ", ".join(name for name, count in variety.items() if count > 1)
+        sizes = ", ".join(f"{count}" for _, count in kinds.most_common(5))
         raise UsageError(
-            f"{title}: the {len(sentences)} instances are of {len(found)} structures ({sizes}), which differ "
-            f"in {what}, so positions do not compare; choose one by --subtask or --condition, or make a "
-            "dataset of one structure"
+            f"{title}: the {len(sentences)} instances are of {len(kinds)} structures ({sizes}), which differ "
+            f"in {what}, so positions do not compare; choose a subtask or condition of one structure"
         )
 
 

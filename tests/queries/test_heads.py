@@ -86,7 +86,7 @@ def test_every_template_names_the_last_head_or_0_for_none(store: Store, runs: li
     passing = ask("instances-through-head", store, run=runs[0].id, role="subject", layer=3, head=HEADS)
     assert len(passing) == 24
     for head in range(1, HEADS):
-        given = {"run": runs[0].id, "role": "subject", "layer": 3, "head": head}
+        given: dict[str, Any] = {"run": runs[0].id, "role": "subject", "layer": 3, "head": head}
         assert ask("instances-through-head", store, **given).rows == []
 
 
@@ -105,7 +105,8 @@ def test_every_report_names_the_last_head(location: Path, runs: list[RunDirector
         given = required.get(name, {})
         for table in make(name, location, run=runs[0].id, **given):
             cells = [dict(zip(table.headers, row, strict=True)) for row in table.cells()]
-            for record in [*table.records(), *cells, {"title": table.title}]:
+            records: list[dict[str, Any]] = [*table.records(), *cells, {"title": table.title}]
+            for record in records:
                 heads = {int(head) for head in heads_in(record, PRINTED)}
                 assert heads <= {HEADS}, (name, record)
                 named |= {name} if heads else set()

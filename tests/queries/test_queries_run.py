@@ -108,7 +108,7 @@ def test_the_level_is_the_finest_that_every_run_has(store: Store, runs: list[Run
     rows = ask("compare-runs", store, run=both.id, other=embedding.id)
     assert rows.parameters["level"] == "embedding"
     assert rows.rows
-    with pytest.raises(UsageError, match=f"no patterns at attention level in {embedding.id}; extract with"):
+    with pytest.raises(UsageError, match=f"no patterns at attention level in {embedding.id}; extract both"):
         ask("skip-share", store, run=embedding.id)
     with pytest.raises(UsageError, match=f"the runs {both.id}, {embedding.id} have patterns at no level in"):
         resolve_level([replace(both, level="attention"), embedding])
@@ -160,7 +160,7 @@ def test_what_the_newest_run_lacks_is_said_with_another_run_to_name(
     with open_store(location) as store:
         store.add([runs[0], plain])
         newest, older = store.runs()
-        hint = rf"\(that is the newest run; others are named by --run, such as {older.id}\)$"
+        hint = rf"\(that is the newest run; name another, such as {older.id}\)$"
         with pytest.raises(UsageError, match=f"has no instance 'nothing'.*{hint}"):
             ask("instance", store, instance="nothing")
         with pytest.raises(UsageError, match=r"has layers 1 to \d+; you asked for 99$"):
@@ -207,7 +207,7 @@ def test_names_that_the_run_does_not_have_are_refused(
             ask("skip-share", store, run=runs[0].id, condition="plural")
         with pytest.raises(UsageError, match=f"unknown subtask 'sva' {where}; valid, nearest first: object"):
             ask("instances", store, run=runs[0].id, subtask="sva")
-        with pytest.raises(UsageError, match=f"run {plain.id} have no roles; leave role 'subject' away"):
+        with pytest.raises(UsageError, match=f"run {plain.id} have no roles; leave out role 'subject'"):
             ask("skip-share", store, run=plain.id, role="subject")
         assert ask("skip-share", store, run=plain.id, condition="plural-plural", role="").rows
 
@@ -289,7 +289,7 @@ def test_own_cypher_is_bound_and_read_only(store: Store, runs: list[RunDirectory
     assert rows.rows == [[24, 1]]
     assert rows.parameters == {"run": runs[0].id, "level": "attention", "k": 1}
     assert run_cypher("RETURN $names AS names", store, names=("a", "b"), unused=1).rows == [[["a", "b"]]]
-    with pytest.raises(UsageError, match="the query uses \\$k, which was not given; add --param k="):
+    with pytest.raises(UsageError, match=r"the query uses \$k, which was not given$"):
         run_cypher("RETURN $k AS k", store)
     with pytest.raises(UsageError, match="the parameter k is <object"):
         run_cypher("RETURN $k AS k", store, k=object())

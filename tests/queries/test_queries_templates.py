@@ -115,7 +115,7 @@ def test_a_head_names_what_templates_share(tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
     (tmp_path / "mine.cypher").write_bytes(b"// title: \xff\n")
-    with pytest.raises(TemplateError, match=r"mine\.cypher: cannot be read as UTF-8"):
+    with pytest.raises(TemplateError, match=r"mine\.cypher could not be read as UTF-8"):
         templates(tmp_path)
 
 

@@ -42,9 +42,9 @@ class Evaluations:
     def runs(self) -> list[Run]:
         return sorted((run for run, _ in self.measured.values()), key=lambda run: run.created, reverse=True)
 
-    def read(self, cypher: str, parameters: Mapping[str, Any]) -> Result:
+    def read(self, cypher: str, parameters: Mapping[str, Any], **_bounds: object) -> Result:
         if "other" in parameters:
-            other, _ = self.measured[parameters["other"]]
+            other = self.measured[parameters["other"]][0]
             return Result(["shared"], [[min(self.shared, other.instances)]])
         assert cypher == template("measures").text()
         columns = [column.name for column in template("measures").columns]
