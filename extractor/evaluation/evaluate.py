@@ -23,6 +23,7 @@ from ipgraph.extractor.tracing.memory import out_of_memory_as_error
 from ipgraph.graphstore.common.bootstrap import RESAMPLES, Bootstrap
 from ipgraph.graphstore.common.errors import UsageError, unknown
 from ipgraph.graphstore.runs.directory import RunDirectory
+from ipgraph.graphstore.schema.graph import GraphShape
 from ipgraph.graphstore.schema.records import Measure
 
 Progress = Callable[[int, int], None]
@@ -68,8 +69,9 @@ def evaluate(
     with torch.no_grad(), out_of_memory_as_error(model):
         _trace_each(run, model, instances, passes, batch_sentences(batch_size), on_progress)
     groups, bootstrap = _groups(instances), Bootstrap(resamples, seed)
+    graph = GraphShape.from_json(run.run.graph)
     measures = estimate(run.id, collected, groups, bootstrap) + entropy_measures(
-        run.id, instances, comparison.paths, groups, heads=model.adapter.heads, bootstrap=bootstrap
+        run.id, instances, comparison.paths, groups, graph=graph, bootstrap=bootstrap
     )
     run.write_measures(measures)
     return measures

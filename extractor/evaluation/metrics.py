@@ -9,9 +9,10 @@ import torch
 from ipgraph.extractor.evaluation.ablation.kept import Nodes
 from ipgraph.extractor.evaluation.estimates import Collected, Floats
 from ipgraph.extractor.evaluation.instances import InstancePatterns, TracedBatch
+from ipgraph.extractor.extraction.identity import graph_shape
 from ipgraph.extractor.methods.patterns.scored import attention_at_input
 from ipgraph.extractor.tracing.sets import SKIP
-from ipgraph.graphstore.schema.graph import GraphShape, path_count
+from ipgraph.graphstore.schema.graph import path_count
 from ipgraph.graphstore.schema.measures import INSIDE, ONE_PER_WORD, MeasureKey
 from ipgraph.graphstore.schema.records import Level
 
@@ -81,7 +82,7 @@ def add_skip_share(collected: Collected, instances: Sequence[InstancePatterns]) 
 
 def add_path_shares(collected: Collected, batch: TracedBatch, level: Level, nodes: Nodes) -> None:
     """Add the share of all paths that Pi_+ is: one path per word, and all paths inside its nodes."""
-    shape = GraphShape.uniform(batch.trace.depth, batch.trace.heads)
+    shape = graph_shape(batch.trace.adapter)
     inside = paths_inside(nodes)
     for row, patterns in enumerate(batch.patterns):
         total = path_count(shape, len(patterns.total), level, target=patterns.encoded.target)

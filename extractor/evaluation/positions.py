@@ -41,7 +41,7 @@ def entropy_measures(
     paths: PathsByMethod,
     groups: Mapping[str, Ints],
     *,
-    heads: int,
+    graph: GraphShape,
     bootstrap: Bootstrap,
 ) -> list[Measure]:
     """Return each group's position_entropy and position_influence, entropy (of Pi_+) and (mean) qoi."""
@@ -49,7 +49,7 @@ def entropy_measures(
         measure
         for grouping, members in groups.items()
         for measure in with_intervals(
-            run, grouping, _of_group(instances, paths, members, heads, bootstrap), bootstrap
+            run, grouping, _of_group(instances, paths, members, graph, bootstrap), bootstrap
         )
     ]
 
@@ -58,7 +58,7 @@ def _of_group(
     instances: Sequence[InstancePatterns],
     paths: PathsByMethod,
     members: Ints,
-    heads: int,
+    graph: GraphShape,
     bootstrap: Bootstrap,
 ) -> Iterator[Resampled]:
     alike, details = one_structure(instances, members)
@@ -67,7 +67,7 @@ def _of_group(
     qoi = ratios(counts, [p.qoi for p in patterns])
     yield Resampled(MeasureKey("qoi", "gpr", ""), qoi, len(alike), details)
     for (method, level), of_all in paths.items():
-        structure = _Structure(patterns, [of_all[i] for i in alike], heads, counts)
+        structure = _Structure(patterns, [of_all[i] for i in alike], graph, counts)
         yield from structure.measures(method, level, details)
 
 
@@ -91,7 +91,7 @@ class _Structure:
 
     patterns: Sequence[InstancePatterns]
     paths: Sequence[InstancePaths]
-    heads: int
+    graph: GraphShape
     counts: Floats  # [1 + resamples, n]
 
     def measures(self, method: str, level: Level, details: Details) -> Iterator[Resampled]:
@@ -101,7 +101,7 @@ class _Structure:
             present = np.array([p.real[position] for p in self.patterns])
             if not present.any():
                 continue
-            nodes = nodes_of(self.paths, position, self.heads)
+            nodes = nodes_of(self.paths, position, max(layer.heads for layer in self.graph.layers))
             positive = nodes & np.array([p.positive[position] for p in self.patterns])[:, None]
             union = positive if union is None else union | positive
             here = replace(details, word=self._word(position))
@@ -116,11 +116,10 @@ class _Structure:
             yield Resampled(MeasureKey("entropy", method, level), entropy, len(union), details)
 
     def _entropy(self, nodes: Bools, level: Level, present: Bools) -> Floats:
-        length, depth = len(self.patterns[0].encoded.ids), self.paths[0].positions.shape[1] - 1
+        length = len(self.patterns[0].encoded.ids)
         used = nodes[present][:, nodes[present].any(0)]
         counts = self.counts[:, present]
-        shape = GraphShape.uniform(depth, self.heads)
-        return pattern_entropy(probabilities(used, counts), graph_size(shape, length, level))
+        return pattern_entropy(probabilities(used, counts), graph_size(self.graph, length, level))
 
     def _influence(self, position: int, present: Bools) -> Floats:
         influence = np.abs([p.influence[position] for p in self.paths])
