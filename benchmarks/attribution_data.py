@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ipgraph.graphstore.schema.graph import nodes
+from ipgraph.graphstore.schema.graph import GraphShape, nodes
 from ipgraph.graphstore.schema.labels import node_id, node_label
 from ipgraph.graphstore.schema.records import Kind
 
@@ -43,14 +43,14 @@ def write_data(folder: Path, instances: int) -> int:
     conditions = [CONDITIONS[number % len(CONDITIONS)] for number in range(instances)]
     texts = [" ".join(words[1:-1]) for words, _, _ in sentences]
     write(folder / "Instance.parquet", {"id": ids, "condition": conditions, "text": texts})
-    graph = nodes(MODEL, LAYERS, HEADS, POSITIONS)
+    graph = nodes(MODEL, GraphShape.uniform(LAYERS, HEADS), POSITIONS)
     names = ("id", "label", "model", "kind", "layer", "position", "head")
     write(folder / "Node.parquet", {name: [getattr(node, name) for node in graph] for name in names})
     words, indices, roles = (list(column) for column in zip(*sentences, strict=True))
     for run in range(METHODS):
         scores = [random.normal(size=length) for length in lengths]
-        ends = {"run": [run_id(run)] * instances, "instance": ids}
-        found = {"qoi": random.normal(size=instances), "tokens": words, "words": words}
+        ends: dict[str, Any] = {"run": [run_id(run)] * instances, "instance": ids}
+        found: dict[str, Any] = {"qoi": random.normal(size=instances), "tokens": words, "words": words}
         found |= {"word_indices": indices, "roles": roles}
         write(folder / f"predictions-{run}.parquet", ends | found)
         write(folder / f"scored-{run}.parquet", ends | found | {"scores": scores})

@@ -16,11 +16,16 @@ ROOT = Path(__file__).parent.parent
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the wheel, from a copy of the sources so that nothing is left behind or found there."""
     folder = tmp_path_factory.mktemp("wheel")
-    leave_out = shutil.ignore_patterns(".*", "__pycache__", "build", "*.egg-info", "runs", "ipgraph.db*")
-    shutil.copytree(ROOT, folder / "sources", ignore=leave_out)
+    shutil.copytree(ROOT, folder / "sources", ignore=built_here)
     pip("wheel", "--no-deps", "--wheel-dir", str(folder), str(folder / "sources"), python=sys.executable)
     (built,) = folder.glob("ipgraph-*.whl")
     return built
+
+
+def built_here(folder: str, names: list[str]) -> set[str]:
+    """Return the names in a folder that are not sources, such as caches and what the demo made."""
+    outputs = {"build", "runs"} if Path(folder) == ROOT else set()
+    return outputs | shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "ipgraph.db*")(folder, names)
 
 
 def pip(*arguments: str, python: str | Path) -> None:

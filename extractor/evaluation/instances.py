@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from ipgraph.extractor.datasets import Example
+from ipgraph.extractor.extraction.batching import length_batches
 from ipgraph.extractor.extraction.options import Options
 from ipgraph.extractor.models.encoding import Encoded, encode
 from ipgraph.extractor.models.loading import LoadedModel
 from ipgraph.extractor.tracing.batch import pad
-from ipgraph.extractor.tracing.memory import plan
 from ipgraph.extractor.tracing.trace import Trace
 from ipgraph.graphstore.common.errors import IpgraphError, UsageError
 from ipgraph.graphstore.runs.directory import RunDirectory
@@ -135,13 +135,10 @@ def batches(
 ) -> Iterator[TracedBatch]:
     """Yield every instance once, in batches of like lengths, each with its trace."""
     path, baseline = options.integration_path(model), options.baseline_embedding(model)
-    left = sorted(range(len(instances)), key=lambda i: -len(instances[i].encoded.ids))
-    while left:
-        longest = len(instances[left[0]].encoded.ids)
-        how = plan(model, longest, len(path.points), sentences=sentences)
-        index, left = left[: how.sentences], left[how.sentences :]
+    encoded = [patterns.encoded for patterns in instances]
+    for index, how in length_batches(model, encoded, len(path.points), sentences):
         patterns = [instances[i] for i in index]
-        batch = pad(model, [p.encoded for p in patterns])
+        batch = pad(model, [encoded[i] for i in index])
         # No name holds the trace: it is to be gone when the next batch asks how much memory is free.
         yield _traced(
             Trace(model.adapter, batch, path, baseline, keep=how.keep), np.array(index), patterns, how.words

@@ -4,7 +4,7 @@ import pytest
 import torch
 from support import oracle
 from support.comparison import KINDS, batch_of, questions
-from support.oracle import random_model
+from support.random_models import random_model
 from support.zeroed import ablated
 
 from ipgraph.extractor.evaluation.ablation.forward import Kept, ablated_qoi

@@ -7,7 +7,8 @@ import pytest
 import torch
 from support import oracle
 from support.comparison import KINDS, questions, trace_of
-from support.oracle import SKIP, Path, random_model
+from support.oracle import SKIP, Path
+from support.random_models import random_model
 from support.tiny_models import save_masked_lm
 
 from ipgraph.extractor.datasets import Example, make_instance

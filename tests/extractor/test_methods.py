@@ -8,7 +8,8 @@ import pytest
 import torch
 from support import oracle
 from support.comparison import KINDS, questions, trace_of
-from support.oracle import Question, random_model
+from support.oracle import Question
+from support.random_models import random_model
 from support.tiny_models import save_masked_lm
 from torch import Tensor
 

@@ -7,7 +7,6 @@ import pytest
 import torch
 from support.oracle import (
     SKIP,
-    VOCABULARY,
     Path,
     Question,
     gauss_legendre,
@@ -15,10 +14,10 @@ from support.oracle import (
     influences,
     integrated_gradients,
     qoi_at,
-    random_model,
     uniform,
     variety,
 )
+from support.random_models import VOCABULARY, random_model
 from torch import Tensor
 
 IDS = (1, 7, 9, 4, 12, 2)

@@ -22,7 +22,8 @@ from support.comparison import (
     questions,
     trace_of,
 )
-from support.oracle import SKIP, Guided, Question, random_model
+from support.oracle import SKIP, Guided, Question
+from support.random_models import random_model
 from torch import Tensor
 
 from ipgraph.extractor.models.architectures.bert import bert_adapter

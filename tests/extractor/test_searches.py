@@ -6,7 +6,8 @@ import pytest
 import torch
 from support import oracle
 from support.comparison import questions, trace_of
-from support.oracle import SKIP, Path, Question, random_model
+from support.oracle import SKIP, Path, Question
+from support.random_models import random_model
 from torch import Tensor
 
 from ipgraph.extractor.evaluation.searches.wider import exhaustive_width, random_influences

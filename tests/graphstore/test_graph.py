@@ -89,7 +89,7 @@ def test_an_embedding_flows_to_those_that_see_it(shape: GraphShape, positions: i
 def test_sizes_and_paths_equal_enumeration(shape: GraphShape, positions: int, level: Level) -> None:
     whole = graph.digraph("m", shape, positions, level=level)
     assert graph.graph_size(shape, positions, level) == whole.number_of_nodes()
-    facts = dict(whole.nodes(data=True))
+    facts = whole.nodes
     output = next(node for node in whole if facts[node]["kind"] == "output")
     total = [0] * positions
     for node in [node for node in whole if facts[node]["kind"] == "input"]:

@@ -110,9 +110,7 @@ def test_the_graph_is_the_models_computation_graph(location: str, run: RunDirect
 @pytest.mark.parametrize(
     "shape",
     [
-        GraphShape(
-            (GraphLayer(HEADS, ahead=0), GraphLayer(HEADS, behind=2, ahead=0), GraphLayer(2, ahead=0))
-        ),
+        GraphShape((GraphLayer(HEADS, ahead=0), GraphLayer(HEADS, behind=2, ahead=0), GraphLayer(HEADS))),
         GraphShape(
             (*SHAPE.layers, GraphLayer(2, ahead=0, stack=2, reads=2), GraphLayer(2, stack=2, reads=1))
         ),

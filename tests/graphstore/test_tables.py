@@ -20,7 +20,7 @@ from ipgraph.graphstore.export.export import export
 from ipgraph.graphstore.opening import is_server, open_store
 from ipgraph.graphstore.runs.directory import RunDirectory
 from ipgraph.graphstore.schema import tables
-from ipgraph.graphstore.schema.records import Instance, Run
+from ipgraph.graphstore.schema.records import Instance, Run, columns
 from ipgraph.graphstore.schema.tables import Table
 
 
@@ -175,5 +175,5 @@ def test_every_table_is_declared_whole() -> None:
         assert table.link == "" or any(table.link == entry.name for entry in tables.relationships())
         assert set(table.ends or ()) <= labels.keys()
         if table.file:
-            assert set(table.names) <= set(tables.record_of(table.file).__dataclass_fields__)
+            assert set(table.names) <= set(columns(tables.record_of(table.file)))
             assert table.instance

@@ -19,6 +19,7 @@ from ipgraph.graphstore.common.entropy import binary_entropy, pattern_entropy
 from ipgraph.graphstore.common.errors import UsageError
 from ipgraph.graphstore.runs.directory import RunDirectory
 from ipgraph.graphstore.schema import graph
+from ipgraph.graphstore.schema.graph import GraphShape
 from ipgraph.graphstore.schema.records import LEVELS, Level
 from ipgraph.graphstore.store.protocol import Store
 from ipgraph.queries.reports.registry import REPORTS, make
@@ -101,7 +102,7 @@ def entropy_of(patterns: list[dict[str, Any]], length: int, level: Level) -> flo
     """Return the mean of H(p_n) over every node of the graph, one by one."""
     ids = {p["instance"] for p in patterns}
     total = 0.0
-    nodes = graph.digraph(MODEL, graph.GraphShape.uniform(LAYERS, HEADS), length, level=level).nodes
+    nodes = graph.digraph(MODEL, GraphShape.uniform(LAYERS, HEADS), length, level=level).nodes
     for node in nodes:
         label = node.rpartition("/")[2]
         share = len({p["instance"] for p in patterns if any(at.label == label for at in p["at"])}) / len(ids)

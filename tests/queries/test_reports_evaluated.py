@@ -44,7 +44,7 @@ class Evaluations:
 
     def read(self, cypher: str, parameters: Mapping[str, Any], **_bounds: object) -> Result:
         if "other" in parameters:
-            other, _ = self.measured[parameters["other"]]
+            other = self.measured[parameters["other"]][0]
             return Result(["shared"], [[min(self.shared, other.instances)]])
         assert cypher == template("measures").text()
         columns = [column.name for column in template("measures").columns]

@@ -16,6 +16,7 @@ from ipgraph.extractor.tracing.batch import Batch, IntegrationPath
 from ipgraph.extractor.tracing.trace import Trace
 from support import oracle
 from support.oracle import Guided, Question
+from support.random_models import VOCABULARY
 
 KINDS = ["masked-lm", "classifier"]
 POINTS = {"uniform": oracle.uniform, "gauss-legendre": oracle.gauss_legendre}
@@ -42,14 +43,14 @@ def questions(
     chance = torch.Generator().manual_seed(seed)
     found = []
     for length in lengths:
-        ids = torch.randint(5, oracle.VOCABULARY, (length,), generator=chance).tolist()
+        ids = torch.randint(5, VOCABULARY, (length,), generator=chance).tolist()
         ids[0], ids[-1] = 1, 2
         target: int | None = None
         correct, wrong = 1, 0
         if kind == "masked-lm":
             target = int(torch.randint(1, length - 1, (1,), generator=chance))
             ids[target] = MASK_ID
-            correct, wrong = torch.randperm(oracle.VOCABULARY, generator=chance)[:2].tolist()
+            correct, wrong = torch.randperm(VOCABULARY, generator=chance)[:2].tolist()
         points = POINTS[quadrature](n_steps)
         found.append(Question(tuple(ids), target, correct, wrong, baseline_of(model, baseline), *points))
     return found
