@@ -1,21 +1,21 @@
 """A finished run's patterns read back as arrays, and batches of them beside a new trace of the model."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from ipgraph.extractor.datasets import Example
 from ipgraph.extractor.extraction.batching import length_batches
+from ipgraph.extractor.extraction.job import Sentences
 from ipgraph.extractor.extraction.options import Options
-from ipgraph.extractor.models.encoding import Encoded, encode
+from ipgraph.extractor.models.encoding import Encoded
 from ipgraph.extractor.models.loading import LoadedModel
 from ipgraph.extractor.tracing.batch import pad
 from ipgraph.extractor.tracing.trace import Trace
-from ipgraph.graphstore.common.errors import IpgraphError, UsageError
+from ipgraph.graphstore.common.errors import UsageError
 from ipgraph.graphstore.runs.directory import RunDirectory
 from ipgraph.graphstore.schema.labels import parse_label
 from ipgraph.graphstore.schema.records import LEVELS, Level, Prediction
@@ -86,22 +86,16 @@ def read(run: RunDirectory, model: LoadedModel) -> list[InstancePatterns]:
         )
     if run.manifest["settings"]["model"] != model.digest:
         raise UsageError(f"run {run.id} was made with model {run.run.model}, and this is {model.key}")
-    examples = [Example(instance) for instance in run.records("instances")]
-    sentences, skipped = encode(model, examples, qoi=run.run.qoi, allow_unk=True)
-    if skipped:
-        raise IpgraphError(f"run {run.id} has an instance that its model cannot read: {skipped[0].reason}")
     depth = len(model.adapter.layers)
     instances = [
-        _without_patterns(replace(encoded, roles=prediction.roles), prediction, depth, run.run.level)
-        for encoded, prediction in zip(sentences, run.records("predictions"), strict=True)
+        _without_patterns(encoded, prediction, depth, run.run.level)
+        for encoded, prediction in zip(Sentences(run), run.records("predictions"), strict=True)
     ]
     _fill({patterns.encoded.instance.id: patterns for patterns in instances}, run)
     return instances
 
 
 def _without_patterns(encoded: Encoded, prediction: Prediction, depth: int, level: str) -> InstancePatterns:
-    if encoded.tokens != prediction.tokens:
-        raise IpgraphError(f"the tokenizer no longer reads instance {encoded.instance.id} as its run did")
     n = len(encoded.ids)
     positions = np.full((n, depth + 1), encoded.target)
     positions[:, 0] = np.arange(n)

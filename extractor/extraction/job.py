@@ -7,7 +7,7 @@ With these and access to the model, any machine can compute any shard.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -72,6 +72,10 @@ class Sentences:
 
     def __len__(self) -> int:
         return int(self._file.metadata.num_rows)
+
+    def __iter__(self) -> Iterator[Encoded]:
+        for shard in range(self._file.num_row_groups):
+            yield from self.shard(shard)
 
     def size(self, shard: int) -> int:
         """Return how many sentences a shard has."""
