@@ -36,7 +36,10 @@ def cite(run: RunArgument, store: StoreOption = None, runs_dir: RunsDirOption = 
     measures = chosen.directory.measures() if chosen.directory else _stored_measures(store, record.id)
     typer.echo(paragraph(record, tool) + evaluation(measures))
     typer.echo(f"\nSettings that determine the numbers:\n{_listing(record.settings)}")
-    typer.echo(f"\nEnvironment in which they were computed:\n{_listing(record.environment)}")
+    typer.echo(f"\nEnvironment of the request:\n{_listing(record.environment)}")
+    for environment, shards in chosen.directory.environments() if chosen.directory else ():
+        numbers = ", ".join(str(shard) for shard in shards)
+        typer.echo(f"\nEnvironment that computed shards {numbers}:\n{_listing(json.dumps(environment))}")
     citations = dict.fromkeys((GPR.citation, method_named(record.method).citation))
     entries = [citation.entry for citation in citations]
     entries.append(TOOL.format(version=tool, year=record.created[:4], run=record.id))

@@ -91,10 +91,10 @@ class Comparison:
                 ablator.add_random(level, self.compared.draws, self.compared.seed)
 
     def _add_scored_paths(self, batch: TracedBatch, scored: dict[str, Scored]) -> None:
-        """Add what scored paths carry, and keep the attention baselines' paths for their entropy."""
+        """Add what scored paths carry, and keep the paths of methods whose entropy is measured."""
         for name, (positions, _) in scored.items():
             carried = self._carried(batch, name, positions)
-            if not name.startswith("attention"):
+            if not METHODS[name].has_entropy:
                 continue
             # Every instance gets its paths in one of the batches.
             kept = self.paths.setdefault((name, "embedding"), list(self.paths["gpr", self.levels[0]]))

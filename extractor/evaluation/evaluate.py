@@ -91,7 +91,7 @@ def model_of(
     if not is_commit and record.model_name not in DEMOS and not Path(record.model_name).is_dir():
         raise UsageError(
             f"run {run.id} was made with the model in the folder {record.model_name!r}, which is not here; "
-            "name its folder (--model)"
+            "name its folder as the model"
         )
     revision = digest if is_commit else None
     return load_model(record.model_name, revision=revision, device=device, dtype=record.dtype)

@@ -12,7 +12,7 @@ from ipgraph.extractor.evaluation.instances import InstancePatterns, TracedBatch
 from ipgraph.extractor.extraction.identity import graph_shape
 from ipgraph.extractor.methods.patterns.scored import attention_at_input
 from ipgraph.extractor.tracing.sets import SKIP
-from ipgraph.graphstore.schema.graph import path_count
+from ipgraph.graphstore.schema.graph import GraphShape, path_count
 from ipgraph.graphstore.schema.measures import INSIDE, ONE_PER_WORD, MeasureKey
 from ipgraph.graphstore.schema.records import Level
 
@@ -83,7 +83,7 @@ def add_skip_share(collected: Collected, instances: Sequence[InstancePatterns]) 
 def add_path_shares(collected: Collected, batch: TracedBatch, level: Level, nodes: Nodes) -> None:
     """Add the share of all paths that Pi_+ is: one path per word, and all paths inside its nodes."""
     shape = graph_shape(batch.trace.adapter)
-    inside = paths_inside(nodes)
+    inside = paths_inside(nodes, shape)
     for row, patterns in enumerate(batch.patterns):
         total = path_count(shape, len(patterns.total), level, target=patterns.encoded.target)
         for counting, paths in ((ONE_PER_WORD, int(patterns.positive.sum())), (INSIDE, inside[row])):
@@ -92,24 +92,23 @@ def add_path_shares(collected: Collected, batch: TracedBatch, level: Level, node
             collected.add(key, batch.index[[row]], share)
 
 
-def paths_inside(nodes: Nodes) -> list[int]:
+def paths_inside(nodes: Nodes, shape: GraphShape) -> list[int]:
     """Return exactly how many paths from inputs to the last embedding lie in each sentence's nodes."""
     hops = None if nodes.hops is None else nodes.hops.tolist()
     return [
-        _paths_inside(embeddings, None if hops is None else hops[row])
+        _paths_inside(embeddings, None if hops is None else hops[row], shape)
         for row, embeddings in enumerate(nodes.embeddings.tolist())
     ]
 
 
-def _paths_inside(embeddings: list[list[bool]], hops: list[list[list[bool]]] | None) -> int:
+def _paths_inside(
+    embeddings: list[list[bool]], hops: list[list[list[bool]]] | None, shape: GraphShape
+) -> int:
     ways = [int(kept) for kept in embeddings[0]]
-    for layer, kept in enumerate(embeddings[1:]):
-        all_ways = sum(ways)
-        if hops is None:
-            ways = [all_ways * is_kept for is_kept in kept]
-        else:
-            ways = [
-                is_kept * (all_ways * sum(hops[layer][e][1:]) + ways[e] * hops[layer][e][0])
-                for e, is_kept in enumerate(kept)
-            ]
+    for index, layer in enumerate(shape.layers):
+        heard = [sum(ways[j] for j in layer.seen(e, len(ways))) for e in range(len(ways))]
+        if hops is not None:
+            into = hops[index]
+            heard = [heard[e] * sum(into[e][1:]) + ways[e] * into[e][0] for e in range(len(ways))]
+        ways = [count * kept for count, kept in zip(heard, embeddings[index + 1], strict=True)]
     return sum(ways)

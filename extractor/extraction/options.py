@@ -47,9 +47,9 @@ class Options:
             if (name := asdict(self)[option]) not in names:
                 raise unknown(option, name, names)
         if refused := set(self.levels) - set(METHODS[self.method].levels):
-            (defined,) = METHODS[self.method].levels
+            defined = " or ".join(map(repr, METHODS[self.method].levels)) or "no level: it gives no paths"
             raise UsageError(
-                f"method {self.method!r} is not defined at the {min(refused)} level; use level {defined!r}"
+                f"method {self.method!r} is not defined at the {min(refused)} level; use level {defined}"
             )
         if self.n_steps < 2:
             raise UsageError(

@@ -36,6 +36,7 @@ class Method:
     summary: str  # one line of help
     implementation: str  # `module:name` below `methods`; "" where it is only compared with
     comparison: Literal["", "default", "named"] = ""  # whether `evaluate` compares gpr with it, and when
+    has_entropy: bool = False  # whether `evaluate` measures how much its paths vary (Figure 5)
 
 
 LU_2021 = Citation(
@@ -115,6 +116,7 @@ CATALOGUE = (
         summary="the path of most attention, head mean plus residual",
         implementation="patterns.scored:ATTENTION",
         comparison="default",
+        has_entropy=True,
     ),
     Method(
         name="attention_max",
@@ -126,6 +128,7 @@ CATALOGUE = (
         summary="the path of most attention, largest head plus residual",
         implementation="patterns.scored:ATTENTION_MAX",
         comparison="named",
+        has_entropy=True,
     ),
     Method(
         name="conductance",

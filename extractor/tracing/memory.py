@@ -22,7 +22,7 @@ _V1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
 """What version 1 calls a control group's limit, what is used of it, and what of that can be given back."""
 _SHORT = re.compile("tried to allocate|CUDA error: out of memory|ALLOC_FAILED", re.IGNORECASE)
 """What torch's allocators, CUDA and its libraries say where memory runs out."""
-_ADVICE = "use a smaller --batch-size, or extract with fewer --n-steps or a smaller --max-tokens"
+_ADVICE = "use a smaller batch size, or extract with fewer points (n_steps) or shorter sentences (max_tokens)"
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ an interrupted run resumes from its finished shards, and a finished one is not c
 
 import json
 import logging
+import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
@@ -247,10 +248,11 @@ class RunDirectory:
         measures = list(measures)
         require_of_run(self.id, measures)
         kept = {measure.id: measure for measure in (*self.measures(), *measures)}
-        temporary = self.path / f".{MEASURES}.tmp"
-        pq.write_table(to_table(Measure, [kept[key] for key in sorted(kept)]), temporary)
-        shards.sync(temporary)
-        temporary.replace(self.path / MEASURES)
+        with tempfile.TemporaryDirectory(prefix=f".{MEASURES}.", suffix=".tmp", dir=self.path) as folder:
+            temporary = Path(folder, MEASURES)
+            pq.write_table(to_table(Measure, [kept[key] for key in sorted(kept)]), temporary)
+            shards.sync(temporary)
+            temporary.replace(self.path / MEASURES)
 
     def delete(self) -> None:
         """Remove the directory, which is not a run any more from the first moment on."""

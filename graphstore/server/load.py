@@ -42,8 +42,11 @@ MERGE (a)-[:FLOWS_TO]->(b)
 _MEASURES = """
 UNWIND $rows AS row
 MERGE (m:Measure {id: row.id}) SET m = row
+WITH m UNWIND m.runs AS run
+MATCH (r:Run {id: run})
+MERGE (r)-[:MEASURED]->(m)
 """
-_LINK_MEASURES = "MATCH (r:Run) MATCH (m:Measure) WHERE r.id IN m.runs MERGE (r)-[:MEASURED]->(m)"
+_LINK_MEASURES = "MATCH (r:Run {id: $run}) MATCH (m:Measure) WHERE $run IN m.runs MERGE (r)-[:MEASURED]->(m)"
 _COMPLETE = """
 MATCH (r:Run {id: $run})
 WHERE r.state = 'loading' AND r.loaded = r.patterns AND COUNT { (r)-[:PRODUCED]->() } = r.patterns
@@ -92,6 +95,7 @@ def load(connection: Connection, run: RunDirectory, report: Report) -> bool:
         for rows in _blocks(row for part in run.tables(table.file) for row in part.to_pylist()):
             connection.write(_merge(table), rows=[_row(table, row) for row in rows])
     load_measures(connection, run.measures())
+    connection.write(_LINK_MEASURES, run=run.id)
     load_patterns(connection, run, report)
     _complete(connection, record)
     return True
@@ -123,10 +127,9 @@ def _row(table: Table, row: Row) -> Row:
 
 
 def load_measures(connection: Connection, measures: Iterable[Measure]) -> None:
-    """Attach measures, and those that are there, to their runs; replace those of the same id."""
+    """Attach measures to those of their runs that are there; replace those of the same id."""
     for rows in _blocks(asdict(measure) for measure in measures):
         connection.write(_MEASURES, rows=rows)
-    connection.write(_LINK_MEASURES)
 
 
 def _load_graph(connection: Connection, run: Run) -> None:

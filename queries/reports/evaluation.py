@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from ipgraph.extractor.methods.catalogue import COMPARABLE
 from ipgraph.graphstore.schema.measures import INSIDE, ONE_PER_WORD, MeasureKey
 from ipgraph.queries.reports.declaration import Report, RunId
 from ipgraph.queries.reports.parts import OUR_CHOICE
@@ -33,22 +34,19 @@ class Row(NamedTuple):
     key: MeasureKey
 
 
-METHODS = (
-    ("Pi_+^e", "gpr", E),
-    ("random^e", "random", E),
-    ("attention^e", "attention", E),
-    ("attention (head max)^e", "attention_max", E),
-    ("conductance^e", "conductance", E),
-    ("internal influence^e", "internal_influence", E),
-    ("internal influence (L2)^e", "internal_influence_l2", E),
-    ("target's column alone^e", "target_column", E),
-    ("Pi_+^a", "gpr", A),
-    ("random^a", "random", A),
-    ("skips replaced^a", "skip_replaced", A),
-    ("target's column alone^a", "target_column", A),
-    ("every node (original)", "original", ""),
-    ("no node", "nothing", ""),
-)
+def _methods() -> Iterator[tuple[str, str, str]]:
+    compared = sorted(COMPARABLE.values(), key=lambda method: method.name != "random")
+    for level in (E, A):
+        yield f"Pi_+^{level[0]}", "gpr", level
+        for method in compared:
+            if level in method.levels:
+                yield f"{method.title}^{level[0]}", method.name, level
+        yield f"target's column alone^{level[0]}", "target_column", level
+    yield "every node (original)", "original", ""
+    yield "no node", "nothing", ""
+
+
+METHODS = tuple(_methods())
 """The methods in the paper's order: what they are called, and the name and level they are measured under."""
 FIXED = ("target_column", "original", "nothing")
 

@@ -88,7 +88,7 @@ def test_a_limit_of_the_process_counts(model: LoadedModel) -> None:
 
 
 def test_running_out_of_memory_all_the_same_is_one_sentence(model: LoadedModel) -> None:
-    said = "cpu is out of memory: use a smaller --batch-size"
+    said = "cpu is out of memory: use a smaller batch size"
     with pytest.raises(IpgraphError, match=said), out_of_memory_as_error(model):
         torch.empty(2**50)
     with pytest.raises(RuntimeError, match="illegal memory access"), out_of_memory_as_error(model):
