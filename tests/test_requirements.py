@@ -35,4 +35,4 @@ def test_what_is_required_fails_instead(monkeypatch: pytest.MonkeyPatch, tmp_pat
 def test_a_relative_folder_is_one_beside_the_project(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("IPGRAPH_SHARED", "tests")
     monkeypatch.chdir(tmp_path)
-    assert shared("fixtures.py") == ROOT / "tests" / "fixtures.py"
+    assert shared("conftest.py") == ROOT / "tests" / "conftest.py"

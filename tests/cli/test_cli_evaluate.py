@@ -162,7 +162,7 @@ def test_a_store_that_cannot_be_used_is_found_out_before_the_work(
     (tmp_path / "folder").mkdir()
     for store, said in (
         ("folder", "folder is a folder"),
-        ("bolt://neo4j:geheim@127.0.0.1", "no user or password"),
+        ("bolt://neo4j:geheim@127.0.0.1", "cannot hold a user or password"),
     ):
         error = invoke("evaluate", "ra", "--limit", "2", "--n-steps", "2", "--store", store, code=2).stderr
         assert said in error

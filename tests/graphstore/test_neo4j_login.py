@@ -68,7 +68,7 @@ def test_a_password_in_the_uri_is_refused_and_not_repeated(neo4j_server: Login) 
 
 
 def test_a_database_in_the_uri_is_refused(neo4j_server: Login) -> None:
-    with pytest.raises(UsageError, match="names no database: leave /nope out and set NEO4J_DATABASE"):
+    with pytest.raises(UsageError, match="cannot name a database: leave /nope out and set NEO4J_DATABASE"):
         Neo4jStore(f"{neo4j_server.uri}/nope")
     Neo4jStore(f"{neo4j_server.uri}/").close()
 
