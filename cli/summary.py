@@ -6,6 +6,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from ipgraph.cli.render import console
+from ipgraph.graphstore.schema.records import levels_of
 
 if TYPE_CHECKING:
     from ipgraph.graphstore.runs.directory import RunDirectory
@@ -17,7 +18,7 @@ REASONS = 5
 def print_summary(run: "RunDirectory", time: str, store: str, next_command: str) -> None:
     """Print the summary of an extraction, and of its loading unless `store` is ""."""
     record = run.run
-    levels = ("embedding", "attention") if record.level == "both" else (record.level,)
+    levels = levels_of(record.level)
     _print_lines(
         {
             "sentences": f"{record.instances}, {_accuracy(record.accuracy)}",

@@ -69,9 +69,10 @@ def _accuracy(run: "Run") -> str:
 
 def evaluation(measures: "Sequence[Measure]") -> str:
     """Return a sentence for a paper on how a run's patterns were evaluated; "" if they were not."""
+    from ipgraph.graphstore.schema.measures import ABLATED_ACCURACY
     from ipgraph.queries.reports.evaluation import FIXED
 
-    compared = {measure.method for measure in measures if measure.metric == "ablated_accuracy"}
+    compared = {measure.method for measure in measures if measure.metric == ABLATED_ACCURACY}
     if not compared:
         return ""
     others = ", ".join(sorted(COMPARABLE[name].title for name in compared - {"gpr", *FIXED}))

@@ -8,6 +8,7 @@ import typer
 
 from ipgraph.cli.options import LevelOption, OutputOption, RunsOption, StoreOption, WidthOption
 from ipgraph.graphstore.common.errors import UsageError, unknown
+from ipgraph.queries.views.flow import THRESHOLD
 
 if TYPE_CHECKING:
     from ipgraph.graphstore.schema.records import Level, Run
@@ -31,7 +32,7 @@ def draw(
     level: LevelOption = "",
     threshold: Annotated[
         float, typer.Option(min=0, max=1, help="Draw words with at least this share of the sum of |g|.")
-    ] = 0.05,
+    ] = THRESHOLD,
     min_share: Annotated[
         float | None,
         typer.Option(

@@ -12,6 +12,7 @@ from ipgraph.cli.option_groups import Extraction, Selection, takes
 from ipgraph.cli.options import FormatOption, StoreOption
 from ipgraph.cli.progress import progress
 from ipgraph.extractor.methods.catalogue import COMPARABLE, COMPARED
+from ipgraph.graphstore.common.bootstrap import RESAMPLES
 from ipgraph.graphstore.common.errors import UsageError
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class EvaluationOptions:
         int, _option("Instances that --beam, --exhaustive and --random-patterns look at.", min=1)
     ] = 20
     draws: Annotated[int, _option("Random sets of nodes to ablate.", min=2)] = 50
-    resamples: Annotated[int, _option("Bootstrap samples of instances.", min=2)] = 1000
+    resamples: Annotated[int, _option("Bootstrap samples of instances.", min=2)] = RESAMPLES
 
 
 @takes("selection", Selection)

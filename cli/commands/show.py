@@ -7,6 +7,7 @@ import typer
 
 from ipgraph.cli.options import FormatOption, LevelOption, RunOption, StoreOption
 from ipgraph.cli.render import console, print_parts, render, rows_table
+from ipgraph.queries.views.flow import THRESHOLD
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -23,7 +24,7 @@ def show(
     threshold: Annotated[
         float,
         typer.Option(min=0, max=1, help="Draw words with at least this share of the sum of |g|."),
-    ] = 0.05,
+    ] = THRESHOLD,
     run: RunOption = "",
     store: StoreOption = None,
     output: FormatOption = "table",

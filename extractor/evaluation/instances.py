@@ -18,7 +18,7 @@ from ipgraph.extractor.tracing.trace import Trace
 from ipgraph.graphstore.common.errors import UsageError
 from ipgraph.graphstore.runs.directory import RunDirectory
 from ipgraph.graphstore.schema.labels import parse_label
-from ipgraph.graphstore.schema.records import LEVELS, Level, Prediction
+from ipgraph.graphstore.schema.records import Level, Prediction, levels_of
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -106,7 +106,7 @@ def _without_patterns(encoded: Encoded, prediction: Prediction, depth: int, leve
         total=np.full(n, np.nan),
         positions=positions,
         choices=None if level == "embedding" else np.zeros((n, depth), int),
-        influence={name: np.full(n, np.nan) for name in LEVELS if level in (name, "both")},
+        influence={name: np.full(n, np.nan) for name in levels_of(level)},
     )
 
 

@@ -16,6 +16,7 @@ from ipgraph.extractor.tracing.batch import IntegrationPath, pad
 from ipgraph.extractor.tracing.memory import Plan, out_of_memory_as_error
 from ipgraph.extractor.tracing.trace import Trace
 from ipgraph.graphstore.runs.directory import Shard
+from ipgraph.graphstore.schema.records import LEVELS
 
 OnSentences = Callable[[int], None]
 """Called with how many more sentences are done."""
@@ -78,7 +79,6 @@ def _restore_order(records: Shard, sentences: Sequence[Encoded]) -> None:
     place = {sentence.instance.id: index for index, sentence in enumerate(sentences)}
     records.instances.sort(key=lambda instance: place[instance.id])
     records.predictions.sort(key=lambda prediction: place[prediction.instance])
-    order = {"embedding": 0, "attention": 1}
-    records.patterns.sort(key=lambda p: (place[p.instance], order[p.level], p.position))
+    records.patterns.sort(key=lambda p: (place[p.instance], LEVELS.index(p.level), p.position))
     rank = {pattern.id: index for index, pattern in enumerate(records.patterns)}
     records.steps.sort(key=lambda step: rank[step.pattern])

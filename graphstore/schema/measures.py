@@ -6,6 +6,8 @@ from urllib.parse import urlencode
 
 from ipgraph.graphstore.schema.records import Measure
 
+ABLATED_ACCURACY = "ablated_accuracy"
+"""The metric of what the model still answers with some nodes alone: Table 1 of Lu et al. (2021)."""
 ONE_PER_WORD, INSIDE = "one path per word", "inside"
 """How a share of paths counts them: the patterns themselves, or all paths inside their nodes."""
 

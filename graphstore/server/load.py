@@ -10,10 +10,10 @@
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import asdict
-from itertools import islice
 
+from ipgraph.graphstore.common.blocks import blocks
 from ipgraph.graphstore.common.errors import IpgraphError
 from ipgraph.graphstore.runs.content import Row
 from ipgraph.graphstore.runs.directory import RunDirectory
@@ -92,7 +92,7 @@ def load(connection: Connection, run: RunDirectory, report: Report) -> bool:
     _load_graph(connection, record)
     _load_edges_taken(connection, run)
     for table in _merged():
-        for rows in _blocks(row for part in run.tables(table.file) for row in part.to_pylist()):
+        for rows in blocks((row for part in run.tables(table.file) for row in part.to_pylist()), BATCH_ROWS):
             connection.write(_merge(table), rows=[_row(table, row) for row in rows])
     load_measures(connection, run.measures())
     connection.write(_LINK_MEASURES, run=run.id)
@@ -128,7 +128,7 @@ def _row(table: Table, row: Row) -> Row:
 
 def load_measures(connection: Connection, measures: Iterable[Measure]) -> None:
     """Attach measures to those of their runs that are there; replace those of the same id."""
-    for rows in _blocks(asdict(measure) for measure in measures):
+    for rows in blocks(map(asdict, measures), BATCH_ROWS):
         connection.write(_MEASURES, rows=rows)
 
 
@@ -199,9 +199,3 @@ def _complete(connection: Connection, run: Run) -> None:
 def _not_whole(connection: Connection, run: Run, what: str) -> IpgraphError:
     where = f"run {run.id} is not whole in {connection.location} after loading"
     return IpgraphError(f"{where} ({what}): remove it and load it again")
-
-
-def _blocks(rows: Iterable[Row]) -> Iterator[list[Row]]:
-    rest = iter(rows)
-    while block := list(islice(rest, BATCH_ROWS)):
-        yield block

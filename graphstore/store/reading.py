@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
 from typing import Protocol
 
+from ipgraph.graphstore.common.blocks import blocks
 from ipgraph.graphstore.common.errors import UsageError
 from ipgraph.graphstore.runs.content import Content, Row
 from ipgraph.graphstore.schema import graph, tables
@@ -90,7 +90,7 @@ def patterns(store: Reader, run: str, ids: Iterable[str]) -> Iterator[list[Row]]
 
     The rows are those of `content.pattern_batches`, in the order of the pattern ids.
     """
-    for block in _blocks(ids, BLOCK_INSTANCES):
+    for block in blocks(ids, BLOCK_INSTANCES):
         whole = rows(store, f"{_PATTERNS} RETURN {returned('p', Pattern)}", run=run, instances=block)
         steps = rows(store, _PATTERNS + _STEPS, run=run, instances=block, absent=_NO_MARGIN)
         by_id = {row["id"]: row for row in steps}
@@ -184,9 +184,3 @@ def whole_positions(store: Reader, model: str, shape: GraphShape) -> int:
         if total < graph.counts(shape, position + 1)[1]:
             return position
     return len(edges)
-
-
-def _blocks(items: Iterable[str], size: int) -> Iterator[list[str]]:
-    rest = iter(items)
-    while block := list(islice(rest, size)):
-        yield block

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from ipgraph.extractor.methods.catalogue import COMPARABLE
-from ipgraph.graphstore.schema.measures import INSIDE, ONE_PER_WORD, MeasureKey
+from ipgraph.graphstore.schema.measures import ABLATED_ACCURACY, INSIDE, ONE_PER_WORD, MeasureKey
 from ipgraph.queries.reports.declaration import Report, RunId
 from ipgraph.queries.reports.parts import OUR_CHOICE
 from ipgraph.queries.reports.published import MODELS, SKIP_SHARE, TABLE1, TASKS
@@ -92,7 +92,7 @@ _SIZES = (
 
 
 def _accuracies(target: str) -> list[Row]:
-    key = MeasureKey("ablated_accuracy", "", "")
+    key = MeasureKey(ABLATED_ACCURACY, "", "")
     return [
         Row(label, key._replace(method=method, level=level, target="" if method in FIXED else target))
         for label, method, level in METHODS
@@ -135,7 +135,7 @@ def _sizes() -> Iterator[Row]:
             elif method not in FIXED:
                 natural = nodes._replace(size="natural")
                 yield Row(f"{label}: own nodes, target {target}", natural)
-                accuracy = natural._replace(metric="ablated_accuracy")
+                accuracy = natural._replace(metric=ABLATED_ACCURACY)
                 yield Row(f"{label}: own accuracy, target {target}", accuracy)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, cast
 
-from ipgraph.graphstore.schema.records import Level, Run
+from ipgraph.graphstore.schema.records import Level, Run, levels_of
 from ipgraph.queries.language.binding import resolve_level, resolve_run
 from ipgraph.queries.language.parameters import NO_LIMIT
 from ipgraph.queries.language.running import Parameters, Rows, ask
@@ -37,7 +37,7 @@ def overview(store: "Store", *, run: RunId = "") -> list[Table]:
 
 
 def _facts(run: Run) -> Table:
-    levels = "embedding and attention" if run.level == "both" else run.level
+    levels = " and ".join(levels_of(run.level))
     skipped = f" ({run.skipped:,} more could not be used)" if run.skipped else ""
     points = f"{run.n_steps} {run.quadrature} points"
     rows = [

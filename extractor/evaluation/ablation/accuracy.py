@@ -23,10 +23,9 @@ from ipgraph.extractor.methods.patterns.chance import generators
 from ipgraph.extractor.methods.patterns.paths import Scored
 from ipgraph.extractor.tracing.sets import paths
 from ipgraph.graphstore.common.errors import IpgraphError
-from ipgraph.graphstore.schema.measures import MeasureKey
+from ipgraph.graphstore.schema.measures import ABLATED_ACCURACY, MeasureKey
 from ipgraph.graphstore.schema.records import Level
 
-ACCURACY = "ablated_accuracy"
 Ablations = Iterator[tuple[MeasureKey, Nodes]]
 
 
@@ -46,10 +45,13 @@ def guided_ablations(batch: TracedBatch, level: Level, *, skip_replaced: bool) -
     guided = pi_plus(batch, level)
     for reading, column in readings(batch, guided).items():
         nodes = guided if column is None else guided | column
-        yield MeasureKey(ACCURACY, "gpr", level, target=reading), nodes
+        yield MeasureKey(ABLATED_ACCURACY, "gpr", level, target=reading), nodes
         if level == "attention" and skip_replaced:
-            yield MeasureKey(ACCURACY, "skip_replaced", level, target=reading), skips_replaced(nodes)
-    yield MeasureKey(ACCURACY, "target_column", level), target_column(guided, batch.trace.batch.target)
+            yield MeasureKey(ABLATED_ACCURACY, "skip_replaced", level, target=reading), skips_replaced(nodes)
+    yield (
+        MeasureKey(ABLATED_ACCURACY, "target_column", level),
+        target_column(guided, batch.trace.batch.target),
+    )
 
 
 def scored_ablations(batch: TracedBatch, scored: Mapping[str, Scored]) -> Ablations:
@@ -60,7 +62,7 @@ def scored_ablations(batch: TracedBatch, scored: Mapping[str, Scored]) -> Ablati
         joint = scores.masked_fill(~batch.positive[..., None, None], 0).sum(1)
         for reading, column in readings(batch, like).items():
             wanted = like if column is None else like | column
-            key = MeasureKey(ACCURACY, name, "embedding", target=reading)
+            key = MeasureKey(ABLATED_ACCURACY, name, "embedding", target=reading)
             yield key, same_size(natural, joint, wanted, column)
             whole = natural if column is None else natural | column
             yield key._replace(size="natural"), whole
@@ -70,8 +72,8 @@ def whole_ablations(batch: TracedBatch) -> Ablations:
     """Yield all nodes and none."""
     like = pi_plus(batch, "embedding")
     every = every_node(like, batch.trace.batch.mask)
-    yield MeasureKey(ACCURACY, "original", ""), every
-    yield MeasureKey(ACCURACY, "nothing", ""), Nodes(torch.zeros_like(every.embeddings))
+    yield MeasureKey(ABLATED_ACCURACY, "original", ""), every
+    yield MeasureKey(ABLATED_ACCURACY, "nothing", ""), Nodes(torch.zeros_like(every.embeddings))
 
 
 @dataclass(frozen=True)
@@ -108,10 +110,12 @@ class Ablator:
             wanted = like if column is None else like | column
             kept = random_sets(wanted, trace.batch.mask, column, uniform)
             right = self._right(self._qoi(kept))
-            key = MeasureKey(ACCURACY, "random", level, target=reading)
+            key = MeasureKey(ABLATED_ACCURACY, "random", level, target=reading)
             self.collected.add(key, self.batch.index, right.mean(1), draws=draws)
             if draws > 1:
-                self.collected.add_draws(key._replace(metric=f"{ACCURACY}_sd"), self.batch.index, right)
+                self.collected.add_draws(
+                    key._replace(metric=f"{ABLATED_ACCURACY}_sd"), self.batch.index, right
+                )
 
     def _qoi(self, kept: Kept) -> Tensor:
         trace = self.batch.trace

@@ -21,11 +21,6 @@ class Nodes:
         both = None if self.hops is None or other.hops is None else self.hops | other.hops
         return Nodes(self.embeddings | other.embeddings, both)
 
-    def count(self) -> Tensor:
-        """Return how many nodes each sentence's set has, [B]."""
-        count = self.embeddings.sum((1, 2))
-        return count if self.hops is None else count + self.hops.sum((1, 2, 3))
-
 
 def union_of(sets: Sets, words: Tensor, positions: int) -> Nodes:
     """Return the nodes of the patterns of chosen words [B, W], in sentences padded to `positions`."""

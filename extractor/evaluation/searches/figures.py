@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ipgraph.extractor.evaluation.ablation.accuracy import ACCURACY, Ablations, Ablator, readings
+from ipgraph.extractor.evaluation.ablation.accuracy import Ablations, Ablator, readings
 from ipgraph.extractor.evaluation.ablation.kept import Nodes, union_of
 from ipgraph.extractor.evaluation.estimates import Collected, Floats
 from ipgraph.extractor.evaluation.instances import TracedBatch
@@ -16,7 +16,7 @@ from ipgraph.extractor.evaluation.metrics import add_concentration
 from ipgraph.extractor.evaluation.searches.wider import exhaustive_width, random_influences, wider_influences
 from ipgraph.extractor.methods.patterns.search import attention_sets, embedding_sets
 from ipgraph.extractor.tracing.sets import Sets
-from ipgraph.graphstore.schema.measures import MeasureKey
+from ipgraph.graphstore.schema.measures import ABLATED_ACCURACY, MeasureKey
 from ipgraph.graphstore.schema.records import Level
 
 TOLERANCE = 1e-4
@@ -66,7 +66,7 @@ def _several(batch: TracedBatch, some: slice, k: int) -> dict[Level, tuple[Nodes
 def _ablations(batch: TracedBatch, level: Level, nodes: Nodes, k: int) -> Ablations:
     for reading, column in readings(batch, nodes).items():
         kept = nodes if column is None else nodes | column
-        yield MeasureKey(ACCURACY, "gpr", level, target=reading, k=k), kept
+        yield MeasureKey(ABLATED_ACCURACY, "gpr", level, target=reading, k=k), kept
 
 
 def add_searches(collected: Collected, batch: TracedBatch, searches: Searches, seed: int) -> None:
