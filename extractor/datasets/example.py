@@ -56,27 +56,50 @@ class DatasetInfo:
 
 
 def instance_id(
-    dataset: str, subtask: str, condition: str, text: str, correct: str = "", wrong: str = "", label: int = -1
+    dataset: str,
+    subtask: str,
+    condition: str,
+    text: str,
+    correct: str = "",
+    wrong: str = "",
+    label: int = -1,
+    **further: str,
 ) -> str:
     """Return `<dataset>:<12 hex digits>`, a digest of the content: equal content has equal ids."""
-    content = json.dumps([subtask, condition, text, correct, wrong, label], ensure_ascii=True)
-    return f"{dataset}:{hashlib.sha256(content.encode()).hexdigest()[:12]}"
+    given = {name: value for name, value in further.items() if value}
+    content = [subtask, condition, text, correct, wrong, label, *([given] if given else [])]
+    return f"{dataset}:{hashlib.sha256(json.dumps(content, ensure_ascii=True).encode()).hexdigest()[:12]}"
 
 
 def make_instance(
     dataset: str,
     text: str,
     *,
+    second: str = "",
     correct: str = "",
     wrong: str = "",
     label: int = -1,
+    label_name: str = "",
     subtask: str = "",
     condition: str = "",
     name: str = "",
 ) -> Instance:
     """Return an Instance with its id; `name` is the id of the row in its file, by default the same id."""
-    identity = instance_id(dataset, subtask, condition, text, correct, wrong, label)
-    return Instance(identity, dataset, name or identity, subtask, condition, text, correct, wrong, label)
+    content = (subtask, condition, text, correct, wrong, label)
+    identity = instance_id(dataset, *content, second=second, label_name=label_name)
+    return Instance(
+        id=identity,
+        dataset=dataset,
+        name=name or identity,
+        subtask=subtask,
+        condition=condition,
+        text=text,
+        second=second,
+        correct=correct,
+        wrong=wrong,
+        label=label,
+        label_name=label_name,
+    )
 
 
 def instance_with(instance: Instance, **changes: str) -> Instance:

@@ -65,7 +65,7 @@ def _add(records: Shard, job: Job, worker: Worker, batch: list[Encoded], plan: P
     trace = Trace(worker.model.adapter, padded, worker.path, worker.baseline, keep=plan.keep)
     require_finite(batch, trace)
     records.instances += [sentence.instance for sentence in batch]
-    records.predictions += predictions(job, batch, trace)
+    records.predictions += predictions(job, worker.model, batch, trace)
     keys = [sentence.instance.id for sentence in batch]
     method = path_method(job.options.method)
     for positions in torch.arange(padded.ids.shape[1], device=worker.model.device).split(plan.words):

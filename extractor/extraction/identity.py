@@ -1,5 +1,6 @@
 """What identifies a run, what is recorded beside it, and the fields of its record."""
 
+import json
 import os
 import platform
 import re
@@ -29,7 +30,8 @@ def settings(model: LoadedModel, options: Options, sentences: Sequence[Encoded])
     """Return everything that determines a run's numbers: what its id hashes."""
     content = sha256()
     for sentence in sentences:
-        content.update(f"{sentence.instance.id} {' '.join(sentence.roles)}\n".encode())
+        read = (sentence.ids, sentence.types, sentence.roles, sentence.target, sentence.qoi_logits)
+        content.update(f"{sentence.instance.id} {json.dumps(read)}\n".encode())
     return {
         "algorithm_version": ALGORITHM_VERSION,
         "model": model.digest,
@@ -49,6 +51,9 @@ def fields(model: LoadedModel, options: Options, dataset: str) -> dict[str, Any]
         "dtype": str(model.dtype).removeprefix("torch."),
         "layers": len(model.adapter.layers),
         "heads": model.adapter.heads,
+        "classes": list(model.classes),
+        "label": "",
+        "tolerance": None,
         "graph": graph_shape(model.adapter).to_json(),
         **asdict(options),
     }

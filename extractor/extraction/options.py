@@ -63,7 +63,7 @@ class Options:
 
     def require_for(self, model: LoadedModel) -> None:
         """Raise UsageError where the QoI is not defined for a model."""
-        if self.qoi == "positive-negative" and model.classes != 2:
+        if self.qoi == "positive-negative" and len(model.classes) != 2:
             raise UsageError(
                 f"the QoI 'positive-negative' needs a classifier of two classes, and model {model.name!r} "
                 "is not one"

@@ -8,6 +8,7 @@ from torch import Tensor
 from ipgraph.extractor.extraction.job import Job
 from ipgraph.extractor.methods.patterns.paths import NO_RUNNER_UP, Paths
 from ipgraph.extractor.models.encoding import Encoded
+from ipgraph.extractor.models.loading import LoadedModel
 from ipgraph.extractor.tracing.sets import SKIP
 from ipgraph.extractor.tracing.trace import Trace
 from ipgraph.graphstore.common.errors import IpgraphError
@@ -22,10 +23,10 @@ from ipgraph.graphstore.schema.labels import (
 )
 from ipgraph.graphstore.schema.records import Level, Pattern, Prediction, Step
 
-_label = cache(node_label)
+_node_label = cache(node_label)
 
 
-def predictions(job: Job, batch: list[Encoded], trace: Trace) -> list[Prediction]:
+def predictions(job: Job, model: LoadedModel, batch: list[Encoded], trace: Trace) -> list[Prediction]:
     """Return what a trace says about each sentence of its batch."""
     ends = trace.qoi[:, [0, -1]].tolist()
     totals = trace.total_influence.sum(1).tolist()
@@ -38,8 +39,13 @@ def predictions(job: Job, batch: list[Encoded], trace: Trace) -> list[Prediction
             qoi_baseline=start,
             is_correct=_is_correct(sentence, end, qoi_logits[index][0], job.options.qoi),
             completeness_error=totals[index] - (end - start),
+            points=job.options.n_steps,
+            is_settled=None,
             target=sentence.target,
-            label_is_predicted=_has_no_label(sentence),
+            label=qoi_logits[index][0] if is_label_predicted(sentence) else sentence.label,
+            label_is_predicted=is_label_predicted(sentence),
+            toward=_logit_name(model, qoi_logits[index][0]),
+            against=_logit_name(model, qoi_logits[index][1]),
             tokens=sentence.tokens,
             words=sentence.words,
             word_indices=sentence.word_indices,
@@ -51,12 +57,17 @@ def predictions(job: Job, batch: list[Encoded], trace: Trace) -> list[Prediction
 
 def _is_correct(sentence: Encoded, value: float, first: int, qoi: str) -> bool:
     if qoi == "positive-negative":
-        return _has_no_label(sentence) or (value > 0) == (sentence.instance.label == first)
+        return is_label_predicted(sentence) or (value > 0) == (sentence.label == first)
     return value > 0
 
 
-def _has_no_label(sentence: Encoded) -> bool:
-    return sentence.instance.label < 0 and not sentence.instance.correct
+def is_label_predicted(sentence: Encoded) -> bool:
+    """Return whether the predicted class stands for a label that the dataset does not give."""
+    return sentence.label < 0 and not sentence.instance.correct
+
+
+def _logit_name(model: LoadedModel, index: int) -> str:
+    return model.classes[index] if model.classes else str(model.tokenizer.convert_ids_to_tokens(index))
 
 
 def require_finite(batch: list[Encoded], trace: Trace) -> None:
@@ -110,7 +121,7 @@ def _nodes(path: list[int], choices: list[int] | None) -> list[NodeKey]:
 def _pattern(
     job: Job, sentence: Encoded, level: Level, total: float, influence: float, nodes: list[NodeKey]
 ) -> Pattern:
-    labels = [_label(*node) for node in nodes]
+    labels = [_node_label(*node) for node in nodes]
     position = nodes[0].position
     return Pattern(
         id=pattern_id(job.run, sentence.instance.id, level, position),

@@ -19,11 +19,13 @@ class Encoded:
 
     instance: Instance
     ids: list[int]
+    types: list[int]  # token types: which of a pair's sentences a piece is of
     tokens: list[str]
     words: list[str]
     word_indices: list[int]
     roles: list[str]
     target: int
+    label: int  # the class that is right (classifier); -1 where none is known
     qoi_logits: tuple[int, int]  # whose difference is the QoI; -1 is decided at the input
 
 
@@ -81,11 +83,13 @@ class _Encoder:
         return Encoded(
             instance=example.instance,
             ids=ids,
+            types=[0] * len(ids),
             tokens=tokens,
             words=[t if p is None else words[p] for t, p in zip(tokens, places, strict=True)],
             word_indices=[-1 if p is None else p for p in places],
             roles=[self._role(example, i, p) for i, p in zip(ids, places, strict=True)],
             target=target,
+            label=example.instance.label,
             qoi_logits=qoi_logits,
         )
 
@@ -101,9 +105,9 @@ class _Encoder:
     def _target(self, instance: Instance, ids: list[int]) -> tuple[int, tuple[int, int]]:
         """Return the target's position and the two logits of the QoI."""
         if self.model.task == "classifier":
-            if instance.label >= self.model.classes:
+            if instance.label >= len(self.model.classes):
                 raise UsageError(
-                    f"label {instance.label} is not one of the model's {self.model.classes} classes"
+                    f"label {instance.label} is not one of the model's {len(self.model.classes)} classes"
                 )
             return 0, (1, 0) if self.qoi == "positive-negative" else (instance.label, -1)
         masks = [position for position, token in enumerate(ids) if token == self.mask]

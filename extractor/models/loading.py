@@ -34,7 +34,7 @@ class LoadedModel:
     key: str  # in node ids: the name's last part and the start of the digest
     digest: str  # of weights, config and tokenizer, or the hub's commit
     task: Task
-    classes: int  # 0 for a masked language model
+    classes: tuple[str, ...]  # the names of a classifier's, by number; none for a masked language model
     tokenizer: Any
     adapter: Adapter
     device: torch.device
@@ -70,13 +70,17 @@ def load_model(
         key=f"{Path(name).name}-{digest[:8]}",
         digest=digest,
         task=task,
-        classes=config.num_labels if task == "classifier" else 0,
+        classes=_classes(config) if task == "classifier" else (),
         tokenizer=tokenizer,
         adapter=make_adapter(module),
         device=place,
         dtype=DTYPES[dtype],
         module=module,
     )
+
+
+def _classes(config: Any) -> tuple[str, ...]:
+    return tuple(str(config.id2label[index]) for index in range(config.num_labels))
 
 
 def load_same(name: str, digest: str, *, dtype: str, device: str = "auto") -> LoadedModel:

@@ -40,7 +40,18 @@ Settings = Mapping[str, object]
 """What determines a run's numbers, as JSON values."""
 
 MEASURES = "measures.parquet"
-_COUNTED = ("instances", "patterns", "steps", "rows", "positions", "accuracy", "skipped", "state", "loaded")
+_COUNTED = (
+    "instances",
+    "patterns",
+    "steps",
+    "rows",
+    "positions",
+    "unsettled",
+    "accuracy",
+    "skipped",
+    "state",
+    "loaded",
+)
 """Fields of Run that `finish` finds out."""
 _GIVEN = set(columns(Run)) - {"id", "created", "settings", "environment", *_COUNTED}
 """Fields of Run that `create` is given."""
@@ -273,7 +284,7 @@ class RunDirectory:
     def _record(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
         ids: set[str] = set()
         rows: Counter[str] = Counter()
-        positions = labelled = correct = 0
+        positions = labelled = correct = unsettled = 0
         for index, table in enumerate(self.tables("predictions")):
             again = ids & set(found := table["instance"].to_pylist())
             if again:
@@ -281,6 +292,7 @@ class RunDirectory:
             ids.update(found)
             positions = max(positions, pc.max(pc.list_value_length(table["tokens"])).as_py() or 0)
             judged = table.filter(pc.invert(table["label_is_predicted"]))["is_correct"]
+            unsettled += table["is_settled"].to_pylist().count(False)
             labelled, correct = labelled + len(judged), correct + judged.to_pylist().count(True)
             rows.update(shards.rows(self._shard(index)))
         known = manifest["run"] | {
@@ -293,6 +305,7 @@ class RunDirectory:
             "steps": rows["steps"],
             "rows": json.dumps({name: rows[name] for name in tables.files()}),
             "positions": positions,
+            "unsettled": None if manifest["run"]["tolerance"] is None else unsettled,
             "accuracy": correct / labelled if labelled else None,
             "skipped": len(manifest["skipped"]),
             "state": "complete",

@@ -16,7 +16,7 @@ from dataclasses import dataclass, fields
 from functools import cache
 from typing import Literal
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 Kind = Literal["input", "embedding", "head", "skip", "output"]
 Level = Literal["embedding", "attention"]
@@ -38,9 +38,11 @@ class Instance:
     subtask: str
     condition: str
     text: str
+    second: str  # the second sentence of a pair; "" where there is none
     correct: str  # word forms (masked language model); "" for a classifier
     wrong: str
-    label: int  # class index (classifier); -1 where there is none
+    label: int  # class index as the dataset gives it (classifier); -1 where it gives none
+    label_name: str  # the label where the dataset gives it as text; else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +55,13 @@ class Prediction:
     qoi_baseline: float
     is_correct: bool  # the label is what the model prefers; with a predicted label always so
     completeness_error: float  # sum of total influences - (qoi - qoi_baseline)
+    points: int  # samples of the path from baseline to input
+    is_settled: bool | None  # the error is within the run's tolerance; None where the run has none
     target: int  # position whose logits (or pooled vector) the QoI reads
+    label: int  # the class that is right, by the model's numbers; -1 of a masked language model
     label_is_predicted: bool  # the dataset gave no label: the predicted class stands for it
+    toward: str  # what the QoI's first logit is of: a piece of the vocabulary, or a class by its name
+    against: str  # the same of the second; "" where the QoI is one logit
     tokens: list[str]
     words: list[str]  # the whitespace word each piece belongs to; the token itself for special tokens
     word_indices: list[int]  # which whitespace word of the text; -1 for special tokens
@@ -122,6 +129,7 @@ class Run:
     """One extraction: a model, a dataset and the settings that determine the numbers."""
 
     id: str
+    label: str  # the user's name for it; "" where there is none
     model: str  # as in node ids: name and digest of weights, config and tokenizer
     model_name: str  # as the user gave it
     task: str  # "masked-lm" or "classifier"
@@ -130,11 +138,13 @@ class Run:
     level: str  # "embedding", "attention" or "both"
     qoi: str
     baseline: str
-    n_steps: int
+    n_steps: int  # samples of the path from baseline to input; 0 where each instance gets its own number
     quadrature: str
+    tolerance: float | None  # what completeness settles at; None where n_steps is fixed
     dtype: str
     layers: int  # mixing steps
     heads: int
+    classes: list[str]  # the names of a classifier's classes, by number; empty for a masked language model
     graph: str  # JSON: the model's layers as the computation graph has them, see graph.GraphShape
     positions: int  # longest sentence
     instances: int
@@ -142,6 +152,7 @@ class Run:
     steps: int
     rows: str  # JSON: how many rows each of its tables has
     skipped: int  # rows of the dataset that could not be used
+    unsettled: int | None  # instances whose error is above the tolerance; None where there is none
     accuracy: float | None  # share right of the instances with a label; None where none has one
     created: str  # ISO 8601, UTC
     settings: str  # JSON: what the id hashes

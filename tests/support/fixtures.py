@@ -78,6 +78,9 @@ def make_run(
         "baseline": "mask",
         "n_steps": 50,
         "quadrature": "uniform",
+        "tolerance": None,
+        "label": "",
+        "classes": [],
         "dtype": "float64",
         "layers": layers,
         "heads": heads,
@@ -165,7 +168,7 @@ def _examples(dataset: str, count: int) -> Iterator[tuple[Instance, list[str]]]:
             name = f"{dataset}-{len(seen)}"
             seen.add(key)
             right, wrong = ("are", "is") if first else ("is", "are")
-            instance = Instance(key, dataset, name, subtask, condition, text, right, wrong, -1)
+            instance = Instance(key, dataset, name, subtask, condition, text, "", right, wrong, -1, "")
             yield instance, [role for _, role in words]
 
 
@@ -207,8 +210,13 @@ class _Writer:
             qoi_baseline=baseline,
             is_correct=True,
             completeness_error=0.0,
+            points=50,
+            is_settled=None,
             target=target,
+            label=-1,
             label_is_predicted=False,
+            toward=instance.correct,
+            against=instance.wrong,
             tokens=tokens,
             words=tokens,
             word_indices=indices,

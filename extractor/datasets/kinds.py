@@ -1,0 +1,153 @@
+"""The kinds of rows by their fields, and what each says of its sentence.
+
+- masked: `text` with one [MASK], `correct`, `wrong`;
+- pair: `sentence_good`, `sentence_bad` that differ in exactly one word, which becomes the [MASK];
+- labelled: `sentence` (or `text`) and a class number `label`, which may be missing or -1.
+
+All kinds may have `id`, `subtask`, `condition` and `roles` (one per whitespace word). In the first two kinds,
+punctuation is split into words of its own and " ." is added if the sentence does not end, as in the published
+code. In the text of a classifier only runs of whitespace change. Case stays; the tokenizer may change it.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ipgraph.extractor.datasets.example import MASK, Task
+from ipgraph.extractor.datasets.rows import BadRow, Fields
+from ipgraph.extractor.datasets.words import check_count, read_roles, split_words
+
+_SPECIAL = re.compile(r"\[(CLS|SEP|PAD)\]")
+_UNPRINTABLE = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff]")
+_SPOKEN = {"good": "good sentence", "bad": "bad sentence"}
+_MAX_LABEL = 2**31 - 1
+MISSING = "(none)"
+"""The subtask or condition of a row that has none, in a file in which other rows have one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A sentence, and what a model should say of it."""
+
+    words: list[str]
+    roles: Sequence[str]
+    correct: str = ""
+    wrong: str = ""
+    label: int = -1
+
+
+Reader = Callable[[Fields], Content]
+
+
+def masked(fields: Fields) -> Content:
+    """Return a text with one [MASK]; raises BadRow, as the other kinds do, where that is not what it is."""
+    words, roles = split_words(_text(fields, "text"), read_roles(fields.get("roles")))
+    if words.count(MASK) != 1:
+        raise BadRow(f"the text has {words.count(MASK) or 'no'} {MASK}; it must have exactly one")
+    correct, wrong = _form(fields, "correct"), _form(fields, "wrong")
+    if correct == wrong:
+        raise BadRow(f"correct and wrong are both {correct!r}")
+    return Content(words, roles, correct, wrong)
+
+
+def pair(fields: Fields) -> Content:
+    """Return the text of a good and a bad sentence that differ in one word."""
+    good, roles = split_words(_text(fields, "good"), read_roles(fields.get("roles")))
+    bad, _ = split_words(_text(fields, "bad"))
+    if MASK in good or MASK in bad:
+        raise BadRow(f"a good or bad sentence must not contain {MASK}")
+    if len(good) != len(bad):
+        raise BadRow(f"good and bad have {len(good)} and {len(bad)} words; exactly one word must differ")
+    places = [place for place, word in enumerate(good) if word != bad[place]]
+    if len(places) != 1:
+        pairs = ", ".join(f"{good[place]}/{bad[place]}" for place in places[:3]) or "none"
+        raise BadRow(f"good and bad differ in {len(places)} words ({pairs}); exactly one word must differ")
+    (place,) = places
+    words = [*good[:place], MASK, *good[place + 1 :]]
+    return Content(words, roles, good[place], bad[place])
+
+
+def labelled(fields: Fields) -> Content:
+    """Return a text with its class, if it has one."""
+    words, roles = _text(fields, "text").split(), read_roles(fields.get("roles"))
+    check_count(words, roles)
+    return Content(words, roles, label=_label(fields["label"]) if "label" in fields else -1)
+
+
+def reader_of(fields: Fields, task: Task | None) -> Reader | None:
+    """Return how to read a row of these fields, None where they are of no kind."""
+    if "good" in fields and "bad" in fields:
+        return pair
+    if "text" not in fields:
+        return None
+    if "correct" in fields or "wrong" in fields:
+        return masked
+    ismasked = MASK in str(fields["text"]) if task is None else task == "masked-lm"
+    return masked if ismasked and "label" not in fields else labelled
+
+
+# --- fields ---
+
+
+def _text(fields: Fields, name: str) -> str:
+    """Return a required text, checked but unchanged."""
+    value, what = fields.get(name), _SPOKEN.get(name, name)
+    if not isinstance(value, str):
+        raise BadRow(f"{what} is missing" if _is_missing(value) else f"{what} must be text, not {value!r}")
+    if not value.strip():
+        raise BadRow(f"{what} is empty")
+    _check(what, value)
+    return value
+
+
+def _check(what: str, value: str) -> None:
+    if match := _UNPRINTABLE.search(value):
+        raise BadRow(f"{what} contains the unprintable character U+{ord(match[0]):04X}")
+    if match := _SPECIAL.search(value):
+        raise BadRow(f"{what} contains {match[0]}, which the tokenizer adds by itself; leave it out")
+
+
+def _form(fields: Fields, name: str) -> str:
+    """Return a word form."""
+    form = _text(fields, name).strip()
+    if len(form.split()) != 1 or MASK in form:
+        raise BadRow(f"{name} must be one word, not {form!r}")
+    return form
+
+
+def group(fields: Fields, column: str) -> str:
+    """Return a row's subtask or condition, "" if it has none."""
+    value = optional(fields, column)
+    return "" if value == MISSING else value
+
+
+def optional(fields: Fields, name: str) -> str:
+    """Return a text or whole number that a row need not have, "" if it has none."""
+    value = fields.get(name)
+    if _is_missing(value) or value == "":
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # data frames write whole numbers with gaps as floats
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise BadRow(f"{name} must be text or a whole number, not {value!r}")
+    _check(name, str(value))
+    return " ".join(str(value).split())
+
+
+def _label(value: object) -> int:
+    """Return a class number, or -1 for a sentence without one (GLUE's convention)."""
+    if _is_missing(value) or value == "":
+        raise BadRow("label is missing; it must be a class number, or -1 for a sentence without one")
+    try:
+        number = (
+            float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else -2.0
+        )
+    except (ValueError, OverflowError):
+        number = -2.0
+    if not (number.is_integer() and -1 <= number <= _MAX_LABEL):
+        raise BadRow(f"label {value!r} is not a class number such as 0 or 1")
+    return int(number)
+
+
+def _is_missing(value: object) -> bool:
+    return value is None or value != value  # NaN in data frames
