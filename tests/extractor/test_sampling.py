@@ -11,6 +11,7 @@ from support.comparison import questions, trace_of
 from support.extractions import sentences
 from support.oracle import Question
 from support.random_models import random_model
+from support.requirements import shared
 from support.tiny_models import save_masked_lm
 
 from ipgraph.extractor.datasets import Dataset
@@ -155,3 +156,22 @@ def test_options_that_contradict_each_other_are_refused() -> None:
             Options(tolerance=tolerance)
     assert Options().tolerance == 0.01
     assert np.isclose(sum(Options(n_steps=7).ladder), 7)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "dataset"),
+    [("demo", "sva-obj"), ("minilm-l6-sva", "sva-wsc.jsonl"), ("minilm-l6-sva", "sva-obj.jsonl")],
+)
+def test_agreement_sentences_settle_with_few_points_near_the_paths_of_many(
+    name: str, dataset: str, tmp_path: Path
+) -> None:
+    is_demo = name == "demo"
+    model = load_model(name if is_demo else shared("models", name), device="cpu")
+    data = dataset if is_demo else shared("data", "paper_tasks", dataset)
+    few = extract(model, data, runs_dir=tmp_path, limit=40)
+    many = extract(model, data, runs_dir=tmp_path, limit=40, n_steps=200)
+    assert few.run.unsettled == 0
+    exact = {p.id.partition("/")[2]: p.route for p in many.records("patterns")}
+    same = [p.route == exact[p.id.partition("/")[2]] for p in few.records("patterns")]
+    assert sum(same) / len(same) > 0.97
