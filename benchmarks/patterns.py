@@ -84,6 +84,7 @@ def patterns(model: Any, ids: Tensor, target: int, samples: int) -> tuple[Tensor
     adapter = bert_adapter(model)
     batch = Batch(
         ids,
+        torch.zeros_like(ids),
         torch.ones_like(ids, dtype=torch.bool),
         torch.full_like(ids[:, 0], target),
         torch.tensor([[CORRECT, WRONG]], device=ids.device).expand(len(ids), -1),
@@ -124,7 +125,7 @@ def _published(model: Any, ids: Tensor, target: int, samples: int) -> tuple[floa
     adapter = bert_adapter(model)
     x, x_b = adapter.words[ids], adapter.words[BASELINE]
     points = _points(samples, str(ids.device))
-    words = x_b + points[:, None, None] * (x - x_b) + adapter.offset(ids.shape[1])
+    words = x_b + points[:, None, None] * (x - x_b) + adapter.offset(torch.zeros_like(ids))[:, None]
     h0, saved = adapter.enter(words)
     tangents = adapter.enter.jvp(saved, (x - x_b).expand_as(words).contiguous())
     network = Network(model, target, (CORRECT, WRONG))

@@ -73,14 +73,15 @@ class Layer:
 class Adapter:
     """A model as position-wise blocks around mixing steps.
 
-    `offset(N)` gives what is added to the words and never moves, [N, E]; `enter` maps word embeddings plus
-    offset to the `input` nodes h^0; `logits(h, rows)` maps the target position's last embedding [B, S, H] to
-    the logits [B, S, R] of classes or vocabulary entries, rows [B, R] (None: all classes).
+    `offset(types)` gives what is added to words of these token types [B, N] and never moves, [B, N, E];
+    `enter` maps word embeddings plus offset to the `input` nodes h^0; `logits(h, rows)` maps the target
+    position's last embedding [B, S, H] to the logits [B, S, R] of classes or vocabulary entries, rows [B, R]
+    (None: all classes).
     """
 
     words: Tensor  # word embeddings [V, E], as the model takes them for `inputs_embeds`
     max_positions: int
-    offset: Callable[[int], Tensor]
+    offset: Callable[[Tensor], Tensor]
     enter: Block
     layers: tuple[Layer, ...]
     logits: Callable[[Tensor, Tensor | None], Tensor]

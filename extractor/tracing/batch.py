@@ -19,6 +19,7 @@ class Batch:
     """
 
     ids: Tensor  # [B, N]
+    types: Tensor  # [B, N], token types
     mask: Tensor  # [B, N], True at real tokens
     target: Tensor  # [B]
     qoi_logits: Tensor  # [B, 2]
@@ -40,10 +41,15 @@ def pad(model: LoadedModel, sentences: Sequence[Encoded]) -> Batch:
     """Return sentences as one padded batch on the model's device."""
     longest = max(len(sentence.ids) for sentence in sentences)
     filler = model.tokenizer.pad_token_id or 0  # masked, whatever it is
+
+    def padded(rows: list[list[int]], filler: int) -> Tensor:
+        filled = [[*row, *[filler] * (longest - len(row))] for row in rows]
+        return torch.tensor(filled, device=model.device)
+
     lengths = torch.tensor([len(sentence.ids) for sentence in sentences], device=model.device)
-    ids = [[*sentence.ids, *[filler] * (longest - len(sentence.ids))] for sentence in sentences]
     return Batch(
-        ids=torch.tensor(ids, device=model.device),
+        ids=padded([sentence.ids for sentence in sentences], filler),
+        types=padded([sentence.types for sentence in sentences], 0),
         mask=torch.arange(longest, device=model.device) < lengths[:, None],
         target=torch.tensor([sentence.target for sentence in sentences], device=model.device),
         qoi_logits=torch.tensor([sentence.qoi_logits for sentence in sentences], device=model.device),

@@ -132,7 +132,7 @@ class Trace:
     def _enter(self, points: Tensor) -> tuple[Tensor, Saved]:
         """Return h^0 at points of the path from baseline to input, [B, S, N, H], and what was saved."""
         words = self.baseline + points[:, None, None] * self._delta[:, None]
-        return self.adapter.enter(words + self.adapter.offset(self.size[2]))
+        return self.adapter.enter(words + self.adapter.offset(self.batch.types)[:, None])
 
     def _forward(self, index: int, h: Tensor) -> tuple[Tensor, Forward]:
         """Return the layer's output [B, S, E, H] and the forward half of its state."""

@@ -17,7 +17,7 @@ LAYERS, HEADS = 3, 2
 @pytest.mark.parametrize("level", ["embedding", "attention"])
 def test_what_is_left_is_what_the_model_says(kind: str, level: str) -> None:
     model = random_model(kind, LAYERS, HEADS, 12, 3)
-    asked = questions(model, kind, [5, 8], 3)
+    asked = questions(model, kind, [5, 8], 3, is_pair=True)
     chance = torch.Generator().manual_seed(4)
     embeddings = torch.rand((2, 6, LAYERS + 1, 8), generator=chance) < 0.6
     hops = torch.rand((2, 6, LAYERS, 8, HEADS + 1), generator=chance) < 0.7

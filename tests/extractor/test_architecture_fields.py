@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 import torch
 from support import oracle, plain_model
-from support.comparison import assert_same, fast, integration_path_of
+from support.comparison import assert_same, batch_of, fast, integration_path_of
 from support.oracle import SKIP, Path, Question
 from support.plain_model import GROUPS, HEADS, HIDDEN, SIZE, Above, Gated, PlainModel
 from torch import Tensor
@@ -23,19 +23,19 @@ from ipgraph.extractor.models.adapter import Adapter, Layer, Mixing
 from ipgraph.extractor.models.blocks import Activation, Block, Identity, Linear, RMSNorm, Rotary
 from ipgraph.extractor.models.composites import Chain, Columns, Gate, PerHead, Residual
 from ipgraph.extractor.models.heads import class_logits
-from ipgraph.extractor.tracing.batch import Batch
 from ipgraph.extractor.tracing.sets import influence, paths, steps
 from ipgraph.extractor.tracing.trace import Trace
 
 N_STEPS = 4
 LENGTHS, TARGETS = (5, 7, 6), (4, 4, 5)
+TYPES = ((0, 0, 0, 1, 1), (), (0, 1, 1, 1, 0, 0))
 
 
 def adapter_of(model: PlainModel) -> Adapter:
     return Adapter(
         words=model.words.weight,
         max_positions=plain_model.POSITIONS,
-        offset=lambda n: torch.zeros(n, plain_model.WORD, dtype=torch.float64),
+        offset=model.types,
         enter=Linear(model.enter),
         layers=tuple(layer_of(layer) for layer in model.layers),  # type: ignore[arg-type]
         logits=class_logits(model.logits),
@@ -87,22 +87,14 @@ def asked_of(model: PlainModel) -> list[Question]:
     ids = [torch.randint(5, plain_model.VOCABULARY, (n,), generator=chance).tolist() for n in LENGTHS]
     ids[0][2] = 4
     return [
-        Question(tuple(row), target, 7, 11, baseline, *samples)
-        for row, target in zip(ids, TARGETS, strict=True)
+        Question(tuple(row), target, 7, 11, baseline, *samples, types)
+        for row, target, types in zip(ids, TARGETS, TYPES, strict=True)
     ]
 
 
 def trace_of(model: PlainModel, asked: list[Question], *, keep: bool = True, extra: int = 0) -> Trace:
-    longest = max(len(question.ids) for question in asked) + extra
-    fill = [longest - len(question.ids) for question in asked]
-    batch = Batch(
-        ids=torch.tensor([[*q.ids, *[0] * n] for q, n in zip(asked, fill, strict=True)]),
-        mask=torch.tensor([[True] * len(q.ids) + [False] * n for q, n in zip(asked, fill, strict=True)]),
-        target=torch.tensor([question.target for question in asked]),
-        qoi_logits=torch.tensor([(question.correct, question.wrong) for question in asked]),
-    )
     path = integration_path_of("uniform", N_STEPS, model.words.weight)
-    return Trace(adapter_of(model), batch, path, asked[0].baseline, keep=keep)
+    return Trace(adapter_of(model), batch_of(asked, extra=extra), path, asked[0].baseline, keep=keep)
 
 
 def words_of(trace: Trace) -> Tensor:

@@ -153,7 +153,7 @@ def _refinements(model: LoadedModel, ids: list[list[int]], *, keep: bool, words:
     options = Options()
     trace = Trace(
         model.adapter,
-        Batch(tokens, torch.ones_like(tokens, dtype=torch.bool), targets, rows),
+        Batch(tokens, torch.zeros_like(tokens), torch.ones_like(tokens, dtype=torch.bool), targets, rows),
         options.integration_path(model, 50),
         options.baseline_embedding(model),
         keep=keep,

@@ -40,7 +40,9 @@ def test_every_step_is_what_the_definition_says(kind: str, baseline: str, quadra
     pairs = []
     for seed, (layers, heads, hidden) in enumerate(sizes):
         model = random_model(kind, layers, heads, hidden, seed)
-        asked = questions(model, kind, [5, 7], seed, baseline=baseline, quadrature=quadrature)
+        asked = questions(
+            model, kind, [5, 7], seed, baseline=baseline, quadrature=quadrature, is_pair=seed % 2 == 1
+        )
         trace = trace_of(model, asked, quadrature=quadrature)
         pairs += list(zip(fast(trace), (oracle.gpr(model, one) for one in asked), strict=True))
     moves, skips = oracle.variety([one for _, expected in pairs for one in expected])
@@ -128,7 +130,7 @@ def test_influence_is_additive_over_guiding_sets(kind: str) -> None:
 @pytest.mark.parametrize("baseline", ["mask", "zero"])
 def test_a_batch_gives_what_single_sentences_give(kind: str, baseline: str) -> None:
     model = random_model(kind, 3, 2, 12, 15)
-    asked = questions(model, kind, range(4, 21), 15, baseline=baseline)
+    asked = questions(model, kind, range(4, 21), 15, baseline=baseline, is_pair=True)
     assert len({one.target for one in asked}) > (5 if kind == "masked-lm" else 0)
     together, padded = fast(trace_of(model, asked)), fast(trace_of(model, asked, extra=5))
     for index, one in enumerate(asked):
@@ -199,7 +201,7 @@ def test_completeness_error_shrinks_with_the_steps(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_logits_through_the_adapter_are_the_models(kind: str) -> None:
     model = random_model(kind, 3, 2, 12, 19, num_labels=3)
-    asked = questions(model, kind, [4, 11, 20], 19)
+    asked = questions(model, kind, [4, 11, 20], 19, is_pair=True)
     assert adapter_logits(model, asked) == pytest.approx(model_logits(model, asked), abs=1e-12)
 
 
@@ -222,7 +224,7 @@ def adapter_logits(model: Any, asked: Sequence[Question]) -> Any:
 
 def model_logits(model: Any, asked: Sequence[Question]) -> Any:
     """Return the same from the Hugging Face model, each sentence alone."""
-    found = [oracle.logits(model, one.ids)[0] for one in asked]
+    found = [oracle.logits(model, one.ids, one.types)[0] for one in asked]
     return torch.stack(
         [f if q.target is None else f[q.target] for f, q in zip(found, asked, strict=True)]
     ).numpy()

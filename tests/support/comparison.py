@@ -38,8 +38,9 @@ def questions(
     baseline: str = "mask",
     quadrature: str = "uniform",
     n_steps: int = 5,
+    is_pair: bool = False,
 ) -> list[Question]:
-    """Return random sentences with different targets, as the oracle takes them."""
+    """Return random sentences with different targets, as the oracle takes them; pairs have token types."""
     chance = torch.Generator().manual_seed(seed)
     found = []
     for length in lengths:
@@ -52,7 +53,9 @@ def questions(
             ids[target] = MASK_ID
             correct, wrong = torch.randperm(VOCABULARY, generator=chance)[:2].tolist()
         points = POINTS[quadrature](n_steps)
-        found.append(Question(tuple(ids), target, correct, wrong, baseline_of(model, baseline), *points))
+        types = (*[0] * (length // 2), *[1] * (length - length // 2)) if is_pair else ()
+        read = (target, correct, wrong, baseline_of(model, baseline))
+        found.append(Question(tuple(ids), *read, *points, types))
     return found
 
 
@@ -60,10 +63,12 @@ def batch_of(asked: Sequence[Question], *, extra: int = 0, device: str = "cpu") 
     """Return the library's batch of these sentences, padded to the longest and `extra` more."""
     longest = max(len(one.ids) for one in asked) + extra
     fill = [longest - len(one.ids) for one in asked]
+    types = [[*(one.types or [0] * len(one.ids)), *[0] * n] for one, n in zip(asked, fill, strict=True)]
     return Batch(
         ids=torch.tensor(
             [[*one.ids, *[PAD_ID] * n] for one, n in zip(asked, fill, strict=True)], device=device
         ),
+        types=torch.tensor(types, device=device),
         mask=torch.tensor(
             [[True] * len(one.ids) + [False] * n for one, n in zip(asked, fill, strict=True)], device=device
         ),

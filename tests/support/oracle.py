@@ -35,6 +35,13 @@ class Question:
     baseline: Tensor
     points: Tensor
     weights: Tensor
+    types: tuple[int, ...] = ()  # token types; all 0 where there are none
+
+    def logits(self, model: Any, embeddings: Tensor) -> Tensor:
+        """Return the model's logits of rows of word embeddings."""
+        types = torch.tensor(self.types or [0] * len(self.ids)).expand(len(embeddings), -1)
+        found: Tensor = model(inputs_embeds=embeddings, token_type_ids=types).logits
+        return found
 
     def qoi(self, logits: Tensor) -> Tensor:
         """Return the quantity of interest of each row."""
@@ -86,10 +93,11 @@ def gauss_legendre(n_steps: int) -> tuple[Tensor, Tensor]:
     return torch.tensor((points + 1) / 2), torch.tensor(weights / 2)
 
 
-def logits(model: Any, ids: Sequence[int]) -> Tensor:
+def logits(model: Any, ids: Sequence[int], types: Sequence[int] = ()) -> Tensor:
     """Return the model's logits of one sentence, its batch dimension kept."""
+    given = torch.tensor([types or [0] * len(ids)])
     with torch.no_grad():
-        found: Tensor = model(input_ids=torch.tensor([ids])).logits
+        found: Tensor = model(input_ids=torch.tensor([ids]), token_type_ids=given).logits
     return found
 
 
@@ -98,7 +106,7 @@ def qoi_at(model: Any, question: Question, a: float) -> float:
     words = model.get_input_embeddings()(torch.tensor(question.ids))
     with torch.no_grad():
         line = question.baseline + a * (words - question.baseline)
-        return float(question.qoi(model(inputs_embeds=line[None]).logits))
+        return float(question.qoi(question.logits(model, line[None])))
 
 
 def integrated_gradients(model: Any, question: Question) -> list[float]:
@@ -106,7 +114,7 @@ def integrated_gradients(model: Any, question: Question) -> list[float]:
     words = model.get_input_embeddings()(torch.tensor(question.ids)).detach()
     moved = words - question.baseline
     line = (question.baseline + question.points[:, None, None] * moved).requires_grad_()
-    (gradient,) = torch.autograd.grad(question.qoi(model(inputs_embeds=line).logits).sum(), line)
+    (gradient,) = torch.autograd.grad(question.qoi(question.logits(model, line)).sum(), line)
     found: list[float] = torch.einsum("s,snd,nd->n", question.weights, gradient, moved).tolist()
     return found
 
@@ -130,7 +138,7 @@ def _influences(model: Any, question: Question, paths: Sequence[Path]) -> list[f
     moving = question.baseline + a[:, None, None] * moved
     is_word = _one_hot([path.word for path in paths], len(words), samples)
     with _detached(model, paths, len(words), samples):
-        found = model(inputs_embeds=torch.where(is_word[:, :, None], moving, still)).logits
+        found = question.logits(model, torch.where(is_word[:, :, None], moving, still))
     (derivative,) = torch.autograd.grad(question.qoi(found).sum(), a)
     means: list[float] = (derivative.view(len(paths), samples) @ question.weights).tolist()
     return means

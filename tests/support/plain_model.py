@@ -104,7 +104,7 @@ def turn(x: Tensor) -> Tensor:
 
 
 class PlainModel(nn.Module):
-    """Words of WORD units, a projection to HIDDEN, three unlike layers, a final norm and capped logits."""
+    """Words (and token types) of WORD units, a projection, three unlike layers, a norm and capped logits."""
 
     def __init__(self, seed: int) -> None:
         super().__init__()
@@ -120,14 +120,15 @@ class PlainModel(nn.Module):
                 Layer(behind=3, cap=CAP, is_biased=True, is_parallel=False),
             ]
         )
+        self.types: nn.Embedding = nn.Embedding.from_pretrained(torch.randn(2, WORD, dtype=torch.float64))
         self.config = SimpleNamespace(num_attention_heads=HEADS, num_hidden_layers=3)
         self.requires_grad_(False)
 
     def get_input_embeddings(self) -> Any:
         return self.words
 
-    def forward(self, inputs_embeds: Tensor) -> Any:
-        h = inputs_embeds @ self.enter.T
+    def forward(self, inputs_embeds: Tensor, token_type_ids: Tensor) -> Any:
+        h = (inputs_embeds + self.types(token_type_ids)) @ self.enter.T
         for layer in self.layers:
             h = layer(h)
         return SimpleNamespace(logits=self.logits(h))

@@ -17,7 +17,7 @@ def ablated(model: Any, question: Question, embeddings: Tensor, hops: Tensor | N
         assert hops is not None
         handles.append(module.attention.output.register_forward_pre_hook(_zero_hops(hops[layer])))
     try:
-        return float(question.qoi(oracle.logits(model, question.ids)))
+        return float(question.qoi(oracle.logits(model, question.ids, question.types)))
     finally:
         for handle in handles:
             handle.remove()

@@ -29,8 +29,8 @@ def ablated_qoi(adapter: Adapter, batch: Batch, qoi_logits: Tensor, kept: Kept) 
 
     What follows a zeroed node is not computed: its value does not matter.
     """
-    b, r, _, n = kept.embeddings.shape
-    h, _ = adapter.enter(adapter.words[batch.ids] + adapter.offset(n))
+    b, r = kept.embeddings.shape[:2]
+    h, _ = adapter.enter(adapter.words[batch.ids] + adapter.offset(batch.types))
     here = kept.embeddings[:, :, 0]
     h = (h[:, None] * here[..., None]).flatten(0, 1)
     mask = batch.mask.repeat_interleave(r, 0)

@@ -17,8 +17,9 @@ def bert_adapter(model: Any) -> Adapter:
     return Adapter(
         words=embeddings.word_embeddings.weight.detach(),
         max_positions=model.config.max_position_embeddings,
-        offset=lambda n: (
-            embeddings.position_embeddings.weight[:n] + embeddings.token_type_embeddings.weight[0]
+        offset=lambda types: (
+            embeddings.position_embeddings.weight[: types.shape[1]]
+            + embeddings.token_type_embeddings.weight[types]
         ).detach(),
         enter=LayerNorm.of(embeddings.LayerNorm),
         layers=tuple(_layer(layer) for layer in model.bert.encoder.layer),
