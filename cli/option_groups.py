@@ -106,6 +106,14 @@ class Selection:
         int | None,
         _option("Dataset", "Leave out sentences with more tokens, counting \\[CLS] and \\[SEP].", min=1),
     ] = None
+    answers: Annotated[
+        str,
+        _option(
+            "Dataset",
+            "How forms of several pieces are compared: single-piece (rows with one are left out); "
+            "first-difference (the pieces that both begin with stand before \\[MASK]).",
+        ),
+    ] = "single-piece"
     strict: Annotated[bool, _option("Dataset", "Stop at the first row that cannot be used.", "--strict")] = (
         False
     )

@@ -88,6 +88,7 @@ def _example(read: "Reader", dataset: str, where: str, row: Row, seen: dict[str,
     instance = make_instance(
         dataset,
         " ".join(content.words),
+        second=content.second,
         correct=content.correct,
         wrong=content.wrong,
         label=content.label,

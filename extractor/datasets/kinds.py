@@ -1,8 +1,9 @@
 """The kinds of rows by their fields, and what each says of its sentence.
 
 - masked: `text` with one [MASK], `correct`, `wrong`;
-- pair: `sentence_good`, `sentence_bad` that differ in exactly one word, which becomes the [MASK];
-- labelled: `sentence` (or `text`) and a class number `label`, which may be missing or -1.
+- pair: `sentence_good`, `sentence_bad` that differ in exactly one word, which becomes the [MASK] (in a script
+  without spaces: in one stretch of characters);
+- labelled: `sentence` (or `text`), perhaps a `second` one, and a class number `label`, missing or -1.
 
 All kinds may have `id`, `subtask`, `condition` and `roles` (one per whitespace word). In the first two kinds,
 punctuation is split into words of its own and " ." is added if the sentence does not end, as in the published
@@ -10,15 +11,18 @@ code. In the text of a classifier only runs of whitespace change. Case stays; th
 """
 
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ipgraph.extractor.datasets.example import MASK, Task
 from ipgraph.extractor.datasets.rows import BadRow, Fields
-from ipgraph.extractor.datasets.words import check_count, read_roles, split_words
+from ipgraph.extractor.datasets.words import check_count, is_spaceless, read_roles, shared_start, split_words
 
 _SPECIAL = re.compile(r"\[(CLS|SEP|PAD)\]")
 _UNPRINTABLE = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff]")
+_INVISIBLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\ufe00-\ufe0f\uffa0]")
+"""Characters that show nothing, though their category is that of letters, marks or symbols."""
 _SPOKEN = {"good": "good sentence", "bad": "bad sentence"}
 _MAX_LABEL = 2**31 - 1
 MISSING = "(none)"
@@ -34,6 +38,7 @@ class Content:
     correct: str = ""
     wrong: str = ""
     label: int = -1
+    second: str = ""
 
 
 Reader = Callable[[Fields], Content]
@@ -42,8 +47,9 @@ Reader = Callable[[Fields], Content]
 def masked(fields: Fields) -> Content:
     """Return a text with one [MASK]; raises BadRow, as the other kinds do, where that is not what it is."""
     words, roles = split_words(_text(fields, "text"), read_roles(fields.get("roles")))
-    if words.count(MASK) != 1:
-        raise BadRow(f"the text has {words.count(MASK) or 'no'} {MASK}; it must have exactly one")
+    masks = sum(word.count(MASK) for word in words)
+    if masks != 1:
+        raise BadRow(f"the text has {masks or 'no'} {MASK}; it must have exactly one")
     correct, wrong = _form(fields, "correct"), _form(fields, "wrong")
     if correct == wrong:
         raise BadRow(f"correct and wrong are both {correct!r}")
@@ -54,7 +60,7 @@ def pair(fields: Fields) -> Content:
     """Return the text of a good and a bad sentence that differ in one word."""
     good, roles = split_words(_text(fields, "good"), read_roles(fields.get("roles")))
     bad, _ = split_words(_text(fields, "bad"))
-    if MASK in good or MASK in bad:
+    if any(MASK in word for word in (*good, *bad)):
         raise BadRow(f"a good or bad sentence must not contain {MASK}")
     if len(good) != len(bad):
         raise BadRow(f"good and bad have {len(good)} and {len(bad)} words; exactly one word must differ")
@@ -63,15 +69,30 @@ def pair(fields: Fields) -> Content:
         pairs = ", ".join(f"{good[place]}/{bad[place]}" for place in places[:3]) or "none"
         raise BadRow(f"good and bad differ in {len(places)} words ({pairs}); exactly one word must differ")
     (place,) = places
-    words = [*good[:place], MASK, *good[place + 1 :]]
-    return Content(words, roles, good[place], bad[place])
+    masked_word, correct, wrong = _difference(good[place], bad[place])
+    return Content([*good[:place], masked_word, *good[place + 1 :]], roles, correct, wrong)
+
+
+def _difference(good: str, bad: str) -> tuple[str, str, str]:
+    """Return a word that differs with [MASK] for what differs, and the two forms of that."""
+    if not (is_spaceless(good) and is_spaceless(bad)):
+        return MASK, good, bad
+    start = shared_start(good, bad)
+    correct, wrong = good[start:], bad[start:]
+    if end := shared_start(correct[::-1], wrong[::-1]):
+        correct, wrong = correct[:-end], wrong[:-end]
+    if not (correct and wrong):
+        raise BadRow(f"only one of good and bad has {correct + wrong!r}; exactly one word must differ")
+    return good[:start] + MASK + good[len(good) - end :], correct, wrong
 
 
 def labelled(fields: Fields) -> Content:
-    """Return a text with its class, if it has one."""
+    """Return a text, perhaps with a second one, and its class, if any; roles are of the words of both."""
     words, roles = _text(fields, "text").split(), read_roles(fields.get("roles"))
-    check_count(words, roles)
-    return Content(words, roles, label=_label(fields["label"]) if "label" in fields else -1)
+    second = _text(fields, "second").split() if "second" in fields else []
+    check_count([*words, *second], roles)
+    label = _label(fields["label"]) if "label" in fields else -1
+    return Content(words, roles, label=label, second=" ".join(second))
 
 
 def reader_of(fields: Fields, task: Task | None) -> Reader | None:
@@ -96,8 +117,16 @@ def _text(fields: Fields, name: str) -> str:
         raise BadRow(f"{what} is missing" if _is_missing(value) else f"{what} must be text, not {value!r}")
     if not value.strip():
         raise BadRow(f"{what} is empty")
+    if not any(map(_is_visible, value)):
+        raise BadRow(f"{what} has only invisible characters")
     _check(what, value)
     return value
+
+
+def _is_visible(character: str) -> bool:
+    return unicodedata.category(character) not in ("Cc", "Cf", "Zs", "Zl", "Zp") and not _INVISIBLE.match(
+        character
+    )
 
 
 def _check(what: str, value: str) -> None:

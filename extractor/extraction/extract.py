@@ -35,6 +35,7 @@ def extract(
     limit: int | None = None,
     seed: int = 0,
     max_tokens: int | None = None,
+    answers: str = "single-piece",
     strict: bool = False,
     allow_unk: bool = False,
     revision: str | None = None,
@@ -57,8 +58,9 @@ def extract(
     "uniform" with 50 points.
 
     `limit` keeps that many usable instances, spread evenly over conditions and chosen by `seed`; `max_tokens`
-    leaves out longer sentences, [CLS] and [SEP] counted; `allow_unk` keeps sentences with unknown words; with
-    `strict` a row that cannot be used is an error.
+    leaves out longer sentences, [CLS] and [SEP] counted; `answers` says how forms of several pieces are
+    compared (a name in ANSWERS); `allow_unk` keeps sentences with unknown words; with `strict` a row that
+    cannot be used is an error.
 
     `batch_size` is in sentences, or "auto" for what free memory allows; `engine` says where shards are
     computed (by default in this process); `on_progress` is called with (instances done, all).
@@ -89,6 +91,7 @@ def extract(
         limit=limit,
         seed=seed,
         max_tokens=max_tokens,
+        answers=answers,
         strict=strict,
         allow_unk=allow_unk,
     )
@@ -98,7 +101,7 @@ def extract(
         runs_dir,
         identity,
         fields=fields(model, options, dataset.name),
-        environment=request_environment(model, sentences_per_batch, seed),
+        environment=request_environment(model, sentences_per_batch, seed) | {"answers": answers},
         shards=-(-len(sentences) // SHARD_INSTANCES),
         files=job.files(sentences),
         skipped=[asdict(row) for row in skipped],

@@ -30,17 +30,19 @@ def influence_of(
     level: Level = "attention",
     *,
     options: Options | None = None,
+    answers: str = "single-piece",
 ) -> list[list[float]]:
     """Return the influence of each example's patterns: I(x, pi) of Lu et al. 2021, definition 3.
 
     A pattern names its word's input node and any others. Where it names several nodes in a layer, the
     influence sums over the paths through each; where it names no embedding in a layer, or no head or skip,
-    over all of them. `options` say which QoI, baseline and samples. Raises UsageError for an
-    example that the model cannot read, or a node that its graph does not have.
+    over all of them. `options` say which QoI, baseline and samples, `answers` how forms of several pieces are
+    compared. Raises UsageError for an example that the model cannot read, or a node that its
+    graph does not have.
     """
     options = options or Options()
     options.require_for(model)
-    encoded, skipped = encode(model, examples, qoi=options.qoi, allow_unk=True)
+    encoded, skipped = encode(model, examples, qoi=options.qoi, answers=answers, allow_unk=True)
     if skipped:
         raise UsageError(f"{skipped[0].where}: {skipped[0].reason}")
     influences: list[list[float]] = []

@@ -17,6 +17,7 @@ def select(
     limit: int | None = None,
     seed: int = 0,
     max_tokens: int | None = None,
+    answers: str = "single-piece",
     strict: bool = False,
     allow_unk: bool = False,
 ) -> tuple[list[Encoded], list[Skipped]]:
@@ -32,7 +33,9 @@ def select(
             f"dataset {dataset.name!r} is made for a {dataset.task} model, "
             f"and model {model.name!r} is a {model.task}"
         )
-    sentences, skipped = encode(model, dataset.examples, qoi=qoi, allow_unk=allow_unk, max_tokens=max_tokens)
+    sentences, skipped = encode(
+        model, dataset.examples, qoi=qoi, answers=answers, allow_unk=allow_unk, max_tokens=max_tokens
+    )
     if skipped and strict:
         raise UsageError(f"{skipped[0].where}: {skipped[0].reason}")
     skipped = [*dataset.skipped, *skipped]

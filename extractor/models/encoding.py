@@ -1,16 +1,20 @@
 """Examples turned into what a model reads: tokens, target, the QoI's classes, each piece's word and role."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
+from typing import Any
 
 from ipgraph.extractor.datasets import MASK, Example, Skipped
+from ipgraph.extractor.models.answers import Answers
 from ipgraph.extractor.models.loading import LoadedModel
+from ipgraph.extractor.models.pieces import Pieces, Words, cut, sentences_of
 from ipgraph.graphstore.common.errors import UsageError
 from ipgraph.graphstore.schema.labels import MAX_POSITION
 from ipgraph.graphstore.schema.records import Instance
 
 _BATCH = 1000
+_OF_THE_TARGET = ("types", "words", "word_indices", "roles")
+"""What pieces written before the target have in common with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,101 +38,109 @@ def encode(
     examples: Sequence[Example],
     *,
     qoi: str = "correct-wrong",
+    answers: str = "single-piece",
     allow_unk: bool = False,
     max_tokens: int | None = None,
 ) -> tuple[list[Encoded], list[Skipped]]:
     """Return the examples that the model can read, in order, and those that it cannot, with the reason.
 
-    `qoi` decides the logits, `allow_unk` keeps unknown words, `max_tokens` counts [CLS] and [SEP]. A role
-    belongs to a whitespace word; every piece inherits it.
+    `qoi` decides the logits, `answers` how forms of several pieces are compared (see ANSWERS), `allow_unk`
+    keeps unknown words, `max_tokens` counts [CLS] and [SEP]. A role belongs to a whitespace word; every piece
+    inherits it.
     """
-    encoder = _Encoder(model, qoi, allow_unk, max_tokens)
+    encoder = _Encoder(model, qoi, answers, allow_unk, max_tokens)
     encoded, skipped = [], []
     for start in range(0, len(examples), _BATCH):
         batch = examples[start : start + _BATCH]
-        texts = [encoder.text(example) for example in batch]
-        pieces = model.tokenizer(texts, is_split_into_words=True, add_special_tokens=True)
-        for index, example in enumerate(batch):
+        for example, pieces in zip(batch, cut(model.tokenizer, batch), strict=True):
             try:
-                encoded.append(encoder.encode(example, pieces["input_ids"][index], pieces.word_ids(index)))
+                encoded.append(encoder.encode(example, pieces))
             except UsageError as error:
                 skipped.append(Skipped(example.where, str(error)))
     return encoded, skipped
 
 
 class _Encoder:
-    """What one call of `encode` asks of a model, and what it has looked up of its tokenizer."""
+    """What one call of `encode` asks of a model."""
 
-    def __init__(self, model: LoadedModel, qoi: str, allow_unk: bool, max_tokens: int | None):
+    def __init__(self, model: LoadedModel, qoi: str, answers: str, allow_unk: bool, max_tokens: int | None):
         self.model, self.qoi, self.allow_unk, self.max_tokens = model, qoi, allow_unk, max_tokens
-        tokenizer = model.tokenizer
         self.mask, self.cls, self.unk = (
-            getattr(tokenizer, f"{token}_token_id") for token in ("mask", "cls", "unk")
+            getattr(model.tokenizer, f"{token}_token_id") for token in ("mask", "cls", "unk")
         )
-        self.mask_token = tokenizer.mask_token or MASK
         self.vocabulary = len(model.adapter.words)
-        self.pieces_of = cache(lambda form: tuple(tokenizer(form, add_special_tokens=False)["input_ids"]))
+        self.answers = Answers(model.tokenizer, self.vocabulary, answers)
 
-    def text(self, example: Example) -> list[str]:
-        """Return an example's words as the tokenizer takes them."""
-        return [self.mask_token if word == MASK else word for word in _words(example)]
-
-    def encode(self, example: Example, ids: list[int], places: list[int | None]) -> Encoded:
+    def encode(self, example: Example, pieces: Pieces) -> Encoded:
         """Return an example as the model sees it; raises UsageError for one that it cannot read."""
-        self._require_length(ids)
-        self._require_known(example, ids, places)
-        words = _words(example)
-        tokens = self.model.tokenizer.convert_ids_to_tokens(ids)
-        target, qoi_logits = self._target(example.instance, ids)
-        return Encoded(
+        words = Words(self.model.tokenizer, example)
+        places = self._places(example, words, pieces)
+        self._require_types(pieces.types)
+        numbers, names = words.named(pieces, places)
+        self._require_known(pieces.ids, numbers, names)
+        shared, target, qoi_logits = self._target(example, pieces.ids)
+        encoded = Encoded(
             instance=example.instance,
-            ids=ids,
-            types=[0] * len(ids),
-            tokens=tokens,
-            words=[t if p is None else words[p] for t, p in zip(tokens, places, strict=True)],
-            word_indices=[-1 if p is None else p for p in places],
-            roles=[self._role(example, i, p) for i, p in zip(ids, places, strict=True)],
+            ids=pieces.ids,
+            types=pieces.types,
+            tokens=pieces.tokens,
+            words=names,
+            word_indices=numbers,
+            roles=[self._role(example, *piece) for piece in zip(pieces.ids, places, names, strict=True)],
             target=target,
             label=example.instance.label,
             qoi_logits=qoi_logits,
         )
+        encoded = self._with_shared(encoded, shared) if shared else encoded
+        self._require_length(encoded.ids)
+        return encoded
 
-    def _role(self, example: Example, token: int, place: int | None) -> str:
+    def _places(self, example: Example, words: Words, pieces: Pieces) -> list[int | None]:
+        if not words.names or all(sentence is None for sentence in pieces.sentences):
+            raise UsageError("the tokenizer finds no piece in the text")
+        if example.roles and len(example.roles) != len(words.names):
+            raise UsageError(
+                f"there are {len(example.roles)} roles for {len(words.names)} whitespace words; "
+                "each word needs one"
+            )
+        return words.places(pieces)
+
+    def _role(self, example: Example, token: int, place: int | None, word: str) -> str:
         if place is None:
             return "cls" if token == self.cls else "sep"
         if self.model.task == "masked-lm" and token == self.mask:
             return "target"
         if example.roles:
             return example.roles[place]
-        return "other" if any(c.isalnum() for c in _words(example)[place]) else "punct"
+        return "other" if any(c.isalnum() for c in word) else "punct"
 
-    def _target(self, instance: Instance, ids: list[int]) -> tuple[int, tuple[int, int]]:
-        """Return the target's position and the two logits of the QoI."""
+    def _target(self, example: Example, ids: list[int]) -> tuple[list[int], int, tuple[int, int]]:
+        """Return the pieces to write before the target, its position, and the two logits of the QoI."""
+        instance = example.instance
         if self.model.task == "classifier":
             if instance.label >= len(self.model.classes):
                 raise UsageError(
                     f"label {instance.label} is not one of the model's {len(self.model.classes)} classes"
                 )
-            return 0, (1, 0) if self.qoi == "positive-negative" else (instance.label, -1)
+            return [], 0, (1, 0) if self.qoi == "positive-negative" else (instance.label, -1)
         masks = [position for position, token in enumerate(ids) if token == self.mask]
         if len(masks) != 1:
             raise UsageError(f"the text has {len(masks)} {MASK}; it needs exactly one")
-        correct, wrong = self._piece("correct", instance.correct), self._piece("wrong", instance.wrong)
-        if correct == wrong:
-            piece = self.model.tokenizer.convert_ids_to_tokens(correct)
-            raise UsageError(
-                f"the correct form {instance.correct!r} and the wrong form {instance.wrong!r} are the same "
-                f"piece {piece!r} to the model, so their logits never differ"
-            )
-        return masks[0], (correct, wrong)
+        mask_token = self.model.tokenizer.mask_token
+        (text,) = (text for text in sentences_of(self.model.tokenizer, example) if mask_token in text)
+        shared, qoi_logits = self.answers.compared(instance, text.partition(mask_token)[0])
+        return shared, masks[0], qoi_logits
 
-    def _piece(self, which: str, form: str) -> int:
-        pieces: tuple[int, ...] = self.pieces_of(form)
-        is_known = pieces and pieces[0] != self.unk and pieces[0] < self.vocabulary
-        if len(pieces) != 1 or not is_known:
-            fault = "not in the model's vocabulary" if len(pieces) == 1 else f"{len(pieces)} pieces"
-            raise UsageError(f"the {which} form {form!r} is {fault}; it must be a single known piece")
-        return pieces[0]
+    def _with_shared(self, encoded: Encoded, shared: list[int]) -> Encoded:
+        """Return an example with the pieces that both forms begin with before its target."""
+        at, more = encoded.target, len(shared)
+        tokens = self.model.tokenizer.convert_ids_to_tokens(shared)
+        inserted: dict[str, list[Any]] = {"ids": shared, "tokens": tokens}
+        inserted |= {name: getattr(encoded, name)[at : at + 1] * more for name in _OF_THE_TARGET}
+        changed: dict[str, Any] = {name: list(getattr(encoded, name)) for name in inserted}
+        for name, items in inserted.items():
+            changed[name][at:at] = items
+        return replace(encoded, **changed, target=at + more)
 
     def _require_length(self, ids: list[int]) -> None:
         longest = min(self.model.adapter.max_positions, MAX_POSITION + 1)
@@ -141,15 +153,16 @@ class _Encoder:
                 f"{len(ids)} tokens with [CLS] and [SEP]; at most {self.max_tokens} were asked for"
             )
 
-    def _require_known(self, example: Example, ids: list[int], places: list[int | None]) -> None:
-        pieces = list(zip(places, ids, strict=True))
-        unknown = [place for place, token in pieces if token == self.unk and not self.allow_unk]
-        beyond = [place for place, token in pieces if token >= self.vocabulary]
+    def _require_types(self, types: list[int]) -> None:
+        known = getattr(self.model.module.config, "type_vocab_size", None)
+        if known is not None and max(types) >= known:
+            raise UsageError(f"model {self.model.name} has {known} token type; a pair needs {max(types) + 1}")
+
+    def _require_known(self, ids: list[int], numbers: list[int], names: list[str]) -> None:
+        pieces = list(zip(ids, numbers, names, strict=True))
+        unknown = [piece for piece in pieces if piece[0] == self.unk and not self.allow_unk]
+        beyond = [piece for piece in pieces if piece[0] >= self.vocabulary]
         for refused, advice in ((beyond, ""), (unknown, "; allow unknown words to keep such sentences")):
             if refused:
-                names = ("[CLS] or [SEP]" if p is None else repr(_words(example)[p]) for p in refused)
-                raise UsageError(f"not in the model's vocabulary: {', '.join(dict.fromkeys(names))}{advice}")
-
-
-def _words(example: Example) -> list[str]:
-    return example.instance.text.split()
+                words = ("[CLS] or [SEP]" if number < 0 else repr(name) for _, number, name in refused)
+                raise UsageError(f"not in the model's vocabulary: {', '.join(dict.fromkeys(words))}{advice}")

@@ -1,0 +1,83 @@
+"""The forms that the QoI compares, as pieces of the vocabulary that would stand in the text."""
+
+import re
+from functools import cache
+from typing import Any
+
+from ipgraph.extractor.datasets.words import shared_start
+from ipgraph.graphstore.common.errors import UsageError, unknown
+from ipgraph.graphstore.schema.records import Instance
+
+ANSWERS = {
+    "single-piece": "each form must be one piece of the model's vocabulary",
+    "first-difference": "the pieces that both forms begin with stand before [MASK], the next ones compete",
+}
+"""How the two forms are compared."""
+
+
+class Answers:
+    """What one rule makes of forms, and what it has looked up of the tokenizer."""
+
+    def __init__(self, tokenizer: Any, vocabulary: int, rule: str):
+        """Take a rule of ANSWERS; the model has embeddings of `vocabulary` pieces."""
+        if rule not in ANSWERS:
+            raise unknown("answers", rule, ANSWERS)
+        self._tokenizer, self._vocabulary, self._rule = tokenizer, vocabulary, rule
+        self._special = set(tokenizer.all_special_ids)
+        self._pieces = cache(self._look_up)
+
+    def compared(self, instance: Instance, before: str) -> tuple[list[int], tuple[int, int]]:
+        """Return the pieces that stand before [MASK], and those whose logits' difference is the QoI.
+
+        `before` is the text before [MASK]. Raises UsageError for forms that cannot be compared.
+        """
+        anchor = re.search(r"\S*$", before)[0] or before[-1:]  # type: ignore[index]
+        forms = {"correct": instance.correct, "wrong": instance.wrong}
+        correct, wrong = (self._known(which, form, anchor) for which, form in forms.items())
+        shared = shared_start(correct, wrong)
+        if correct == wrong:
+            raise UsageError(
+                f"the correct form {instance.correct!r} and the wrong form {instance.wrong!r} are the same "
+                f"{self._spelt(correct)} to the model, so their logits never differ"
+            )
+        if shared in (len(correct), len(wrong)):
+            raise UsageError(
+                f"the pieces of one form begin those of the other: {instance.correct!r} is "
+                f"{self._spelt(correct)}, {instance.wrong!r} is {self._spelt(wrong)}"
+            )
+        return correct[:shared], (correct[shared], wrong[shared])
+
+    def _known(self, which: str, form: str, anchor: str) -> list[int]:
+        pieces = self._pieces(form, anchor)
+        is_known = all(piece < self._vocabulary and piece not in self._special for piece in pieces)
+        is_single = self._rule == "single-piece"
+        if not pieces or (is_single and len(pieces) > 1):
+            fault = f"{len(pieces)} pieces"
+        elif not is_known:
+            fault = "not in the model's vocabulary"
+        else:
+            return pieces
+        needed = "a single known piece" if is_single else "known pieces"
+        raise UsageError(f"the {which} form {form!r} is {fault}; it must be {needed}")
+
+    def _look_up(self, form: str, anchor: str) -> list[int]:
+        """Return the pieces of a form after a space, at the start of the text, or inside a word."""
+        if not anchor.strip():
+            return self._after("", anchor + form)
+        # The text before [MASK] is cut already: a piece that joins the form to it cannot stand there.
+        for left in dict.fromkeys((anchor, anchor[-1], self._tokenizer.mask_token)):
+            if pieces := self._after(left, form):
+                return pieces
+        return self._after("", form)
+
+    def _after(self, left: str, form: str) -> list[int]:
+        """Return the pieces of a form after the text to its left; none where a piece joins them."""
+        (read,) = self._tokenizer([left + form], add_special_tokens=False).encodings
+        at = len(left)
+        spans = zip(read.ids, read.offsets, strict=True)
+        pieces = [(piece, start) for piece, (start, end) in spans if end > at or not left]
+        return [piece for piece, _ in pieces] if all(start >= at for _, start in pieces) else []
+
+    def _spelt(self, pieces: list[int]) -> str:
+        tokens = self._tokenizer.convert_ids_to_tokens(pieces)
+        return f"{'piece' if len(tokens) == 1 else 'pieces'} {' '.join(tokens)!r}"

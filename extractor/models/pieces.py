@@ -1,0 +1,98 @@
+"""A text as the tokenizer cuts it, whole: its pieces, and which word each is of."""
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from ipgraph.extractor.datasets import MASK, Example
+from ipgraph.extractor.datasets.words import is_spaceless
+
+_WORD = re.compile(r"\S+")
+
+
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """What the tokenizer makes of a text or of two; lists run over positions."""
+
+    ids: list[int]
+    types: list[int]
+    tokens: list[str]
+    spans: list[tuple[int, int]]  # characters of the sentence that a piece is of
+    sentences: list[int | None]  # 0 or 1; None of the tokens that the tokenizer adds
+
+
+def cut(tokenizer: Any, examples: Sequence[Example]) -> Iterator[Pieces]:
+    """Yield what the tokenizer makes of each example's text, or of its two."""
+    for is_pair, group in groupby(examples, lambda example: bool(example.instance.second)):
+        texts = [sentences_of(tokenizer, example) for example in group]
+        read = tokenizer(*map(list, zip(*texts, strict=True)) if is_pair else [[text for (text,) in texts]])
+        types = read.get("token_type_ids") or [[0] * len(ids) for ids in read["input_ids"]]
+        for encoding, types_of_one in zip(read.encodings, types, strict=True):
+            yield Pieces(encoding.ids, types_of_one, encoding.tokens, encoding.offsets, encoding.sequence_ids)
+
+
+def sentences_of(tokenizer: Any, example: Example) -> list[str]:
+    """Return an example's text, and the second if it has one, with the tokenizer's own mask token."""
+    texts = [example.instance.text, example.instance.second]
+    return [text.replace(MASK, tokenizer.mask_token or MASK) for text in texts if text]
+
+
+class Words:
+    """The words of an example's text, or of both: whitespace words, or pieces in a script without spaces.
+
+    Where the example has roles its words are the whitespace words, whatever the script.
+    """
+
+    def __init__(self, tokenizer: Any, example: Example):
+        """Find the whitespace words."""
+        self._mask_token = tokenizer.mask_token or MASK
+        self._texts = sentences_of(tokenizer, example)
+        self._ends = [[match.end() for match in _WORD.finditer(text)] for text in self._texts]
+        self.names = [word for text in self._texts for word in map(self._shown, text.split())]
+        self._is_cut = [not example.roles and is_spaceless(word) for word in self.names]
+
+    def places(self, pieces: Pieces) -> list[int | None]:
+        """Return which whitespace word each piece is of, counted on through the second sentence.
+
+        A piece over several words is of the first, one of whitespace alone is of the word that follows. None
+        stands for tokens that the tokenizer adds.
+        """
+        placed = zip(pieces.sentences, pieces.spans, strict=True)
+        return [None if sentence is None else self._place(sentence, *span) for sentence, span in placed]
+
+    def _place(self, sentence: int, start: int, end: int) -> int:  # noqa: ARG002
+        before, ends = sentence * len(self._ends[0]), self._ends[sentence]
+        return before + min(bisect_right(ends, start), len(ends) - 1)
+
+    def named(self, pieces: Pieces, places: Sequence[int | None]) -> tuple[list[int], list[str]]:
+        """Return the number and the text of each piece's word; -1 and the token of added ones."""
+        numbers, more, last, reached = list[int](), 0, None, 0
+        for place, (start, end) in zip(places, pieces.spans, strict=True):
+            # Pieces of one character (bytes) are one word.
+            if place is not None and self._is_cut[place] and place == last and start >= reached:
+                more += 1
+            numbers.append(-1 if place is None else place + more)
+            last, reached = place, end
+        return numbers, self._texts_of(pieces, places, numbers)
+
+    def _texts_of(self, pieces: Pieces, places: Sequence[int | None], numbers: list[int]) -> list[str]:
+        spans: dict[int, tuple[int, int]] = {}
+        for number, (start, end) in zip(numbers, pieces.spans, strict=True):
+            first, reached = spans.get(number, (start, end))
+            spans[number] = (min(first, start), max(reached, end))
+        texts = []
+        for position, (place, number) in enumerate(zip(places, numbers, strict=True)):
+            if place is None:
+                texts.append(pieces.tokens[position])
+            elif self._is_cut[place]:
+                text = self._texts[pieces.sentences[position] or 0][slice(*spans[number])]
+                texts.append(self._shown(text.strip()) or pieces.tokens[position])
+            else:
+                texts.append(self.names[place])
+        return texts
+
+    def _shown(self, text: str) -> str:
+        return text.replace(self._mask_token, MASK)
