@@ -40,7 +40,7 @@ ALIASES = {
     "idx": "id",
     "index": "id",
 }
-KNOWN = ("text", "correct", "wrong", "good", "bad", "label", "id", "subtask", "condition", "roles")
+KNOWN = ("text", "second", "correct", "wrong", "good", "bad", "label", "id", "subtask", "condition", "roles")
 WANTED = (
     "text, correct, wrong (masked language model), sentence_good, sentence_bad (BLiMP), "
     "or sentence, label (classifier) as JSON Lines, tab-separated columns with a header line or Parquet, "

@@ -1,6 +1,5 @@
 """The forms that the QoI compares, as pieces of the vocabulary that would stand in the text."""
 
-import re
 from functools import cache
 from typing import Any
 
@@ -31,9 +30,10 @@ class Answers:
 
         `before` is the text before [MASK]. Raises UsageError for forms that cannot be compared.
         """
-        anchor = re.search(r"\S*$", before)[0] or before[-1:]  # type: ignore[index]
+        word = before.split()[-1] if before.strip() else ""
+        space = before[len(before.rstrip()) :]
         forms = {"correct": instance.correct, "wrong": instance.wrong}
-        correct, wrong = (self._known(which, form, anchor) for which, form in forms.items())
+        correct, wrong = (self._known(which, form, word, space) for which, form in forms.items())
         shared = shared_start(correct, wrong)
         if correct == wrong:
             raise UsageError(
@@ -47,8 +47,8 @@ class Answers:
             )
         return correct[:shared], (correct[shared], wrong[shared])
 
-    def _known(self, which: str, form: str, anchor: str) -> list[int]:
-        pieces = self._pieces(form, anchor)
+    def _known(self, which: str, form: str, word: str, space: str) -> list[int]:
+        pieces = self._pieces(form, word, space)
         is_known = all(piece < self._vocabulary and piece not in self._special for piece in pieces)
         is_single = self._rule == "single-piece"
         if not pieces or (is_single and len(pieces) > 1):
@@ -60,18 +60,16 @@ class Answers:
         needed = "a single known piece" if is_single else "known pieces"
         raise UsageError(f"the {which} form {form!r} is {fault}; it must be {needed}")
 
-    def _look_up(self, form: str, anchor: str) -> list[int]:
-        """Return the pieces of a form after a space, at the start of the text, or inside a word."""
-        if not anchor.strip():
-            return self._after("", anchor + form)
+    def _look_up(self, form: str, word: str, space: str) -> list[int]:
+        """Return the pieces of a form after a word and a space, inside a word, or at the start."""
         # The text before [MASK] is cut already: a piece that joins the form to it cannot stand there.
-        for left in dict.fromkeys((anchor, anchor[-1], self._tokenizer.mask_token)):
-            if pieces := self._after(left, form):
+        for left in dict.fromkeys((word, word[-1:], self._tokenizer.mask_token) if word else ()):
+            if pieces := self._after(left, space + form):
                 return pieces
         return self._after("", form)
 
     def _after(self, left: str, form: str) -> list[int]:
-        """Return the pieces of a form after the text to its left; none where a piece joins them."""
+        """Return the pieces of a form after what is left of it; none where a piece joins them."""
         (read,) = self._tokenizer([left + form], add_special_tokens=False).encodings
         at = len(left)
         spans = zip(read.ids, read.offsets, strict=True)

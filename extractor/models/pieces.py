@@ -31,7 +31,8 @@ def cut(tokenizer: Any, examples: Sequence[Example]) -> Iterator[Pieces]:
         read = tokenizer(*map(list, zip(*texts, strict=True)) if is_pair else [[text for (text,) in texts]])
         types = read.get("token_type_ids") or [[0] * len(ids) for ids in read["input_ids"]]
         for encoding, types_of_one in zip(read.encodings, types, strict=True):
-            yield Pieces(encoding.ids, types_of_one, encoding.tokens, encoding.offsets, encoding.sequence_ids)
+            tokens = tokenizer.convert_ids_to_tokens(encoding.ids)
+            yield Pieces(encoding.ids, types_of_one, tokens, encoding.offsets, encoding.sequence_ids)
 
 
 def sentences_of(tokenizer: Any, example: Example) -> list[str]:

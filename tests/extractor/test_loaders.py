@@ -144,6 +144,52 @@ def test_punctuation_becomes_words(text: str, words: str) -> None:
     assert " ".join(split_words(text)[0]) == words
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "我喜欢[MASK]。",
+        "私は[MASK]が好きです",
+        "「[MASK]」！",
+        "今天 我 [MASK]。",
+        "the [MASK] old？",
+        "ฉัน[MASK]ภาษา",
+    ],
+)
+def test_no_space_is_put_into_a_text_that_has_none(tmp_path: Path, text: str) -> None:
+    record = MASKED | {"text": text}
+    (example,) = read_file(write(tmp_path, jsonl(record))).examples
+    assert example.instance.text == text
+
+
+@pytest.mark.parametrize("mark", "؟।")
+def test_other_marks_end_a_sentence_too(tmp_path: Path, mark: str) -> None:
+    (example,) = read_file(write(tmp_path, jsonl(MASKED | {"text": f"kya [MASK]{mark}"}))).examples
+    assert example.instance.text == f"kya [MASK] {mark}"
+
+
+def test_a_pair_without_spaces_differs_in_one_stretch(tmp_path: Path) -> None:
+    rows = [("我喜欢学习。", "我讨厌学习。"), ("我喜欢学习。", "我喜欢学。")]
+    path = write(tmp_path, jsonl(*({"good": good, "bad": bad} for good, bad in rows)))
+    dataset = read_file(path)
+    (instance,) = [example.instance for example in dataset.examples]
+    assert (instance.text, instance.correct, instance.wrong) == ("我[MASK]学习。", "喜欢", "讨厌")
+    assert "only one of good and bad has '习'" in dataset.skipped[0].reason
+
+
+@pytest.mark.parametrize("text", ["\u200b", "\ufeff \u00ad", "\u2028\u200d", "\u3164", "\u2800\ufe0f"])
+def test_invisible_characters_are_not_a_sentence(tmp_path: Path, text: str) -> None:
+    rows = [LABELLED, LABELLED | {"text": text}]
+    (skipped,) = read_file(write(tmp_path, jsonl(*rows))).skipped
+    assert "text has only invisible characters" in skipped.reason or "text is empty" in skipped.reason
+
+
+def test_a_second_sentence_is_read(tmp_path: Path) -> None:
+    rows = [{"text": "a  film", "second": "not\tgood", "label": 1, "roles": "a b c d"}]
+    (example,) = read_file(write(tmp_path, jsonl(*rows))).examples
+    assert (example.instance.text, example.instance.second) == ("a film", "not good")
+    assert example.roles == ("a", "b", "c", "d")
+
+
 def test_roles_follow_the_split_words(tmp_path: Path) -> None:
     record = MASKED | {
         "text": "the cat, [MASK] old",
