@@ -110,7 +110,7 @@ class Selection:
         str,
         _option(
             "Dataset",
-            "How forms of several pieces are compared: single-piece (rows with one are left out); "
+            "How forms of several pieces are compared: single-piece (rows with such forms are left out); "
             "first-difference (the pieces that both begin with stand before \\[MASK]).",
         ),
     ] = "single-piece"

@@ -62,9 +62,9 @@ class Words:
         stands for tokens that the tokenizer adds.
         """
         placed = zip(pieces.sentences, pieces.spans, strict=True)
-        return [None if sentence is None else self._place(sentence, *span) for sentence, span in placed]
+        return [None if sentence is None else self._place(sentence, span[0]) for sentence, span in placed]
 
-    def _place(self, sentence: int, start: int, end: int) -> int:  # noqa: ARG002
+    def _place(self, sentence: int, start: int) -> int:
         before, ends = sentence * len(self._ends[0]), self._ends[sentence]
         return before + min(bisect_right(ends, start), len(ends) - 1)
 

@@ -310,3 +310,21 @@ def test_nan_from_a_model_stops_and_names_the_instance(masked_lm: Path, tmp_path
         loaded.module.bert.encoder.layer[1].output.dense.weight.fill_(float("nan"))
     with pytest.raises(IpgraphError, match="NaN or infinite values for instance mine:"):
         extract(loaded, AGREEMENT, runs_dir=tmp_path, n_steps=5)
+
+
+def test_the_first_pieces_that_differ_are_compared_and_named(masked_lm: Path, tmp_path: Path) -> None:
+    dataset = sentences("the farmer [MASK] .", correct="old.", wrong="old,")
+    with pytest.raises(UsageError, match="is 2 pieces"):
+        run_of(masked_lm, dataset, tmp_path)
+    run = run_of(masked_lm, dataset, tmp_path, answers="first-difference")
+    (prediction,) = run.records("predictions")
+    assert prediction.tokens == ["[CLS]", "the", "farmer", "old", "[MASK]", ".", "[SEP]"]
+    assert (prediction.target, prediction.toward, prediction.against) == (4, ".", ",")
+    model = load_model(masked_lm, device="cpu")
+    ids = model.tokenizer.convert_tokens_to_ids(prediction.tokens)
+    logits = oracle.logits(model.module, ids)[0, 4]
+    correct, wrong = model.tokenizer.convert_tokens_to_ids([".", ","])
+    assert prediction.qoi == pytest.approx(float(logits[correct] - logits[wrong]), abs=1e-5)
+    assert {environment["answers"] for environment in [run.manifest["run"]["environment"]]} == {
+        "first-difference"
+    }

@@ -19,6 +19,13 @@ from ipgraph.extractor.models.loading import LoadedModel, load_model
 from ipgraph.graphstore.common.errors import UsageError
 
 TEXT = "The doctors that love New York, the [MASK] café is happy ."
+
+
+@cache
+def cached(make: Callable[..., Any], *args: str) -> Any:
+    return make(*args)
+
+
 KINDS: dict[str, Callable[[Path], Any]] = {
     "cased": lambda folder: wordpiece(folder, do_lower_case=False),
     "uncased": lambda folder: wordpiece(folder, do_lower_case=True),
@@ -26,11 +33,6 @@ KINDS: dict[str, Callable[[Path], Any]] = {
     "metaspace": lambda _: cached(metaspace),
     "metaspace-first": lambda _: cached(metaspace, "first"),
 }
-
-
-@cache
-def cached(make: Callable[..., Any], *args: str) -> Any:
-    return make(*args)
 
 
 @cache
@@ -54,8 +56,9 @@ def example(text: str, roles: tuple[str, ...] = (), **fields: Any) -> Example:
     return Example(make_instance("mine", text, **forms), roles, "mine:1")
 
 
-def encoded(model: LoadedModel, one: Example, **options: Any) -> Encoded:
-    (found,), skipped = encode(model, [one], **{"allow_unk": True, "answers": "first-difference"} | options)
+def encoded(model: LoadedModel, one: Example, **given: Any) -> Encoded:
+    options: dict[str, Any] = {"allow_unk": True, "answers": "first-difference"} | given
+    (found,), skipped = encode(model, [one], **options)
     assert not skipped
     return found
 

@@ -43,8 +43,10 @@ def byte_level() -> Any:
     )
     tokenizer.train_from_iterator(TEXTS, trainer)
     tokenizer.add_tokens([AddedToken("New York")])
-    ends = (("</s>", tokenizer.token_to_id("</s>")), ("<s>", tokenizer.token_to_id("<s>")))
-    tokenizer.post_processor = processors.RobertaProcessing(*ends, trim_offsets=True, add_prefix_space=False)
+    sep, cls = (("</s>", names.index("</s>")), ("<s>", names.index("<s>")))
+    tokenizer.post_processor = processors.RobertaProcessing(
+        sep, cls, trim_offsets=True, add_prefix_space=False
+    )
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, mask_token=_MASK, **_SPECIAL)
 
 
