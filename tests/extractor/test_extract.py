@@ -1,5 +1,6 @@
 """extract(): what lands in the run directory, what resumes, and what is refused."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -325,6 +326,4 @@ def test_the_first_pieces_that_differ_are_compared_and_named(masked_lm: Path, tm
     logits = oracle.logits(model.module, ids)[0, 4]
     correct, wrong = model.tokenizer.convert_tokens_to_ids([".", ","])
     assert prediction.qoi == pytest.approx(float(logits[correct] - logits[wrong]), abs=1e-5)
-    assert {environment["answers"] for environment in [run.manifest["run"]["environment"]]} == {
-        "first-difference"
-    }
+    assert json.loads(run.run.environment)["answers"] == "first-difference"
