@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from ipgraph.extractor.datasets import Dataset, load
 from ipgraph.extractor.extraction.batching import batch_sentences
@@ -20,7 +21,7 @@ Progress = Callable[[int, int], None]
 
 
 def extract(
-    model: str | Path | LoadedModel = "demo",
+    model: Any = "demo",
     dataset: str | Path | Dataset = "sva-obj",
     *,
     runs_dir: str | Path = "runs",
@@ -35,6 +36,8 @@ def extract(
     max_tokens: int | None = None,
     strict: bool = False,
     allow_unk: bool = False,
+    tokenizer: Any = None,
+    task: str | None = None,
     revision: str | None = None,
     device: str = "auto",
     dtype: str = "float32",
@@ -47,8 +50,8 @@ def extract(
     The same request finds its own directory again: finished shards are kept, and a finished run is returned
     at once.
 
-    `model` is a demo model's name, a folder, a model of the Hugging Face hub (at `revision`, on `device`, in
-    `dtype`), or a loaded one; `dataset` is a name, a file or a Dataset; the run directory is made under
+    `model`, `tokenizer`, `task`, `revision`, `device` and `dtype` are those of `load_model`, or `model` is
+    what it returned; `dataset` is a name, a file or a Dataset; the run directory is made under
     `runs_dir`. `method`, `level`, `qoi`, `baseline`, `n_steps` and `quadrature` are those of `Options`.
 
     `limit` keeps that many usable instances, spread evenly over conditions and chosen by `seed`; `max_tokens`
@@ -67,14 +70,16 @@ def extract(
         method=method, level=level, qoi=qoi, baseline=baseline, n_steps=n_steps, quadrature=quadrature
     )
     if not isinstance(model, LoadedModel):
-        model = load_model(model, revision=revision, device=device, dtype=dtype)
-    options.require_for(model)
+        model = load_model(
+            model, tokenizer=tokenizer, task=task, revision=revision, device=device, dtype=dtype
+        )
+    options = options.for_model(model)
     if not isinstance(dataset, Dataset):
         dataset = load(dataset, seed=seed, strict=strict, task=model.task)
     sentences, skipped = select(
         model,
         dataset,
-        qoi=qoi,
+        qoi=options.qoi,
         limit=limit,
         seed=seed,
         max_tokens=max_tokens,

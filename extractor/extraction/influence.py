@@ -36,8 +36,7 @@ def influence_of(
     over all of them. `options` say which QoI, baseline and samples. Raises UsageError for an
     example that the model cannot read, or a node that its graph does not have.
     """
-    options = options or Options()
-    options.require_for(model)
+    options = (options or Options()).for_model(model)
     encoded, skipped = encode(model, examples, qoi=options.qoi, allow_unk=True)
     if skipped:
         raise UsageError(f"{skipped[0].where}: {skipped[0].reason}")

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from functools import cache
 
 from ipgraph.extractor.datasets import MASK, Example, Skipped
+from ipgraph.extractor.models.classes import class_number
 from ipgraph.extractor.models.loading import LoadedModel
+from ipgraph.extractor.models.qoi import logits_of
 from ipgraph.graphstore.common.errors import UsageError
 from ipgraph.graphstore.schema.labels import MAX_POSITION
 from ipgraph.graphstore.schema.records import Instance
@@ -26,7 +28,7 @@ class Encoded:
     roles: list[str]
     target: int
     label: int  # the class that is right (classifier); -1 where none is known
-    qoi_logits: tuple[int, int]  # whose difference is the QoI; -1 is decided at the input
+    qoi_logits: tuple[int, int]  # whose difference is the QoI; see Batch
 
 
 def encode(
@@ -89,7 +91,7 @@ class _Encoder:
             word_indices=[-1 if p is None else p for p in places],
             roles=[self._role(example, i, p) for i, p in zip(ids, places, strict=True)],
             target=target,
-            label=example.instance.label,
+            label=self._label(example.instance),
             qoi_logits=qoi_logits,
         )
 
@@ -105,11 +107,7 @@ class _Encoder:
     def _target(self, instance: Instance, ids: list[int]) -> tuple[int, tuple[int, int]]:
         """Return the target's position and the two logits of the QoI."""
         if self.model.task == "classifier":
-            if instance.label >= len(self.model.classes):
-                raise UsageError(
-                    f"label {instance.label} is not one of the model's {len(self.model.classes)} classes"
-                )
-            return 0, (1, 0) if self.qoi == "positive-negative" else (instance.label, -1)
+            return 0, logits_of(self.model, self.qoi, self._label(instance))
         masks = [position for position, token in enumerate(ids) if token == self.mask]
         if len(masks) != 1:
             raise UsageError(f"the text has {len(masks)} {MASK}; it needs exactly one")
@@ -121,6 +119,20 @@ class _Encoder:
                 f"piece {piece!r} to the model, so their logits never differ"
             )
         return masks[0], (correct, wrong)
+
+    def _label(self, instance: Instance) -> int:
+        """Return the number of an instance's class; -1 where it has none, or the model none that is right."""
+        model = self.model
+        if not model.classes or model.outputs != "exclusive":
+            return -1
+        if instance.label_name:
+            return class_number(model.classes, instance.label_name, "label", f"of model {model.name!r}")
+        if instance.label >= len(model.classes):
+            raise UsageError(
+                f"label {instance.label} is not one of the model's {len(model.classes)} classes "
+                f"({', '.join(model.classes)})"
+            )
+        return instance.label
 
     def _piece(self, which: str, form: str) -> int:
         pieces: tuple[int, ...] = self.pieces_of(form)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ipgraph.extractor.models.adapter import Adapter, Layer
 from ipgraph.extractor.models.blocks import Saved
+from ipgraph.extractor.models.heads import AT_INPUT, qoi
 from ipgraph.extractor.tracing.attention import Attention, attend, merge_heads, split_heads, window
 from ipgraph.extractor.tracing.batch import Batch, IntegrationPath
 from ipgraph.extractor.tracing.rows import among, at_positions
@@ -70,6 +71,7 @@ class Trace:
             self._inputs.append(h)
             h, half = self._forward(index, h)
             forward.append(half if keep else None)
+        self._answer = h[:, -1:, 0]  # the target's last embedding at the input
         self.qoi, self.qoi_logits, gradient = self._qoi(h[:, :, 0])
         self._backward(forward, gradient[:, :, None])
         self.total_influence = self.mean((self.gradients[0] * self.start).sum(-1))  # [B, N], g(x_i)
@@ -102,22 +104,25 @@ class Trace:
 
     def _qoi(self, h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the QoI [B, S], the logits it reads [B, 2] and its gradient at the target [B, S, H]."""
-        qoi_logits = self._decide(h)
+        qoi_logits = self._decide()
         with torch.enable_grad():
             h = h.detach().requires_grad_()
-            logits = self.adapter.logits(h, qoi_logits)
-            qoi = logits[..., 0] - logits[..., 1]
-            (gradient,) = torch.autograd.grad(qoi.sum(), h)
-        return qoi.detach(), qoi_logits, gradient
+            value = qoi(self.adapter.logits, h, qoi_logits)
+            (gradient,) = torch.autograd.grad(value.sum(), h)
+        return value.detach(), qoi_logits, gradient
 
-    def _decide(self, h: Tensor) -> Tensor:
+    def class_logits(self) -> Tensor:
+        """Return the logits of all of a classifier's classes at the input, [B, 1, C]."""
+        return self.adapter.logits(self._answer, None)
+
+    def _decide(self) -> Tensor:
         asked = self.batch.qoi_logits
-        if (asked >= 0).all():
+        if (asked != AT_INPUT).all():
             return asked
-        scores = self.adapter.logits(h[:, -1:], None)[:, 0]
-        first = torch.where(asked[:, 0] < 0, scores.argmax(-1), asked[:, 0])
+        scores = self.class_logits()[:, 0]
+        first = torch.where(asked[:, 0] == AT_INPUT, scores.argmax(-1), asked[:, 0])
         others = scores.scatter(-1, first[:, None], -torch.inf)
-        return torch.stack([first, torch.where(asked[:, 1] < 0, others.argmax(-1), asked[:, 1])], -1)
+        return torch.stack([first, torch.where(asked[:, 1] == AT_INPUT, others.argmax(-1), asked[:, 1])], -1)
 
     def _backward(self, forward: list[Forward | None], gradient: Tensor) -> None:
         """Pull dq/dh back layer by layer; keep them, [B, S, E, H] at h^0 to h^L, as `gradients`."""
