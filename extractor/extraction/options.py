@@ -9,9 +9,10 @@ from torch import Tensor
 
 from ipgraph.extractor.methods.catalogue import METHODS
 from ipgraph.extractor.models.loading import LoadedModel
-from ipgraph.extractor.models.qoi import ONE_LOGIT, resolve
+from ipgraph.extractor.models.qoi import resolve
 from ipgraph.extractor.tracing.batch import IntegrationPath
 from ipgraph.graphstore.common.errors import UsageError, unknown
+from ipgraph.graphstore.schema.qoi import ONE_LOGIT
 from ipgraph.graphstore.schema.records import LEVELS, Level, levels_of
 
 ALGORITHM_VERSION = 1

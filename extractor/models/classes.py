@@ -8,12 +8,6 @@ from ipgraph.graphstore.common.errors import UsageError, unknown
 Outputs = Literal["exclusive", "independent", "numeric"]
 """What outputs are: answers of which one is right, labels that each hold or not, or plain numbers."""
 
-POLES = (
-    {"positive", "pos", "label_1"},
-    {"negative", "neg", "label_0"},
-)
-"""Names of a positive and a negative class, in lower case."""
-
 
 def class_names(config: Any) -> tuple[str, ...]:
     """Return the names of a config's classes by number."""
@@ -42,14 +36,3 @@ def class_number(classes: Sequence[str], name: str, what: str, where: str) -> in
         listed = " and ".join(map(str, numbers))
         raise UsageError(f"{what} {name!r} is the name of classes {listed} {where}; give the number")
     return numbers[0]
-
-
-def poles(classes: Sequence[str]) -> tuple[int, int] | None:
-    """Return the positive and the negative class: by their names, else of two classes 1 and 0.
-
-    None where neither says which they are.
-    """
-    by_name = [[n for n, name in enumerate(classes) if name.casefold() in pole] for pole in POLES]
-    if all(len(numbers) == 1 for numbers in by_name):
-        return by_name[0][0], by_name[1][0]
-    return (1, 0) if len(classes) == 2 else None

@@ -1,13 +1,10 @@
 """Which of a classifier's logits a quantity of interest reads."""
 
-from ipgraph.extractor.models.classes import class_number, poles
+from ipgraph.extractor.models.classes import class_number
 from ipgraph.extractor.models.heads import AT_INPUT, NO_LOGIT
 from ipgraph.extractor.models.loading import LoadedModel
 from ipgraph.graphstore.common.errors import UsageError
-
-ONE_LOGIT = "logit:"
-"""How the QoI of one class begins; the class follows."""
-CORRECT_WRONG, POSITIVE_NEGATIVE = "correct-wrong", "positive-negative"
+from ipgraph.graphstore.schema.qoi import ONE_LOGIT, POSITIVE_NEGATIVE, poles
 
 
 def resolve(model: LoadedModel, qoi: str) -> str:

@@ -11,7 +11,7 @@ from support.plain_model import GROUPS, HEADS, HIDDEN, SIZE, Above, Gated, Plain
 from torch import Tensor
 from torch.nn import functional
 
-from ipgraph.extractor.evaluation.ablation.forward import Kept, ablated_qoi
+from ipgraph.extractor.evaluation.ablation.forward import Kept
 from ipgraph.extractor.methods.patterns.scored import conductances
 from ipgraph.extractor.methods.patterns.search import (
     attention_paths,
