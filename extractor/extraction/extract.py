@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ipgraph.extractor.datasets import Dataset, load
 from ipgraph.extractor.extraction.batching import batch_sentences
@@ -29,8 +29,9 @@ def extract(
     level: str = "both",
     qoi: str = "correct-wrong",
     baseline: str = "mask",
-    n_steps: int = 50,
-    quadrature: str = "uniform",
+    n_steps: int | Literal["auto"] = "auto",
+    quadrature: str = "gauss-legendre",
+    tolerance: float | None = None,
     limit: int | None = None,
     seed: int = 0,
     max_tokens: int | None = None,
@@ -52,7 +53,10 @@ def extract(
 
     `model`, `tokenizer`, `task`, `revision`, `device` and `dtype` are those of `load_model`, or `model` is
     what it returned; `dataset` is a name, a file or a Dataset; the run directory is made under
-    `runs_dir`. `method`, `level`, `qoi`, `baseline`, `n_steps` and `quadrature` are those of `Options`.
+    `runs_dir`. `method`, `level`, `qoi`, `baseline` and `quadrature` are those of `Options`. `n_steps` is the
+    number of points from baseline to input, or "auto": as many as an instance's completeness error needs to
+    be at most `tolerance` (by default 0.01) times the change of its QoI. The published rule is the quadrature
+    "uniform" with 50 points.
 
     `limit` keeps that many usable instances, spread evenly over conditions and chosen by `seed`; `max_tokens`
     leaves out longer sentences, [CLS] and [SEP] counted; `allow_unk` keeps sentences with unknown words; with
@@ -67,7 +71,13 @@ def extract(
     began = time.monotonic()
     sentences_per_batch = batch_sentences(batch_size)
     options = Options(
-        method=method, level=level, qoi=qoi, baseline=baseline, n_steps=n_steps, quadrature=quadrature
+        method=method,
+        level=level,
+        qoi=qoi,
+        baseline=baseline,
+        n_steps=n_steps,
+        quadrature=quadrature,
+        tolerance=tolerance,
     )
     if not isinstance(model, LoadedModel):
         model = load_model(

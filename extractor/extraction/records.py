@@ -27,10 +27,12 @@ from ipgraph.graphstore.schema.records import Level, Pattern, Prediction, Step
 _node_label = cache(node_label)
 
 
-def predictions(job: Job, model: LoadedModel, batch: list[Encoded], trace: Trace) -> list[Prediction]:
+def predictions(
+    job: Job, model: LoadedModel, batch: list[Encoded], trace: Trace, settled: list[bool]
+) -> list[Prediction]:
     """Return what a trace says about each sentence of its batch."""
-    ends = trace.qoi[:, [0, -1]].tolist()
-    totals = trace.total_influence.sum(1).tolist()
+    ends, errors = trace.qoi.tolist(), trace.completeness_error.tolist()
+    points = len(trace.integration_path.points)
     qoi_logits = trace.qoi_logits.tolist()
     labels, is_correct = _judged(model, batch, trace)
     return [
@@ -40,9 +42,9 @@ def predictions(job: Job, model: LoadedModel, batch: list[Encoded], trace: Trace
             qoi=end,
             qoi_baseline=start,
             is_correct=is_correct[index],
-            completeness_error=totals[index] - (end - start),
-            points=job.options.n_steps,
-            is_settled=None,
+            completeness_error=errors[index],
+            points=points,
+            is_settled=None if job.options.tolerance is None else settled[index],
             target=sentence.target,
             label=labels[index],
             label_is_predicted=is_label_predicted(sentence),

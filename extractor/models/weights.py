@@ -70,6 +70,7 @@ def load_weights(
     has others than the config describes.
     """
     import transformers
+    from safetensors import SafetensorError
 
     # Attention is computed here; which implementation the file asks for makes no difference.
     config._attn_implementation = None
@@ -85,6 +86,8 @@ def load_weights(
                 ignore_mismatched_sizes=True,  # they are refused below, by name
                 output_loading_info=True,
             )
+    except (OSError, SafetensorError) as error:
+        raise IpgraphError(f"the weights of model {name!r} could not be read: {one_line(error)}") from error
     except Exception as error:  # what transformers raises depends on the value that it refuses
         reason = _unknown_value(config, error) or one_line(error)
         raise IpgraphError(

@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 import torch
 from support import oracle, plain_model
-from support.comparison import assert_same, fast, integration_path_of
+from support.comparison import ablated_qoi, assert_same, fast, integration_path_of
 from support.oracle import SKIP, Path, Question
 from support.plain_model import GROUPS, HEADS, HIDDEN, SIZE, Above, Gated, PlainModel
 from torch import Tensor

@@ -4,17 +4,8 @@ from typing import Any
 
 from torch import Tensor
 
-from ipgraph.extractor.evaluation.ablation import forward
-from ipgraph.extractor.models.adapter import Adapter
-from ipgraph.extractor.models.heads import qoi
-from ipgraph.extractor.tracing.batch import Batch
 from support import oracle
 from support.oracle import Question
-
-
-def ablated_qoi(adapter: Adapter, batch: Batch, qoi_logits: Tensor, kept: forward.Kept) -> Tensor:
-    """Return what the library says that the QoI of each ablation is, [B, R]."""
-    return qoi(adapter.logits, forward.ablated(adapter, batch, kept), qoi_logits)
 
 
 def ablated(model: Any, question: Question, embeddings: Tensor, hops: Tensor | None) -> float:
