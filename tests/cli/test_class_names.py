@@ -37,7 +37,7 @@ def test_class_names_are_in_every_output(tmp_path: Path, monkeypatch: pytest.Mon
     assert "its outputs: POSITIVE, NEGATIVE" in paper
     said("report", "html", "-o", "page.html")
     assert '"expected":"POSITIVE","qoi":"POSITIVE − NEGATIVE"' in Path("page.html").read_text()
-    said("draw", "instance", "first", "-o", "one.svg")
+    said("draw", "first", "-o", "one.svg")
     assert "POSITIVE − NEGATIVE" in Path("one.svg").read_text()
 
 
