@@ -19,7 +19,9 @@ LEVELS = {
 }
 QOIS = {
     "correct-wrong": "the logit of the correct word or class minus that of the wrong one or best other",
-    "positive-negative": "the logit of the positive class minus that of the negative one",
+    "positive-negative": "the logit of the positive class minus that of the negative one, by their names; of "
+    "two classes with other names, class 1 minus class 0",
+    "logit:CLASS": "the logit of one class, by its name or number",
 }
 BASELINES = {
     "mask": "the embedding of the mask token",
@@ -59,6 +61,14 @@ class Extraction:
         str, _option("Model", "demo, demo-sentiment, or the hub id or folder of a BERT model.")
     ] = "demo"
     revision: Annotated[str | None, _option("Model", "Branch, tag or commit of a hub model.")] = None
+    task: Annotated[
+        str | None,
+        _option(
+            "Model",
+            "masked-lm or classifier: which head of the model is used.",
+            show_default="what its config names, or the head among its weights",
+        ),
+    ] = None
     device: Annotated[str, _option("Model", "auto, cpu or cuda.")] = "auto"
     dtype: Annotated[str, _option("Model", "float32 or float64.")] = "float32"
     batch_size: Annotated[

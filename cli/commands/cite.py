@@ -10,6 +10,7 @@ from ipgraph.cli.known_runs import flattened, known_run
 from ipgraph.cli.option_groups import BASELINES, LEVELS, QOIS, QUADRATURES
 from ipgraph.cli.options import RUNS_DIR, RunArgument, RunsDirOption, StoreOption
 from ipgraph.extractor.methods.catalogue import COMPARABLE, METHODS, method_named
+from ipgraph.graphstore.schema.qoi import ONE_LOGIT, POSITIVE_NEGATIVE, poles
 
 if TYPE_CHECKING:
     from ipgraph.graphstore.schema.records import Measure, Run
@@ -52,13 +53,25 @@ def paragraph(run: "Run", version: str) -> str:
     return (
         f"Influence patterns ({GPR.citation.short}) of every word were extracted with ipgraph {version} "
         f"(run {run.id}) from the {model} {run.model_name} "
-        f"({run.layers} layers, {run.heads} heads; {run.model}) "
+        f"({run.layers} layers, {run.heads} heads; {run.model}{_classes(run)}) "
         f"on {run.instances} sentences of {run.dataset} ({run.skipped} more could not be used), "
         f"by {_method(run.method)} at {LEVELS[run.level]}. "
-        f"The quantity of interest is {QOIS[run.qoi]}; the baseline is {BASELINES[run.baseline]}, "
+        f"The quantity of interest is {_qoi(run)}; the baseline is {BASELINES[run.baseline]}, "
         f"with {_points(run)}, in {run.dtype}. "
         f"{_accuracy(run)}"
     )
+
+
+def _qoi(run: "Run") -> str:
+    if run.qoi.startswith(ONE_LOGIT):
+        return f"the logit of class {run.qoi.removeprefix(ONE_LOGIT)}"
+    if run.qoi == POSITIVE_NEGATIVE and (pair := poles(run.classes)):
+        return f"the logit of class {run.classes[pair[0]]} minus that of class {run.classes[pair[1]]}"
+    return QOIS[run.qoi]
+
+
+def _classes(run: "Run") -> str:
+    return f"; its outputs: {', '.join(run.classes)}" if run.classes else ""
 
 
 def _points(run: "Run") -> str:
@@ -74,6 +87,8 @@ def _points(run: "Run") -> str:
 
 
 def _accuracy(run: "Run") -> str:
+    if run.accuracy is None and run.qoi.startswith(ONE_LOGIT):
+        return "No answer of the model is judged right or wrong."
     if run.accuracy is None:
         return "No sentence has a label; the predicted class is used instead."
     return f"The model is right on {run.accuracy:.1%} of the sentences that have a label."

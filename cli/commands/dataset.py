@@ -38,7 +38,8 @@ def show(
     for example in dataset.examples:
         instance = example.instance
         group = (instance.subtask, instance.condition)
-        expected = f"{instance.correct}, not {instance.wrong}" if instance.correct else instance.label
+        label = instance.label_name or instance.label
+        expected = f"{instance.correct}, not {instance.wrong}" if instance.correct else label
         groups.setdefault(group, []).append([*group, instance.text, expected, list(example.roles)])
     sizes: list[list[object]] = [[*group, len(rows)] for group, rows in groups.items()]
     shown = [row for rows in groups.values() for row in rows[:examples]]

@@ -89,7 +89,7 @@ def _run_and_model(
     if not is_directory and (target in names() or not _RUN_ID.fullmatch(target)):
         from ipgraph.extractor.models.loading import load_model
 
-        wanted = {name: getattr(extraction, name) for name in ("revision", "device", "dtype")}
+        wanted = {name: getattr(extraction, name) for name in ("task", "revision", "device", "dtype")}
         model = load_model(extraction.model, **wanted)
         return extract_run(target, extraction, selection, model)[0], model
     given = _given(context)

@@ -70,11 +70,10 @@ def _picture(tokens: Sequence[str], patterns: "Sequence[WordPattern]") -> "Text"
 def _heading(sentence: "Sentence", source: str) -> "Text":
     from rich.text import Text
 
-    expected = f"{sentence.correct}, not {sentence.wrong}" if sentence.correct else f"label {sentence.label}"
-    judged = f"{expected}: {'right' if sentence.is_correct else 'wrong'}"
-    if sentence.label_is_predicted:
-        judged = "no label"
-    facts = [sentence.id, sentence.condition, f"{judged}, QoI {sentence.qoi:+.3f}", source]
+    verdict = "right" if sentence.is_correct else "wrong"
+    judged = f"{sentence.expected}: {verdict}" if sentence.expected else "no label"
+    qoi = f"QoI {sentence.qoi:+.3f}" + ("" if sentence.correct else f" ({sentence.qoi_of})")
+    facts = [sentence.id, sentence.condition, f"{judged}, {qoi}", source]
     return Text.assemble((sentence.text, "bold"), "\n", "; ".join(filter(None, facts)), "\n")
 
 

@@ -19,6 +19,7 @@ from ipgraph.extractor.extraction.job import Job
 from ipgraph.extractor.methods.catalogue import COMPARABLE, COMPARED
 from ipgraph.extractor.models.files import COMMIT_LENGTH, DEMOS
 from ipgraph.extractor.models.loading import LoadedModel, load_model
+from ipgraph.extractor.models.objects import OBJECT
 from ipgraph.extractor.tracing.memory import out_of_memory_as_error
 from ipgraph.graphstore.common.bootstrap import RESAMPLES, Bootstrap
 from ipgraph.graphstore.common.errors import UsageError, unknown
@@ -85,8 +86,14 @@ def model_of(
     Raises UsageError where the folder it came from is not there.
     """
     record, digest = run.run, str(run.manifest["settings"]["model"])
+    options = {"task": record.task, "device": device, "dtype": record.dtype}
     if name:
-        return load_model(name, revision=revision, device=device, dtype=record.dtype)
+        return load_model(name, revision=revision, **options)
+    if record.model_name.startswith(OBJECT):
+        raise UsageError(
+            f"run {run.id} was made with the model object {record.model_name!r}, which has no files; pass "
+            "the object, loaded by `load_model`, as the model"
+        )
     is_commit = len(digest) == COMMIT_LENGTH
     if not is_commit and record.model_name not in DEMOS and not Path(record.model_name).is_dir():
         raise UsageError(
@@ -94,7 +101,7 @@ def model_of(
             "name its folder as the model"
         )
     revision = digest if is_commit else None
-    return load_model(record.model_name, revision=revision, device=device, dtype=record.dtype)
+    return load_model(record.model_name, revision=revision, **options)
 
 
 def _check(methods: Sequence[str], draws: int, resamples: int) -> None:

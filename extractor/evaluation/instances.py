@@ -33,7 +33,8 @@ class InstancePatterns:
     encoded: Encoded
     qoi: float
     points: int  # samples of the path from baseline to input
-    wanted: int  # the sign of a QoI by which the model is right
+    label: int  # the class that is right; -1 where there are no classes that exclude each other
+    wanted: int  # without such classes, the sign of a QoI by which the model is right
     total: Floats  # [N]
     positions: Ints  # [N, L + 1], from the word to the target
     choices: Ints | None  # [N, L], head or SKIP; None for a run of the embedding level
@@ -87,6 +88,11 @@ def read(run: RunDirectory, model: LoadedModel) -> list[InstancePatterns]:
         )
     if run.manifest["settings"]["model"] != model.digest:
         raise UsageError(f"run {run.id} was made with model {run.run.model}, and this is {model.key}")
+    if model.outputs == "numeric":
+        raise UsageError(
+            f"run {run.id} reads a number that model {model.name!r} gives, and no answer of it is right or "
+            "wrong; ablated accuracy, which is measured first, needs classes"
+        )
     depth = len(model.adapter.layers)
     instances = [
         _without_patterns(encoded, prediction, depth, run.run.level)
@@ -104,6 +110,7 @@ def _without_patterns(encoded: Encoded, prediction: Prediction, depth: int, leve
         encoded=encoded,
         qoi=prediction.qoi,
         points=prediction.points,
+        label=prediction.label,
         wanted=1 if prediction.is_correct == (prediction.qoi > 0) else -1,
         total=np.full(n, np.nan),
         positions=positions,

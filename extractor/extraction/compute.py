@@ -39,7 +39,7 @@ class Worker:
     @classmethod
     def load(cls, job: Job, *, device: str = "auto") -> "Worker":
         """Load the job's model; raises UsageError where it is not on this machine or is another one."""
-        return cls.of(job, load_same(job.model, job.digest, dtype=job.dtype, device=device))
+        return cls.of(job, load_same(job.model, job.digest, task=job.task, dtype=job.dtype, device=device))
 
 
 def compute(

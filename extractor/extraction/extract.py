@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from ipgraph.extractor.datasets import Dataset, load
 from ipgraph.extractor.extraction.batching import batch_sentences
@@ -21,7 +21,7 @@ Progress = Callable[[int, int], None]
 
 
 def extract(
-    model: str | Path | LoadedModel = "demo",
+    model: Any = "demo",
     dataset: str | Path | Dataset = "sva-obj",
     *,
     runs_dir: str | Path = "runs",
@@ -38,6 +38,8 @@ def extract(
     answers: str = "single-piece",
     strict: bool = False,
     allow_unk: bool = False,
+    tokenizer: Any = None,
+    task: str | None = None,
     revision: str | None = None,
     device: str = "auto",
     dtype: str = "float32",
@@ -50,8 +52,8 @@ def extract(
     The same request finds its own directory again: finished shards are kept, and a finished run is returned
     at once.
 
-    `model` is a demo model's name, a folder, a model of the Hugging Face hub (at `revision`, on `device`, in
-    `dtype`), or a loaded one; `dataset` is a name, a file or a Dataset; the run directory is made under
+    `model`, `tokenizer`, `task`, `revision`, `device` and `dtype` are those of `load_model`, or `model` is
+    what it returned; `dataset` is a name, a file or a Dataset; the run directory is made under
     `runs_dir`. `method`, `level`, `qoi`, `baseline` and `quadrature` are those of `Options`. `n_steps` is the
     number of points from baseline to input, or "auto": as many as an instance's completeness error needs to
     be at most `tolerance` (by default 0.01) times the change of its QoI. The published rule is the quadrature
@@ -80,14 +82,16 @@ def extract(
         tolerance=tolerance,
     )
     if not isinstance(model, LoadedModel):
-        model = load_model(model, revision=revision, device=device, dtype=dtype)
-    options.require_for(model)
+        model = load_model(
+            model, tokenizer=tokenizer, task=task, revision=revision, device=device, dtype=dtype
+        )
+    options = options.for_model(model)
     if not isinstance(dataset, Dataset):
         dataset = load(dataset, seed=seed, strict=strict, task=model.task)
     sentences, skipped = select(
         model,
         dataset,
-        qoi=qoi,
+        qoi=options.qoi,
         limit=limit,
         seed=seed,
         max_tokens=max_tokens,

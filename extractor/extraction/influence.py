@@ -40,8 +40,7 @@ def influence_of(
     compared. Raises UsageError for an example that the model cannot read, or a node that its
     graph does not have.
     """
-    options = options or Options()
-    options.require_for(model)
+    options = (options or Options()).for_model(model)
     encoded, skipped = encode(model, examples, qoi=options.qoi, answers=answers, allow_unk=True)
     if skipped:
         raise UsageError(f"{skipped[0].where}: {skipped[0].reason}")

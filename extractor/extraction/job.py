@@ -31,9 +31,10 @@ class Job:
     """What determines the shards of a run, beside their sentences."""
 
     run: str  # its id
-    model: str  # a demo's or hub model's name, or an absolute folder
+    model: str  # a demo's or hub model's name, an absolute folder, or an object's name: nobody else has it
     digest: str  # the model's; of a hub model its commit
     key: str  # the model's name in node ids
+    task: str
     dtype: str
     options: Options
     batch_size: int | None  # sentences; None: as many as memory allows
@@ -47,6 +48,7 @@ class Job:
             model=str(Path(model.name).absolute()) if is_folder else model.name,
             digest=model.digest,
             key=model.key,
+            task=model.task,
             dtype=str(model.dtype).removeprefix("torch."),
             options=options,
             batch_size=batch_size,

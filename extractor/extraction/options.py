@@ -1,7 +1,7 @@
 """What a run can be asked for: methods, levels, QoI, baselines and quadratures, each by name."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -10,9 +10,11 @@ from torch import Tensor
 
 from ipgraph.extractor.methods.catalogue import METHODS
 from ipgraph.extractor.models.loading import LoadedModel
+from ipgraph.extractor.models.qoi import resolve
 from ipgraph.extractor.tracing.batch import IntegrationPath
 from ipgraph.extractor.tracing.sampling import LADDER, TOLERANCE, Sampling
 from ipgraph.graphstore.common.errors import UsageError, unknown
+from ipgraph.graphstore.schema.qoi import ONE_LOGIT
 from ipgraph.graphstore.schema.records import LEVELS, Level, levels_of
 
 ALGORITHM_VERSION = 2
@@ -23,7 +25,9 @@ AUTO: Literal["auto"] = "auto"
 LEVEL_OPTIONS = ("both", *LEVELS)
 QOIS = {
     "correct-wrong": "logit of the correct form or label minus that of the wrong form or best other class",
-    "positive-negative": "logit of class 1 minus that of class 0 (classifier of two classes)",
+    "positive-negative": "logit of the positive class minus that of the negative one, by their names; of two "
+    "classes with other names, class 1 minus class 0",
+    "logit:CLASS": "logit of one class, by its name or number",
 }
 
 
@@ -49,7 +53,9 @@ class Options:
             "quadrature": QUADRATURES,
         }
         for option, names in valid.items():
-            if (name := asdict(self)[option]) not in names:
+            name = asdict(self)[option]
+            is_class = option == "qoi" and name.startswith(ONE_LOGIT)
+            if name not in names and not is_class:
                 raise unknown(option, name, names)
         if refused := set(self.levels) - set(METHODS[self.method].levels):
             defined = " or ".join(map(repr, METHODS[self.method].levels)) or "no level: it gives no paths"
@@ -85,13 +91,9 @@ class Options:
         """The levels asked for."""
         return levels_of(self.level)
 
-    def require_for(self, model: LoadedModel) -> None:
-        """Raise UsageError where the QoI is not defined for a model."""
-        if self.qoi == "positive-negative" and len(model.classes) != 2:
-            raise UsageError(
-                f"the QoI 'positive-negative' needs a classifier of two classes, and model {model.name!r} "
-                "is not one"
-            )
+    def for_model(self, model: LoadedModel) -> "Options":
+        """Return the options with the QoI as a model calls it; raises UsageError where it has none such."""
+        return replace(self, qoi=resolve(model, self.qoi))
 
     @property
     def ladder(self) -> tuple[int, ...]:

@@ -8,6 +8,7 @@ from torch import Tensor
 from ipgraph.extractor.extraction.job import Job
 from ipgraph.extractor.methods.patterns.paths import NO_RUNNER_UP, Paths
 from ipgraph.extractor.models.encoding import Encoded
+from ipgraph.extractor.models.heads import NO_LOGIT, is_largest
 from ipgraph.extractor.models.loading import LoadedModel
 from ipgraph.extractor.tracing.sets import SKIP
 from ipgraph.extractor.tracing.trace import Trace
@@ -33,18 +34,19 @@ def predictions(
     ends, errors = trace.qoi.tolist(), trace.completeness_error.tolist()
     points = len(trace.integration_path.points)
     qoi_logits = trace.qoi_logits.tolist()
+    labels, is_correct = _judged(model, batch, trace)
     return [
         Prediction(
             run=job.run,
             instance=sentence.instance.id,
             qoi=end,
             qoi_baseline=start,
-            is_correct=_is_correct(sentence, end, qoi_logits[index][0], job.options.qoi),
+            is_correct=is_correct[index],
             completeness_error=errors[index],
             points=points,
             is_settled=None if job.options.tolerance is None else settled[index],
             target=sentence.target,
-            label=qoi_logits[index][0] if is_label_predicted(sentence) else sentence.label,
+            label=labels[index],
             label_is_predicted=is_label_predicted(sentence),
             toward=_logit_name(model, qoi_logits[index][0]),
             against=_logit_name(model, qoi_logits[index][1]),
@@ -57,10 +59,19 @@ def predictions(
     ]
 
 
-def _is_correct(sentence: Encoded, value: float, first: int, qoi: str) -> bool:
-    if qoi == "positive-negative":
-        return is_label_predicted(sentence) or (value > 0) == (sentence.label == first)
-    return value > 0
+def _judged(model: LoadedModel, batch: list[Encoded], trace: Trace) -> tuple[list[int], list[bool]]:
+    """Return each sentence's class, the predicted one where it has no label, and whether it is preferred.
+
+    Where outputs are not classes that exclude each other, no class is right: -1, and nothing is judged.
+    """
+    if not model.classes:
+        return [-1] * len(batch), (trace.qoi[:, -1] > 0).tolist()
+    if model.outputs != "exclusive":
+        return [-1] * len(batch), [True] * len(batch)
+    scores = trace.class_logits()
+    given = torch.tensor([sentence.label for sentence in batch], device=scores.device)
+    labels = torch.where(given < 0, scores[:, 0].argmax(-1), given)
+    return labels.tolist(), (is_largest(scores, labels)[:, 0] | (given < 0)).tolist()
 
 
 def is_label_predicted(sentence: Encoded) -> bool:
@@ -69,6 +80,8 @@ def is_label_predicted(sentence: Encoded) -> bool:
 
 
 def _logit_name(model: LoadedModel, index: int) -> str:
+    if index == NO_LOGIT:
+        return ""
     return model.classes[index] if model.classes else str(model.tokenizer.convert_ids_to_tokens(index))
 
 

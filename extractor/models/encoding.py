@@ -6,8 +6,10 @@ from typing import Any
 
 from ipgraph.extractor.datasets import MASK, Example, Skipped
 from ipgraph.extractor.models.answers import Answers
+from ipgraph.extractor.models.classes import class_number
 from ipgraph.extractor.models.loading import LoadedModel
 from ipgraph.extractor.models.pieces import Pieces, Words, cut, sentences_of
+from ipgraph.extractor.models.qoi import logits_of
 from ipgraph.graphstore.common.errors import UsageError
 from ipgraph.graphstore.schema.labels import MAX_POSITION
 from ipgraph.graphstore.schema.records import Instance
@@ -30,7 +32,7 @@ class Encoded:
     roles: list[str]
     target: int
     label: int  # the class that is right (classifier); -1 where none is known
-    qoi_logits: tuple[int, int]  # whose difference is the QoI; -1 is decided at the input
+    qoi_logits: tuple[int, int]  # whose difference is the QoI; see Batch
 
 
 def encode(
@@ -88,7 +90,7 @@ class _Encoder:
             word_indices=numbers,
             roles=[self._role(example, *piece) for piece in zip(pieces.ids, places, names, strict=True)],
             target=target,
-            label=example.instance.label,
+            label=self._label(example.instance),
             qoi_logits=qoi_logits,
         )
         encoded = self._with_shared(encoded, shared) if shared else encoded
@@ -118,11 +120,7 @@ class _Encoder:
         """Return the pieces to write before the target, its position, and the two logits of the QoI."""
         instance = example.instance
         if self.model.task == "classifier":
-            if instance.label >= len(self.model.classes):
-                raise UsageError(
-                    f"label {instance.label} is not one of the model's {len(self.model.classes)} classes"
-                )
-            return [], 0, (1, 0) if self.qoi == "positive-negative" else (instance.label, -1)
+            return [], 0, logits_of(self.model, self.qoi, self._label(instance))
         masks = [position for position, token in enumerate(ids) if token == self.mask]
         if len(masks) != 1:
             raise UsageError(f"the text has {len(masks)} {MASK}; it needs exactly one")
@@ -141,6 +139,20 @@ class _Encoder:
         for name, items in inserted.items():
             changed[name][at:at] = items
         return replace(encoded, **changed, target=at + more)
+
+    def _label(self, instance: Instance) -> int:
+        """Return the number of an instance's class; -1 where it has none, or the model none that is right."""
+        model = self.model
+        if not model.classes or model.outputs != "exclusive":
+            return -1
+        if instance.label_name:
+            return class_number(model.classes, instance.label_name, "label", f"of model {model.name!r}")
+        if instance.label >= len(model.classes):
+            raise UsageError(
+                f"label {instance.label} is not one of the model's {len(model.classes)} classes "
+                f"({', '.join(model.classes)})"
+            )
+        return instance.label
 
     def _require_length(self, ids: list[int]) -> None:
         longest = min(self.model.adapter.max_positions, MAX_POSITION + 1)

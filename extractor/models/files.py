@@ -1,6 +1,7 @@
-"""A model's files: where they are, its config and tokenizer, and the digest that identifies its numbers."""
+"""A model's files: where they are, its config and its tokenizer."""
 
-from hashlib import sha256
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +12,19 @@ DEMOS = {"demo": "agreement", "demo-sentiment": "sentiment"}
 """The models that come with the package, and their folders in `demo`."""
 COMMIT_LENGTH = 40
 """Characters of a hub model's digest, its commit; a folder's digest is longer."""
-DIGESTED = (
-    "config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "vocab.txt",
-    "special_tokens_map.json",
-    "added_tokens.json",
-)
-"""The files of a model's folder that determine its numbers beside its weights, as far as they are there."""
+_LONGEST = 300
+"""Characters of a library's message that ours repeats."""
 
 
 def folder_of(name: str) -> str:
     """Return the folder of a demo model; any other name as it is."""
     return str(Path(__file__).parents[1] / "demo" / DEMOS[name]) if name in DEMOS else name
+
+
+def named(name: str | Path) -> str:
+    """Return a model's name as given, of a folder such as `.` or `..` as the path that it stands for."""
+    path = Path(name)
+    return str(path.resolve()) if path.name in ("", "..") else str(path)
 
 
 def commit_of(name: str, revision: str | None) -> str:
@@ -40,16 +40,6 @@ def commit_of(name: str, revision: str | None) -> str:
     return commit
 
 
-def digest_of(folder: Path) -> str:
-    """Return the digest of a folder's weights, config and tokenizer."""
-    digest = sha256()
-    files = [folder / name for name in DIGESTED] + sorted(folder.glob("*.safetensors"))
-    for file in (f for f in files if f.exists()):
-        digest.update(f"{file.name} {file.stat().st_size}\n".encode())
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
-
-
 def read_config(name: str, folder: str, commit: str | None) -> tuple[Any, Any]:
     """Return a model's config and tokenizer; raises IpgraphError where they could not be read."""
     from transformers import AutoConfig, AutoTokenizer
@@ -57,12 +47,13 @@ def read_config(name: str, folder: str, commit: str | None) -> tuple[Any, Any]:
     if Path(folder).is_dir() and not (Path(folder) / "config.json").exists():
         raise UsageError(f"{folder} is not a Hugging Face model folder: it has no config.json")
     try:
-        config = AutoConfig.from_pretrained(folder, revision=commit, trust_remote_code=False)
-        tokenizer = AutoTokenizer.from_pretrained(folder, revision=commit, trust_remote_code=False)
+        with quiet():
+            config = AutoConfig.from_pretrained(folder, revision=commit, trust_remote_code=False)
+            tokenizer = AutoTokenizer.from_pretrained(folder, revision=commit, trust_remote_code=False)
     except Exception as error:  # tokenizers raise nothing more special for a file that they cannot read
         if Path(folder).is_dir():
             raise IpgraphError(
-                f"config or tokenizer of model {name!r} could not be read: {first_line(error)}"
+                f"config or tokenizer of model {name!r} could not be read: {one_line(error)}"
             ) from error
         raise unknown_model(name, error) from error
     return config, tokenizer
@@ -88,10 +79,28 @@ def unknown_model(name: str, error: Exception) -> UsageError:
     """Return the error for a name that is not a demo model's, a folder's or a hub model's."""
     return UsageError(
         f"model {name!r} is not a demo model ({', '.join(nearest_first(name, DEMOS))}) or a folder with a "
-        f"model, and could not be read from the Hugging Face hub: {first_line(error)}"
+        f"model, and could not be read from the Hugging Face hub: {one_line(error)}"
     )
 
 
-def first_line(error: Exception) -> str:
-    """Return the first line of an error's message."""
-    return str(error).strip().partition("\n")[0]
+def one_line(error: Exception) -> str:
+    """Return an error's message as one line, cut where it is long, with its kind where it is a bare word."""
+    message = " ".join(str(error).split())
+    if " " not in message:
+        message = f"{type(error).__name__} {message}".strip()
+    return message if len(message) <= _LONGEST else message[:_LONGEST] + "..."
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep transformers from reporting on its own: what matters of it becomes an error of ours."""
+    from transformers.utils import logging
+
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()
+    # Its progress bar over the weights would break into our own.
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)

@@ -1,4 +1,4 @@
-"""From a target's last embedding to the logits that a quantity of interest reads."""
+"""From a target's last embedding to the logits that a quantity of interest reads, and what they say."""
 
 from collections.abc import Callable
 from typing import Any, TypeAlias
@@ -8,6 +8,11 @@ from torch import Tensor
 
 Logits: TypeAlias = Callable[[Tensor, Tensor | None], Tensor]
 """Logits [B, S, R] of embeddings [B, S, H] at rows [B, R], or of all classes."""
+
+AT_INPUT = -1
+"""A logit of the QoI that is decided at the input: first the predicted class, second the best other one."""
+NO_LOGIT = -2
+"""No second logit: the QoI is the first alone."""
 
 
 def vocabulary_logits(transform: Callable[[Tensor], Tensor], decoder: Any) -> Logits:
@@ -31,3 +36,16 @@ def class_logits(classify: Callable[[Tensor], Tensor]) -> Logits:
         return scores.gather(-1, rows[:, None].expand(-1, scores.shape[1], -1))
 
     return logits
+
+
+def qoi(logits: Logits, h: Tensor, qoi_logits: Tensor) -> Tensor:
+    """Return the QoI [B, S] at the target's last embeddings [B, S, H]; `qoi_logits` [B, 2] are decided."""
+    read = logits(h, qoi_logits.clamp(min=0))
+    return read[..., 0] - read[..., 1].masked_fill(qoi_logits[:, 1:] == NO_LOGIT, 0)
+
+
+def is_largest(scores: Tensor, label: Tensor) -> Tensor:
+    """Return where a label [B] alone has the largest of the scores [B, S, C] of all classes, [B, S]."""
+    index = label[:, None, None].expand(-1, scores.shape[1], 1)
+    own, others = scores.gather(-1, index), scores.scatter(-1, index, -torch.inf)
+    return (own > others).all(-1)

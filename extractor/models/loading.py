@@ -2,28 +2,29 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 
 from ipgraph.extractor.datasets import Task
 from ipgraph.extractor.models.adapter import Adapter
+from ipgraph.extractor.models.classes import Outputs, class_names, outputs_of
+from ipgraph.extractor.models.digests import digest_of_folder, digest_of_object
 from ipgraph.extractor.models.files import (
     COMMIT_LENGTH,
     commit_of,
-    digest_of,
     folder_of,
+    named,
     read_config,
     require_tokenizer,
 )
-from ipgraph.extractor.models.registry import Architecture, known
-from ipgraph.extractor.models.weights import load_weights
+from ipgraph.extractor.models.objects import OBJECT, frozen_copy, object_name, require_standard
+from ipgraph.extractor.models.registry import Architecture, choose
+from ipgraph.extractor.models.weights import load_weights, require_safetensors, weight_names
 from ipgraph.graphstore.common.errors import UsageError, unknown
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 DEVICES = ("auto", "cpu", "cuda")
-ADAPTERS = known()
-"""The architectures we know, by class name in transformers."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class LoadedModel:
     digest: str  # of weights, config and tokenizer, or the hub's commit
     task: Task
     classes: tuple[str, ...]  # the names of a classifier's, by number; none for a masked language model
+    outputs: Outputs
     tokenizer: Any
     adapter: Adapter
     device: torch.device
@@ -43,50 +45,107 @@ class LoadedModel:
 
 
 def load_model(
-    name: str | Path, *, revision: str | None = None, device: str = "auto", dtype: str = "float32"
+    model: Any = "demo",
+    *,
+    tokenizer: Any = None,
+    task: str | None = None,
+    revision: str | None = None,
+    device: str = "auto",
+    dtype: str = "float32",
 ) -> LoadedModel:
-    """Load a demo model by name, a local folder, or a model of the Hugging Face hub (safetensors only).
+    """Load a demo model by name, a folder, a model of the Hugging Face hub (safetensors only), or an object.
 
-    `revision` is a branch, tag or commit of a hub model; `device` is one of DEVICES, `dtype` of DTYPES.
+    An object is a model of transformers with its fast `tokenizer`: a copy of both is used. `task` is
+    "masked-lm" or "classifier", for files that serve several or do not say; `revision` is a branch, tag or
+    commit of a hub model; `device` is one of DEVICES, `dtype` of DTYPES.
     Raises UsageError where the name, device, type or architecture cannot be used, IpgraphError where the
     model's files could not be read or lack weights.
     """
     if dtype not in DTYPES:
         raise unknown("dtype", dtype, DTYPES)
-    name = str(name)
+    if task is not None and task not in get_args(Task):
+        raise unknown("task", task, get_args(Task))
     place = _device(device)
+    if not isinstance(model, str | Path):
+        return _from_object(model, tokenizer, task, revision, place, DTYPES[dtype])
+    if tokenizer is not None:
+        raise UsageError(f"model {str(model)!r} brings its own tokenizer; pass one with a model object only")
+    return _from_files(named(model), task, revision, place, DTYPES[dtype])
+
+
+def _from_files(
+    name: str, task: str | None, revision: str | None, device: torch.device, dtype: torch.dtype
+) -> LoadedModel:
+    if name.startswith(OBJECT):
+        raise UsageError(f"model {name!r} was an object in Python and has no files; pass the object again")
     folder = folder_of(name)
     is_local = Path(folder).is_dir()
     if is_local and revision is not None:
         raise UsageError(f"revision {revision!r} is of a hub model, and {name!r} is not one; leave it out")
     commit = None if is_local else commit_of(name, revision)
     config, tokenizer = read_config(name, folder, commit)
-    task, make_adapter = _architecture(name, config)
-    require_tokenizer(name, tokenizer, task)
-    module = load_weights(name, folder, commit, config.architectures[0], DTYPES[dtype]).to(place)
-    digest = commit or digest_of(Path(folder))
+    _require_config(name, config)
+    require_safetensors(name, folder, commit)
+    loaded_as, architecture = choose(name, config, task, lambda: weight_names(folder, commit))
+    require_tokenizer(name, tokenizer, architecture.task)
+    module = load_weights(name, folder, commit, config, loaded_as, dtype).to(device)
+    digest = commit or digest_of_folder(Path(folder))
+    return _loaded(name, Path(name).name, digest, architecture, tokenizer, module, device, dtype)
+
+
+def _from_object(
+    model: Any,
+    tokenizer: Any,
+    task: str | None,
+    revision: str | None,
+    device: torch.device,
+    dtype: torch.dtype,
+) -> LoadedModel:
+    architecture = require_standard(model)
+    name = object_name(model)
+    if tokenizer is None:
+        raise UsageError(f"model {name!r} needs its tokenizer: pass it as `tokenizer`")
+    if revision is not None or task not in (None, architecture.task):
+        raise UsageError(f"model {name!r} is a {architecture.task} object; leave out task and revision")
+    _require_config(name, model.config)
+    require_tokenizer(name, tokenizer, architecture.task)
+    digest = digest_of_object(model, tokenizer)
+    copies = frozen_copy(tokenizer, model, device, dtype)
+    return _loaded(name, name.removeprefix(OBJECT), digest, architecture, *copies, device, dtype)
+
+
+def _loaded(
+    name: str,
+    short: str,
+    digest: str,
+    architecture: Architecture,
+    tokenizer: Any,
+    module: Any,
+    device: torch.device,
+    dtype: torch.dtype,
+) -> LoadedModel:
+    is_classifier = architecture.task == "classifier"
     return LoadedModel(
         name=name,
-        key=f"{Path(name).name}-{digest[:8]}",
+        key=f"{short}-{digest[:8]}",
         digest=digest,
-        task=task,
-        classes=_classes(config) if task == "classifier" else (),
+        task=architecture.task,
+        classes=class_names(module.config) if is_classifier else (),
+        outputs=outputs_of(module.config) if is_classifier else "exclusive",
         tokenizer=tokenizer,
-        adapter=make_adapter(module),
-        device=place,
-        dtype=DTYPES[dtype],
+        adapter=architecture.adapter(module),
+        device=device,
+        dtype=dtype,
         module=module,
     )
 
 
-def _classes(config: Any) -> tuple[str, ...]:
-    return tuple(str(config.id2label[index]) for index in range(config.num_labels))
-
-
-def load_same(name: str, digest: str, *, dtype: str, device: str = "auto") -> LoadedModel:
+def load_same(
+    name: str, digest: str, *, dtype: str, task: str | None = None, device: str = "auto"
+) -> LoadedModel:
     """Load again the model that a digest is of; raises UsageError where its name leads to another one now."""
     revision = digest if len(digest) == COMMIT_LENGTH else None
-    model = load_model(name, revision=revision, device=device, dtype=dtype)
+    model = load_model(name, task=task, revision=revision, device=device, dtype=dtype)
     if model.digest != digest:
         raise UsageError(
             f"model {name!r} has changed: its digest is {model.digest[:12]}, and {digest[:12]} is needed"
@@ -107,16 +166,23 @@ def _device(name: str) -> torch.device:
     return torch.device("cuda")
 
 
-def _architecture(name: str, config: Any) -> Architecture:
-    architecture = (config.architectures or ["an unnamed architecture"])[0]
-    if architecture not in ADAPTERS:
-        raise unknown("architecture", architecture, ADAPTERS, f"of model {name!r}")
-    if config.is_decoder or getattr(config, "add_cross_attention", False):
+def _require_config(name: str, config: Any) -> None:
+    """Raise UsageError for a config of a model for which patterns are not defined here."""
+
+    def value(setting: str) -> Any:
+        return getattr(config, setting, None)
+
+    if value("is_decoder") or value("add_cross_attention"):
         raise UsageError(
             f"model {name!r} is a decoder or has cross-attention; patterns are defined here for encoders"
         )
-    if (embedding := getattr(config, "position_embedding_type", None)) not in (None, "absolute"):
+    if (embedding := value("position_embedding_type")) not in (None, "absolute"):
         raise UsageError(f"model {name!r} has {embedding} position embeddings; only absolute ones are known")
-    if ADAPTERS[architecture].task == "classifier" and config.num_labels < 2:
-        raise UsageError(f"model {name!r} has one output; the QoI is a difference and needs two classes")
-    return ADAPTERS[architecture]
+    if value("quantization_config"):
+        raise UsageError(
+            f"model {name!r} has quantised weights (quantization_config); use the model that it was made from"
+        )
+    if value("pruned_heads"):
+        raise UsageError(f"model {name!r} has pruned heads, and every layer must have all of its heads")
+    if (layers := config.num_hidden_layers) < 1:
+        raise UsageError(f"model {name!r} has {layers} layers by its config; it needs at least 1")

@@ -1,6 +1,6 @@
 """The architectures that we know, one entry per class of transformers, from the files of `architectures`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any, NamedTuple
@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from ipgraph.extractor.datasets import Task
 from ipgraph.extractor.models import architectures
 from ipgraph.extractor.models.adapter import Adapter
+from ipgraph.graphstore.common.errors import UsageError, unknown
 
 
 class Architecture(NamedTuple):
@@ -15,9 +16,60 @@ class Architecture(NamedTuple):
 
     task: Task
     adapter: Callable[[Any], Adapter]
+    model_type: str  # its family, as configs name it
+    head: str  # how the names of its head's weights begin
+    loads: str = ""  # the class that its files are loaded as, where that is another
 
 
 def known() -> dict[str, Architecture]:
     """Return the `ARCHITECTURES` of every file, by class name in transformers."""
     names = (f"{architectures.__name__}.{module.name}" for module in iter_modules(architectures.__path__))
     return {name: entry for file in map(import_module, names) for name, entry in file.ARCHITECTURES.items()}
+
+
+ARCHITECTURES = known()
+"""The architectures we know, by class name in transformers."""
+
+
+def choose(
+    model: str, config: Any, task: str | None, weight_names: Callable[[], Iterable[str]]
+) -> tuple[str, Architecture]:
+    """Return a model's architecture and the class to load it as.
+
+    It is the one that the config names, unless `task` asks for another of its family. Where the config names
+    none, it is that of the task, or of the only head that is among the weights. Raises UsageError where that
+    leaves none or several.
+    """
+    named = _named(config)
+    if named in ARCHITECTURES and task in (None, ARCHITECTURES[named].task):
+        return ARCHITECTURES[named].loads or named, ARCHITECTURES[named]
+    family = {
+        name: entry
+        for name, entry in ARCHITECTURES.items()
+        if entry.model_type == getattr(config, "model_type", None) and not entry.loads
+    }
+    if not family or (named and task is None):
+        raise unknown("architecture", named or str(config.model_type), ARCHITECTURES, f"of model {model!r}")
+    if task is None:
+        present = tuple(weight_names())
+        fitting = {n: e for n, e in family.items() if any(w.startswith(e.head) for w in present)}
+    else:
+        fitting = {n: e for n, e in family.items() if e.task == task}
+    if len(fitting) != 1:
+        raise _undecided(model, family, len(fitting))
+    return next(iter(fitting.items()))
+
+
+def _named(config: Any) -> str:
+    """Return the first class that a config names, "" where it names none."""
+    names = getattr(config, "architectures", None) or ""
+    return names if isinstance(names, str) else str(names[0])
+
+
+def _undecided(model: str, family: dict[str, Architecture], fitting: int) -> UsageError:
+    heads = ", ".join(f"{entry.head}* ({entry.task})" for entry in family.values())
+    how = "the weights of several heads" if fitting else "the weights of no known head"
+    remedy = "name the task" if fitting else "name a model that was trained for a task"
+    return UsageError(
+        f"the config of model {model!r} names no architecture, and its file has {how} ({heads}); {remedy}"
+    )

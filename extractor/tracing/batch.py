@@ -14,8 +14,8 @@ from ipgraph.extractor.models.loading import LoadedModel
 class Batch:
     """Sentences of one padded batch.
 
-    `qoi_logits` are the two classes (or vocabulary entries) whose logits' difference is the QoI; an entry of
-    -1 is decided at the input: first the predicted class, second the best other one.
+    `qoi_logits` are the two classes (or vocabulary entries) whose logits' difference is the QoI; an entry is
+    AT_INPUT where it is decided there, and the second is NO_LOGIT where the QoI is the first alone.
     """
 
     ids: Tensor  # [B, N]

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ipgraph.extractor.models.adapter import Adapter, Layer
 from ipgraph.extractor.models.blocks import Saved, select
+from ipgraph.extractor.models.heads import AT_INPUT, qoi
 from ipgraph.extractor.tracing.attention import Attention, attend, merge_heads, split_heads, window
 from ipgraph.extractor.tracing.batch import Batch, IntegrationPath
 from ipgraph.extractor.tracing.rows import among, at_positions
@@ -122,7 +123,7 @@ class Trace:
         chosen.batch = self.batch.select(rows)
         chosen.size = (len(rows), *self.size[1:])
         chosen.reach = [x.index_select(0, rows) for x in self.reach]
-        for name in ("has_pattern", "qoi", "qoi_logits", "start", "total_influence", "_delta"):
+        for name in ("has_pattern", "qoi", "qoi_logits", "start", "total_influence", "_answer", "_delta"):
             setattr(chosen, name, getattr(self, name).index_select(0, rows))
         for name in ("_inputs", "gradients"):
             setattr(chosen, name, [x.index_select(0, rows) for x in getattr(self, name)])
@@ -151,28 +152,30 @@ class Trace:
         h, _ = self._enter(torch.stack([torch.zeros_like(points[0]), torch.ones_like(points[0])]))
         for index in range(self.depth):
             h, _ = self._forward(index, h)
-        qoi_logits = self._decide(h[:, -1:, 0])
-        return self._qoi(h[:, :, 0], qoi_logits), qoi_logits
-
-    def _qoi(self, h: Tensor, qoi_logits: Tensor) -> Tensor:
-        logits = self.adapter.logits(h, qoi_logits)
-        return logits[..., 0] - logits[..., 1]
+        self._answer = h[:, -1:, 0]  # the target's last embedding at the input, [B, 1, H]
+        qoi_logits = self._decide()
+        return qoi(self.adapter.logits, h[:, :, 0], qoi_logits), qoi_logits
 
     def _qoi_gradient(self, h: Tensor) -> Tensor:
         """Return dq/dh at the target, [B, S, H]."""
         with torch.enable_grad():
             h = h.detach().requires_grad_()
-            (gradient,) = torch.autograd.grad(self._qoi(h, self.qoi_logits).sum(), h)
+            value = qoi(self.adapter.logits, h, self.qoi_logits)
+            (gradient,) = torch.autograd.grad(value.sum(), h)
         return gradient
 
-    def _decide(self, h: Tensor) -> Tensor:
+    def class_logits(self) -> Tensor:
+        """Return the logits of all of a classifier's classes at the input, [B, 1, C]."""
+        return self.adapter.logits(self._answer, None)
+
+    def _decide(self) -> Tensor:
         asked = self.batch.qoi_logits
-        if (asked >= 0).all():
+        if (asked != AT_INPUT).all():
             return asked
-        scores = self.adapter.logits(h, None)[:, 0]
-        first = torch.where(asked[:, 0] < 0, scores.argmax(-1), asked[:, 0])
+        scores = self.class_logits()[:, 0]
+        first = torch.where(asked[:, 0] == AT_INPUT, scores.argmax(-1), asked[:, 0])
         others = scores.scatter(-1, first[:, None], -torch.inf)
-        return torch.stack([first, torch.where(asked[:, 1] < 0, others.argmax(-1), asked[:, 1])], -1)
+        return torch.stack([first, torch.where(asked[:, 1] == AT_INPUT, others.argmax(-1), asked[:, 1])], -1)
 
     def _backward(self, forward: list[Forward | None], gradient: Tensor) -> None:
         """Pull dq/dh back layer by layer; keep them, [B, S, E, H] at h^0 to h^L, as `gradients`."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, cast
 
+from ipgraph.graphstore.schema.qoi import with_classes
 from ipgraph.graphstore.schema.records import Level, Run, levels_of
 from ipgraph.queries.language.binding import resolve_level, resolve_run
 from ipgraph.queries.language.parameters import NO_LIMIT
@@ -43,7 +44,7 @@ def _facts(run: Run) -> Table:
         ["model", f"{run.model_name} ({run.layers} layers, {run.heads} heads; {run.model})"],
         ["dataset", f"{run.dataset}: {run.instances:,} instances{skipped}"],
         ["method", f"{run.method}, {levels} level, {points}"],
-        ["quantity of interest", run.qoi],
+        ["quantity of interest", with_classes(run.qoi, run.classes)],
         ["patterns", f"{run.patterns:,} patterns, {run.steps:,} steps in all"],
     ]
     return Table.of(f"Run {run.id}", ["what", "value"], rows)

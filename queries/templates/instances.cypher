@@ -11,6 +11,10 @@
 //   text: Its sentence.
 //   correct: The correct word.
 //   wrong: The wrong word.
+//   class_name: Name of the class that is right, or without a label of the predicted one; empty where no class
+//     is, as for a masked language model.
+//   toward: What the quantity of interest's first logit is of: a class, or a piece of the vocabulary.
+//   against: The same of the logit subtracted from it; empty where there is none.
 //   qoi: The quantity of interest.
 //   completeness_error: Sum of the words' total influences - (qoi - qoi at the baseline).
 MATCH (r:Run {id: $run})-[e:PREDICTED]->(i:Instance)
@@ -18,5 +22,7 @@ WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
   AND ($correct < 0 OR (NOT e.label_is_predicted
                         AND (($correct = 1 AND e.is_correct) OR ($correct = 0 AND NOT e.is_correct))))
 RETURN i.id AS instance, i.name AS name, i.subtask AS subtask, i.condition AS condition, i.text AS text,
-       i.correct AS correct, i.wrong AS wrong, e.qoi AS qoi, e.completeness_error AS completeness_error
+       i.correct AS correct, i.wrong AS wrong,
+       CASE WHEN e.label < 0 OR size(r.classes) = 0 THEN '' ELSE r.classes[e.label + $first] END AS class_name,
+       e.toward AS toward, e.against AS against, e.qoi AS qoi, e.completeness_error AS completeness_error
 ORDER BY instance LIMIT $limit

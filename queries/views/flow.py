@@ -158,8 +158,7 @@ def _require_one_structure(sentences: Sequence[Sentence], title: str) -> None:
 
 
 def _title(sentence: Sentence) -> str:
-    qoi = f"{sentence.correct} − {sentence.wrong}" if sentence.correct else "q"
-    return f"{sentence.condition or sentence.name}   {qoi} = {sentence.qoi:+.2f}"
+    return f"{sentence.condition or sentence.name}   {sentence.qoi_of} = {sentence.qoi:+.2f}"
 
 
 def _row(tokens: set[str], role: str, bars: tuple[float | None, ...]) -> Row:

@@ -75,6 +75,9 @@ class Sentence:
     correct: str
     wrong: str
     label: int
+    class_name: str
+    toward: str
+    against: str
     qoi: float
     is_correct: bool
     label_is_predicted: bool
@@ -83,6 +86,19 @@ class Sentence:
     tokens: tuple[str, ...]
     roles: tuple[str, ...]
     patterns: tuple[WordPattern, ...]
+
+    @property
+    def expected(self) -> str:
+        """What the model should say: its words, or the name of the class; "" where nothing is right."""
+        if self.correct:
+            return f"{self.correct}, not {self.wrong}"
+        return "" if self.label_is_predicted else self.class_name
+
+    @property
+    def qoi_of(self) -> str:
+        """What the QoI is of: two words or classes, the second subtracted from the first, or one class."""
+        pair = (self.correct, self.wrong) if self.correct else (self.toward, self.against)
+        return " − ".join(filter(None, pair))
 
     @property
     def levels(self) -> list[Level]:

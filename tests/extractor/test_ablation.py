@@ -3,11 +3,11 @@
 import pytest
 import torch
 from support import oracle
-from support.comparison import KINDS, batch_of, questions
+from support.comparison import KINDS, ablated_qoi, batch_of, questions
 from support.random_models import random_model
 from support.zeroed import ablated
 
-from ipgraph.extractor.evaluation.ablation.forward import Kept, ablated_qoi
+from ipgraph.extractor.evaluation.ablation.forward import Kept
 from ipgraph.extractor.models.architectures.bert import bert_adapter
 
 LAYERS, HEADS = 3, 2

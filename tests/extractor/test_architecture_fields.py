@@ -5,13 +5,13 @@ from itertools import pairwise
 import pytest
 import torch
 from support import oracle, plain_model
-from support.comparison import assert_same, batch_of, fast, integration_path_of
+from support.comparison import ablated_qoi, assert_same, batch_of, fast, integration_path_of
 from support.oracle import SKIP, Path, Question
 from support.plain_model import GROUPS, HEADS, HIDDEN, SIZE, Above, Gated, PlainModel
 from torch import Tensor
 from torch.nn import functional
 
-from ipgraph.extractor.evaluation.ablation.forward import Kept, ablated_qoi
+from ipgraph.extractor.evaluation.ablation.forward import Kept
 from ipgraph.extractor.methods.patterns.scored import conductances
 from ipgraph.extractor.methods.patterns.search import (
     attention_paths,

@@ -35,8 +35,6 @@ def test_models_that_do_not_serve_are_refused(masked_lm: Path, tmp_path: Path) -
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match=r"no config\.json"):
         load_model(tmp_path / "empty")
-    with pytest.raises(UsageError, match="one output"):
-        load_model(save_classifier(tmp_path / "regression", classes=1))
     config = json.loads((masked_lm / "config.json").read_text())
     for changed, message in (
         ({"is_decoder": True}, "is a decoder"),

@@ -8,10 +8,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from ipgraph.extractor.evaluation.ablation.forward import Kept, ablated
 from ipgraph.extractor.extraction.options import QUADRATURES
 from ipgraph.extractor.methods.patterns.paths import NO_RUNNER_UP, Paths, signs
 from ipgraph.extractor.methods.patterns.search import attention_paths, embedding_paths
+from ipgraph.extractor.models.adapter import Adapter
 from ipgraph.extractor.models.architectures.bert import bert_adapter
+from ipgraph.extractor.models.heads import qoi
 from ipgraph.extractor.tracing.batch import Batch, IntegrationPath
 from ipgraph.extractor.tracing.trace import Trace
 from support import oracle
@@ -168,3 +171,8 @@ def assert_same(found: Sequence[Guided], expected: Sequence[Guided], tolerance: 
     scale = max(1.0, *(abs(g.position_influences[0]) for g in expected))
     for one, other in zip(found, expected, strict=True):
         assert numbers(one) == pytest.approx(numbers(other), rel=0, abs=tolerance * scale)
+
+
+def ablated_qoi(adapter: Adapter, batch: Batch, qoi_logits: Tensor, kept: Kept) -> Tensor:
+    """Return what the library says that the QoI of each ablation is, [B, R]."""
+    return qoi(adapter.logits, ablated(adapter, batch, kept), qoi_logits)

@@ -45,6 +45,7 @@ class Data:
     patterns: list[Row] = field(default_factory=list)
     paths: dict[str, list[At]] = field(default_factory=dict)
     measures: list[Row] = field(default_factory=list)
+    classes: dict[str, list[str]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, *runs: RunDirectory) -> "Data":
@@ -53,6 +54,7 @@ class Data:
             data.instances |= {row["id"]: row for row in _rows(run, "instances")}
             data.predictions |= {(run.id, row["instance"]): row for row in _rows(run, "predictions")}
             data.patterns += _rows(run, "patterns")
+            data.classes[run.id] = run.run.classes
             data.measures += map(asdict, run.measures())
             steps = defaultdict(list)
             for row in _rows(run, "steps"):

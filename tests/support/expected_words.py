@@ -10,6 +10,7 @@ from support.expected_data import Data, Row, Rows, by, columns_of, instances_of,
 
 _INSTANCE = ("id", "dataset", "name", "subtask", "condition", "text", "correct", "wrong", "label")
 _EVALUATION = (
+    *("toward", "against"),
     *("qoi", "qoi_baseline", "is_correct", "completeness_error", "target", "label_is_predicted"),
     *("tokens", "words", "roles"),
 )
@@ -17,7 +18,14 @@ _EVALUATION = (
 
 def predictions(data: Data, run: str, limit: int = 1000, **scope: Any) -> Rows:
     found = data.evaluated(run, **scope)
-    return [[*(i[name] for name in _INSTANCE), *(e[name] for name in _EVALUATION)] for i, e in found][:limit]
+    return [
+        [*(i[name] for name in _INSTANCE), _class(data, e), *(e[name] for name in _EVALUATION)]
+        for i, e in found
+    ][:limit]
+
+
+def _class(data: Data, prediction: Row) -> str:
+    return "" if prediction["label"] < 0 else data.classes[prediction["run"]][prediction["label"]]
 
 
 def instance(data: Data, run: str, instance: str) -> Rows:
@@ -27,7 +35,10 @@ def instance(data: Data, run: str, instance: str) -> Rows:
 def instances(data: Data, run: str, correct: int = -1, limit: int = 20, **scope: Any) -> Rows:
     names = ("id", "name", "subtask", "condition", "text", "correct", "wrong")
     return [
-        [*(i[name] for name in names), e["qoi"], e["completeness_error"]]
+        [
+            *(i[name] for name in names),
+            *(_class(data, e), e["toward"], e["against"], e["qoi"], e["completeness_error"]),
+        ]
         for i, e in data.evaluated(run, **scope)
         if correct < 0 or (e["is_correct"] == bool(correct) and not e["label_is_predicted"])
     ][:limit]

@@ -21,7 +21,8 @@ AGREEMENT = sentences("the farmer that the farmers like [MASK] old .", "a farmer
 
 
 def run_of(model: Path, dataset: Dataset, folder: Path, **options: Any) -> RunDirectory:
-    return extract(model, dataset, runs_dir=folder, **{"n_steps": 5, "quadrature": "uniform"} | options)
+    settings: dict[str, Any] = {"n_steps": 5, "quadrature": "uniform"} | options
+    return extract(model, dataset, runs_dir=folder, **settings)
 
 
 def many(count: int) -> Dataset:

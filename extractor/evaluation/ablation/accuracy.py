@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ipgraph.extractor.evaluation.ablation.forward import Kept, ablated_qoi
+from ipgraph.extractor.evaluation.ablation.forward import Kept, ablated
 from ipgraph.extractor.evaluation.ablation.kept import (
     Nodes,
     every_node,
@@ -21,6 +21,7 @@ from ipgraph.extractor.evaluation.estimates import Collected
 from ipgraph.extractor.evaluation.instances import TracedBatch
 from ipgraph.extractor.methods.patterns.chance import generators
 from ipgraph.extractor.methods.patterns.paths import Scored
+from ipgraph.extractor.models.heads import is_largest, qoi
 from ipgraph.extractor.tracing.sets import paths
 from ipgraph.graphstore.common.errors import IpgraphError
 from ipgraph.graphstore.schema.measures import ABLATED_ACCURACY, MeasureKey
@@ -87,11 +88,11 @@ class Ablator:
         """Add the accuracy and the number of inner nodes of each ablation; all are of one level."""
         keys, nodes = zip(*ablations, strict=True)
         hops = None if nodes[0].hops is None else torch.stack([n.hops for n in nodes], 1)
-        qoi = self._qoi(Kept(torch.stack([n.embeddings for n in nodes], 1), hops))
-        right = self._right(qoi)
+        at_target = self._ablated(Kept(torch.stack([n.embeddings for n in nodes], 1), hops))
+        right, values = self._right(at_target), self._qoi(at_target)
         for at, (key, kept) in enumerate(zip(keys, nodes, strict=True)):
             if key.method == "original":
-                self._require_the_model(qoi[:, at])
+                self._require_the_model(values[:, at])
             self.collected.add(key, self.batch.index, right[:, at])
             inner = kept.embeddings[:, 1:-1].sum((1, 2))
             inner = inner if kept.hops is None else inner + kept.hops.sum((1, 2, 3))
@@ -109,7 +110,7 @@ class Ablator:
         for reading, column in readings(self.batch, like).items():
             wanted = like if column is None else like | column
             kept = random_sets(wanted, trace.batch.mask, column, uniform)
-            right = self._right(self._qoi(kept))
+            right = self._right(self._ablated(kept))
             key = MeasureKey(ABLATED_ACCURACY, "random", level, target=reading)
             self.collected.add(key, self.batch.index, right.mean(1), draws=draws)
             if draws > 1:
@@ -117,17 +118,27 @@ class Ablator:
                     key._replace(metric=f"{ABLATED_ACCURACY}_sd"), self.batch.index, right
                 )
 
-    def _qoi(self, kept: Kept) -> Tensor:
-        trace = self.batch.trace
-        return ablated_qoi(trace.adapter, trace.batch, trace.qoi_logits, kept)
+    def _ablated(self, kept: Kept) -> Tensor:
+        return ablated(self.batch.trace.adapter, self.batch.trace.batch, kept)
 
-    def _right(self, qoi: Tensor) -> np.ndarray:
-        wanted = torch.tensor([p.wanted for p in self.batch.patterns], device=qoi.device)
-        return (qoi * wanted[:, None] > 0).double().cpu().numpy()
+    def _qoi(self, at_target: Tensor) -> Tensor:
+        return qoi(self.batch.trace.adapter.logits, at_target, self.batch.trace.qoi_logits)
 
-    def _require_the_model(self, qoi: Tensor) -> None:
+    def _right(self, at_target: Tensor) -> np.ndarray:
+        """Return where the label has the largest logit, or without classes, the QoI its wanted sign."""
+        labels, wanted = (
+            torch.tensor([getattr(p, name) for p in self.batch.patterns], device=at_target.device)
+            for name in ("label", "wanted")
+        )
+        if (labels < 0).any():
+            right = self._qoi(at_target) * wanted[:, None] > 0
+        else:
+            right = is_largest(self.batch.trace.adapter.logits(at_target, None), labels)
+        return right.double().cpu().numpy()
+
+    def _require_the_model(self, values: Tensor) -> None:
         """Raise IpgraphError where the model with every node kept does not give the run's QoI."""
-        for patterns, value in zip(self.batch.patterns, qoi.tolist(), strict=True):
+        for patterns, value in zip(self.batch.patterns, values.tolist(), strict=True):
             if abs(value - patterns.qoi) > 1e-3 * max(1.0, abs(patterns.qoi)):
                 raise IpgraphError(
                     f"the model gives instance {patterns.encoded.instance.id} a QoI of {value:.4f}, and its "

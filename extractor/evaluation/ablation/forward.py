@@ -24,8 +24,8 @@ class Kept:
     hops: Tensor | None = None  # [B, R, L, N, 1 + A], into each position, the skip first
 
 
-def ablated_qoi(adapter: Adapter, batch: Batch, qoi_logits: Tensor, kept: Kept) -> Tensor:
-    """Return the QoI of each ablation, [B, R]; `qoi_logits` [B, 2] are those that it reads.
+def ablated(adapter: Adapter, batch: Batch, kept: Kept) -> Tensor:
+    """Return the target's last embedding in each ablation, [B, R, H].
 
     What follows a zeroed node is not computed: its value does not matter.
     """
@@ -40,9 +40,7 @@ def ablated_qoi(adapter: Adapter, batch: Batch, qoi_logits: Tensor, kept: Kept) 
         h = _above(layer, h, mask, here.flatten(0, 1), above.flatten(0, 1), hops)
         here = above
     target = batch.target.repeat_interleave(r, 0)
-    at_target = h[torch.arange(b * r, device=h.device), target].view(b, r, -1)
-    logits = adapter.logits(at_target, qoi_logits)
-    return logits[..., 0] - logits[..., 1]
+    return h[torch.arange(b * r, device=h.device), target].view(b, r, -1)
 
 
 def _above(layer: Layer, h: Tensor, mask: Tensor, here: Tensor, above: Tensor, hops: Tensor | None) -> Tensor:

@@ -12,7 +12,7 @@ from ipgraph.extractor.models.registry import Architecture
 
 
 def bert_adapter(model: Any) -> Adapter:
-    """Return the adapter of a `BertForMaskedLM` or `BertForSequenceClassification`."""
+    """Return the adapter of a `BertForMaskedLM`, `BertForPreTraining` or `BertForSequenceClassification`."""
     embeddings = model.bert.embeddings
     return Adapter(
         words=embeddings.word_embeddings.weight.detach(),
@@ -63,7 +63,10 @@ def _logits(model: Any) -> Logits:
     return class_logits(lambda h: model.classifier(pooler.activation(pooler.dense(h))))
 
 
+_LM_HEAD, _CLASSIFIER = "cls.predictions.", "classifier."
 ARCHITECTURES = {
-    "BertForMaskedLM": Architecture("masked-lm", bert_adapter),
-    "BertForSequenceClassification": Architecture("classifier", bert_adapter),
+    "BertForMaskedLM": Architecture("masked-lm", bert_adapter, "bert", _LM_HEAD),
+    # Its next-sentence head is not used.
+    "BertForPreTraining": Architecture("masked-lm", bert_adapter, "bert", _LM_HEAD, "BertForMaskedLM"),
+    "BertForSequenceClassification": Architecture("classifier", bert_adapter, "bert", _CLASSIFIER),
 }
