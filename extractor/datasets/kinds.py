@@ -2,24 +2,26 @@
 
 - masked: `text` with one [MASK], `correct`, `wrong`;
 - pair: `sentence_good`, `sentence_bad` that differ in exactly one word, which becomes the [MASK];
-- labelled: `sentence` (or `text`) and a class number `label`, which may be missing or -1.
+- labelled: `text`, perhaps a `second` text, and a `label`: a class by number or name, missing or -1.
 
 All kinds may have `id`, `subtask`, `condition` and `roles` (one per whitespace word). In the first two kinds,
 punctuation is split into words of its own and " ." is added if the sentence does not end, as in the published
 code. In the text of a classifier only runs of whitespace change. Case stays; the tokenizer may change it.
 """
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ipgraph.extractor.datasets.example import MASK, Task
-from ipgraph.extractor.datasets.rows import BadRow, Fields
+from ipgraph.extractor.datasets.rows import LONGEST_LINE, BadRow, Fields, shown
 from ipgraph.extractor.datasets.words import check_count, read_roles, split_words
 
 _SPECIAL = re.compile(r"\[(CLS|SEP|PAD)\]")
 _UNPRINTABLE = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff]")
 _SPOKEN = {"good": "good sentence", "bad": "bad sentence"}
+_TRUTH = {"true": 1, "false": 0}
 _MAX_LABEL = 2**31 - 1
 MISSING = "(none)"
 """The subtask or condition of a row that has none, in a file in which other rows have one."""
@@ -34,6 +36,8 @@ class Content:
     correct: str = ""
     wrong: str = ""
     label: int = -1
+    label_name: str = ""
+    second: str = ""
 
 
 Reader = Callable[[Fields], Content]
@@ -43,10 +47,10 @@ def masked(fields: Fields) -> Content:
     """Return a text with one [MASK]; raises BadRow, as the other kinds do, where that is not what it is."""
     words, roles = split_words(_text(fields, "text"), read_roles(fields.get("roles")))
     if words.count(MASK) != 1:
-        raise BadRow(f"the text has {words.count(MASK) or 'no'} {MASK}; it must have exactly one")
+        raise BadRow("the text has {} [MASK]; it must have exactly one", words.count(MASK) or "no")
     correct, wrong = _form(fields, "correct"), _form(fields, "wrong")
     if correct == wrong:
-        raise BadRow(f"correct and wrong are both {correct!r}")
+        raise BadRow("correct and wrong are both {!r}", correct)
     return Content(words, roles, correct, wrong)
 
 
@@ -57,21 +61,25 @@ def pair(fields: Fields) -> Content:
     if MASK in good or MASK in bad:
         raise BadRow(f"a good or bad sentence must not contain {MASK}")
     if len(good) != len(bad):
-        raise BadRow(f"good and bad have {len(good)} and {len(bad)} words; exactly one word must differ")
+        raise BadRow("good and bad have {} and {} words; exactly one word must differ", len(good), len(bad))
     places = [place for place, word in enumerate(good) if word != bad[place]]
     if len(places) != 1:
         pairs = ", ".join(f"{good[place]}/{bad[place]}" for place in places[:3]) or "none"
-        raise BadRow(f"good and bad differ in {len(places)} words ({pairs}); exactly one word must differ")
+        raise BadRow("good and bad differ in {} words ({}); exactly one word must differ", len(places), pairs)
     (place,) = places
     words = [*good[:place], MASK, *good[place + 1 :]]
     return Content(words, roles, good[place], bad[place])
 
 
 def labelled(fields: Fields) -> Content:
-    """Return a text with its class, if it has one."""
+    """Return a text, perhaps with a second one, and its class, if it has one."""
     words, roles = _text(fields, "text").split(), read_roles(fields.get("roles"))
     check_count(words, roles)
-    return Content(words, roles, label=_label(fields["label"]) if "label" in fields else -1)
+    second = " ".join(_text(fields, "second").split()) if "second" in fields else ""
+    label, name = _label(fields["label"]) if "label" in fields else (-1, "")
+    return Content(
+        words, roles, label=label, label_name=name or optional(fields, "label_name"), second=second
+    )
 
 
 def reader_of(fields: Fields, task: Task | None) -> Reader | None:
@@ -93,16 +101,22 @@ def _text(fields: Fields, name: str) -> str:
     """Return a required text, checked but unchanged."""
     value, what = fields.get(name), _SPOKEN.get(name, name)
     if not isinstance(value, str):
-        raise BadRow(f"{what} is missing" if _is_missing(value) else f"{what} must be text, not {value!r}")
+        raise (
+            BadRow(f"{what} is missing")
+            if _is_missing(value)
+            else BadRow(f"{what} must be text, not {{}}", shown(value))
+        )
     if not value.strip():
         raise BadRow(f"{what} is empty")
+    if len(value) > LONGEST_LINE:
+        raise BadRow(f"{what} is longer than {LONGEST_LINE:,} characters")
     _check(what, value)
     return value
 
 
 def _check(what: str, value: str) -> None:
     if match := _UNPRINTABLE.search(value):
-        raise BadRow(f"{what} contains the unprintable character U+{ord(match[0]):04X}")
+        raise BadRow(f"{what} contains the unprintable character {{}}", f"U+{ord(match[0]):04X}")
     if match := _SPECIAL.search(value):
         raise BadRow(f"{what} contains {match[0]}, which the tokenizer adds by itself; leave it out")
 
@@ -111,7 +125,7 @@ def _form(fields: Fields, name: str) -> str:
     """Return a word form."""
     form = _text(fields, name).strip()
     if len(form.split()) != 1 or MASK in form:
-        raise BadRow(f"{name} must be one word, not {form!r}")
+        raise BadRow(f"{name} must be one word, not {{}}", shown(form))
     return form
 
 
@@ -129,24 +143,26 @@ def optional(fields: Fields, name: str) -> str:
     if isinstance(value, float) and value.is_integer():
         value = int(value)  # data frames write whole numbers with gaps as floats
     if isinstance(value, bool) or not isinstance(value, str | int):
-        raise BadRow(f"{name} must be text or a whole number, not {value!r}")
+        raise BadRow(f"{name} must be text or a whole number, not {{}}", shown(value))
     _check(name, str(value))
     return " ".join(str(value).split())
 
 
-def _label(value: object) -> int:
-    """Return a class number, or -1 for a sentence without one (GLUE's convention)."""
+def _label(value: object) -> tuple[int, str]:
+    """Return a class by its number, or -1 and its name; -1 alone stands for none (GLUE's convention)."""
     if _is_missing(value) or value == "":
-        raise BadRow("label is missing; it must be a class number, or -1 for a sentence without one")
+        raise BadRow("label is missing; it must be a class, or -1 for a sentence without one")
+    if isinstance(value, str):
+        value = _TRUTH.get(value.strip().lower(), value)
     try:
-        number = (
-            float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else -2.0
-        )
-    except (ValueError, OverflowError):
-        number = -2.0
+        number = float(value) if isinstance(value, str | int | float) else math.nan
+    except ValueError:
+        return -1, optional({"label": value}, "label")
+    except OverflowError:
+        number = math.nan
     if not (number.is_integer() and -1 <= number <= _MAX_LABEL):
-        raise BadRow(f"label {value!r} is not a class number such as 0 or 1")
-    return int(number)
+        raise BadRow("label {} is not a class, such as 0, 1 or a name", shown(value))
+    return int(number), ""
 
 
 def _is_missing(value: object) -> bool:

@@ -17,7 +17,7 @@ from support.requirements import shared
 
 from ipgraph.extractor.datasets import Dataset, load
 from ipgraph.extractor.datasets.example import Skipped
-from ipgraph.extractor.datasets.files import read_file
+from ipgraph.extractor.datasets.files import read_dataset
 from ipgraph.graphstore.common.errors import IpgraphError, UsageError
 
 
@@ -28,7 +28,7 @@ def reasons(dataset: Dataset) -> list[str]:
 def reason(tmp_path: Path, good: Record, **changes: Any) -> str:
     """Return why a good record is skipped once these fields are changed (None removes one)."""
     record = {name: value for name, value in {**good, **changes}.items() if value is not None}
-    dataset = read_file(write(tmp_path, jsonl(good, record)))
+    dataset = read_dataset(write(tmp_path, jsonl(good, record)))
     assert [example.where for example in dataset.examples] == ["set.jsonl:1"]
     (skipped,) = dataset.skipped
     assert skipped.where == "set.jsonl:2"
@@ -86,7 +86,7 @@ def test_bad_roles(tmp_path: Path, role: object) -> None:
 )
 def test_bad_pairs(tmp_path: Path, bad: str | None, expected: str | None) -> None:
     if expected is None:
-        assert not read_file(write(tmp_path, jsonl(PAIR, PAIR | {"sentence_bad": bad}))).skipped
+        assert not read_dataset(write(tmp_path, jsonl(PAIR, PAIR | {"sentence_bad": bad}))).skipped
     else:
         assert reason(tmp_path, PAIR, sentence_bad=bad) == expected
 
@@ -108,7 +108,7 @@ def test_null_and_nan_labels_of_a_table(tmp_path: Path) -> None:
     path = tmp_path / "t.parquet"
     labels = pa.array([1.0, float("nan"), None, 0.0])
     pq.write_table(pa.table({"sentence": ["a", "b", "c", "d"], "label": labels}), path)
-    dataset = read_file(path)
+    dataset = read_dataset(path)
     assert [e.instance.label for e in dataset.examples] == [1, 0]
     assert [s.where for s in dataset.skipped] == ["t.parquet:2", "t.parquet:3"]
     assert all(text.startswith("label is missing") for text in reasons(dataset))
@@ -116,7 +116,7 @@ def test_null_and_nan_labels_of_a_table(tmp_path: Path) -> None:
 
 def test_repeated_rows_are_reported(tmp_path: Path) -> None:
     other = MASKED | {"id": "another name"}
-    dataset = read_file(write(tmp_path, jsonl(MASKED, MASKED | {"correct": "were"}, other)))
+    dataset = read_dataset(write(tmp_path, jsonl(MASKED, MASKED | {"correct": "were"}, other)))
     assert len(dataset.examples) == 2
     assert dataset.skipped == [Skipped("set.jsonl:3", "repeats row 1")]
 
@@ -126,7 +126,7 @@ def test_lines_that_are_not_json(tmp_path: Path) -> None:
         tmp_path,
         jsonl(MASKED) * 2 + '{"text": \n[1]\n"x"\n' + "[" * 100_000 + '\n{"label": ' + "9" * 5000 + "}\n",
     )
-    assert reasons(read_file(path)) == [
+    assert reasons(read_dataset(path)) == [
         "repeats row 1",
         "not JSON: Expecting value at column 10; each line must be one object",
         "the line is a JSON array; it must be an object",
@@ -140,7 +140,7 @@ def test_undecodable_bytes_spoil_their_line_only(tmp_path: Path) -> None:
     content = (
         jsonl(MASKED).encode() + b'{"text": "caf\xe9 [MASK]"}\n' + jsonl(MASKED | {"wrong": "was"}).encode()
     )
-    dataset = read_file(write(tmp_path, content))
+    dataset = read_dataset(write(tmp_path, content))
     assert len(dataset.examples) == 2
     expected = "byte 0xe9 at column 14 is not UTF-8; save the file as UTF-8"
     assert dataset.skipped == [Skipped("set.jsonl:2", expected)]
@@ -148,7 +148,7 @@ def test_undecodable_bytes_spoil_their_line_only(tmp_path: Path) -> None:
 
 def test_wrong_number_of_columns(tmp_path: Path) -> None:
     lines = "a\tb\tit is\tit are\n" * 1 + "a\tb\tit was\n"
-    (found,) = reasons(read_file(write(tmp_path, "task\tcondition\tgood\tbad\n" + lines)))
+    (found,) = reasons(read_dataset(write(tmp_path, "task\tcondition\tgood\tbad\n" + lines)))
     assert found == "found 3 tab-separated columns; expected 4: subtask, condition, good, bad"
 
 
@@ -157,17 +157,17 @@ def test_text_that_is_quoted_as_in_csv_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "set.tsv"
     with path.open("w", newline="") as file:
         csv.writer(file, delimiter="\t").writerows([("sentence", "label"), *rows])
-    found = read_file(path)
+    found = read_dataset(path)
     assert [row.where for row in found.skipped] == ["set.tsv:3", "set.tsv:4", "set.tsv:5"]
     assert "text is quoted as in CSV" in found.skipped[0].reason
     plain = "\n".join("\t".join(row) for row in (("sentence", "label"), *rows))
-    assert [e.instance.text for e in read_file(write(tmp_path, plain)).examples] == [text for text, _ in rows]
+    assert [e.instance.text for e in read_dataset(write(tmp_path, plain)).examples] == [text for text, _ in rows]
 
 
 def test_strict_stops_at_the_first_bad_row(tmp_path: Path) -> None:
     path = write(tmp_path, jsonl(MASKED, MASKED | {"text": "none"}, MASKED | {"text": ""}))
     with pytest.raises(UsageError, match=r"^set\.jsonl:2: the text has no \[MASK\]"):
-        read_file(path, strict=True)
+        read_dataset(path, strict=True)
 
 
 def test_limit_counts_usable_rows_evenly(tmp_path: Path) -> None:
@@ -217,7 +217,7 @@ def test_limit_counts_usable_rows_evenly(tmp_path: Path) -> None:
 def test_a_file_that_is_not_a_dataset(tmp_path: Path, content: str | bytes, expected: str) -> None:
     path = write(tmp_path, content)
     with pytest.raises(IpgraphError, match=expected) as caught:
-        read_file(path)
+        read_dataset(path)
     assert "\n" not in str(caught.value)
     assert "set.jsonl" in str(caught.value)
 
@@ -233,10 +233,10 @@ def test_a_table_without_the_columns(tmp_path: Path) -> None:
     path = tmp_path / "t.parquet"
     pq.write_table(pa.table({"premise": ["a"], "label": [1]}), path)
     with pytest.raises(UsageError, match=r"t\.parquet has the columns 'premise', 'label'; expected"):
-        read_file(path)
+        read_dataset(path)
     pq.write_table(pa.table({"sentence": pa.array([], pa.string()), "label": pa.array([], pa.int64())}), path)
     with pytest.raises(UsageError, match="is empty"):
-        read_file(path)
+        read_dataset(path)
 
 
 def test_a_model_of_the_other_task_is_refused(tmp_path: Path) -> None:
@@ -256,7 +256,7 @@ def test_a_model_of_the_other_task_is_refused(tmp_path: Path) -> None:
 )
 def test_the_dataset_is_named_after_the_file(tmp_path: Path, file: str, dataset: str) -> None:
     (tmp_path / file).write_text(jsonl(MASKED))
-    assert read_file(tmp_path / file).name == dataset
+    assert read_dataset(tmp_path / file).name == dataset
 
 
 LINES = st.one_of(
@@ -273,7 +273,7 @@ def test_any_bytes_give_rows_or_one_clear_error(tmp_path: Path, lines: list[byte
     content = b"\n".join(lines)
     path.write_bytes(gzip.compress(content) if zipped else content)
     try:
-        dataset = read_file(path)
+        dataset = read_dataset(path)
     except IpgraphError as caught:
         error = str(caught)
     else:
@@ -291,4 +291,4 @@ def test_any_bytes_give_rows_or_one_clear_error(tmp_path: Path, lines: list[byte
 
 def test_another_tab_separated_file_is_refused() -> None:
     with pytest.raises(UsageError, match=r"refl\.3\.gz line 1: found 'some wizard who can dress"):
-        read_file(shared("data", "refl.3.gz"))
+        read_dataset(shared("data", "refl.3.gz"))
