@@ -5,7 +5,7 @@ name stands first below is read.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
@@ -77,21 +77,20 @@ class Columns:
 Choose = Callable[[tuple[str, ...]], Columns]
 
 
-def chooser(given: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> Choose:
+def chooser(given: Mapping[str, str]) -> Choose:
     """Return how columns are chosen from their names; `given` maps fields to columns ("": none).
 
     Raises UsageError for a field that does not exist.
     """
-    pairs = dict(given)
-    for field in pairs:
+    for field in given:
         if field not in NAMES:
             raise unknown("field", field, NAMES)
-    return partial(_columns_of, given=tuple(pairs.items()))
+    return partial(_columns_of, given=tuple(given.items()))
 
 
-def require_given(names: tuple[str, ...], given: Iterable[tuple[str, str]], where: str) -> None:
+def require_given(names: tuple[str, ...], given: Mapping[str, str], where: str) -> None:
     """Raise UsageError where a header lacks a column that was asked for."""
-    for field, column in dict(given).items():
+    for field, column in given.items():
         if column and not _matching(names, column):
             raise UsageError(f"{where} has no column {column!r} for {field}; it has {listed(names)}")
 

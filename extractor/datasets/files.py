@@ -41,7 +41,7 @@ _NAME = re.compile(r"(?=.{1,100}$)[\w.+-]+( [\w.+-]+)*")
 _NAMED = 100
 """Unread columns that a dataset names, which matters for JSON with other names in every row."""
 
-Given = Mapping[str, str] | Iterable[tuple[str, str]]
+Given = Mapping[str, str] | Iterable[tuple[str, str]] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def read_dataset(
     task: Task | None = None,
     name: str = "",
     roles: str | Sequence[str] = "",
-    columns: Given = (),
+    columns: Given = None,
 ) -> Dataset:
     """Return a source's examples in order, and the rows that cannot be used with their place and reason.
 
@@ -73,12 +73,12 @@ def read_dataset(
     """
     if name and not _NAME.fullmatch(name):
         raise UsageError(f"the name {name!r} must be 1 to 100 letters, digits, single spaces or . + - _")
-    given = dict(columns)
+    given = dict(columns or ())
     choose = chooser(given)
     names = _default_roles(roles)
     with _opened(source, choose) as opened:
         if opened.rows.columns:
-            require_given(opened.rows.columns, given.items(), opened.title)
+            require_given(opened.rows.columns, given, opened.title)
         opened = replace(opened, name=name or opened.name)
         return _read(opened, choose, strict, task, names)
 

@@ -69,12 +69,12 @@ def load(
     task: Task | None = None,
     name: str = "",
     roles: str | Sequence[str] = "",
-    columns: "Given" = (),
+    columns: "Given" = None,
 ) -> Dataset:
     """Return a built-in dataset or group by name, or the rows of a file, the hub or an object.
 
-    `source` is a name, a path (a file, or a folder that `datasets` saved), `hub:OWNER/NAME[/CONFIG][@SPLIT]`, a
-    list of dicts, a data frame, an Arrow table or a `datasets.Dataset`.
+    `source` is a name, a path (a file, or a folder that `datasets` saved), `hub:OWNER/NAME[/CONFIG][@SPLIT]`,
+    a list of dicts, a data frame, an Arrow table or a `datasets.Dataset`.
     `limit` keeps at most that many examples, evenly over subtasks and conditions; `seed` decides which ones
     and, for a built-in dataset, which sentences are drawn. For other sources, `strict` stops at the first row
     that cannot be used, `task` says how to read rows that have only a text, `name` is the dataset's, `roles`

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ipgraph.extractor.datasets import Dataset, load
 from ipgraph.extractor.extraction.batching import batch_sentences
@@ -14,14 +15,19 @@ from ipgraph.extractor.extraction.job import Job, Sentences
 from ipgraph.extractor.extraction.options import Options
 from ipgraph.extractor.extraction.selection import select
 from ipgraph.extractor.models.loading import LoadedModel, load_model
+from ipgraph.graphstore.common.errors import UsageError
 from ipgraph.graphstore.runs.directory import SHARD_INSTANCES, RunDirectory, run_id
+
+if TYPE_CHECKING:
+    from ipgraph.extractor.datasets.files import Given
+    from ipgraph.extractor.datasets.layouts.objects import Records
 
 Progress = Callable[[int, int], None]
 
 
 def extract(
     model: str | Path | LoadedModel = "demo",
-    dataset: str | Path | Dataset = "sva-obj",
+    dataset: "str | Path | Dataset | Records" = "sva-obj",
     *,
     runs_dir: str | Path = "runs",
     method: str = "gpr",
@@ -35,6 +41,9 @@ def extract(
     max_tokens: int | None = None,
     strict: bool = False,
     allow_unk: bool = False,
+    name: str = "",
+    roles: str | Sequence[str] = "",
+    columns: "Given" = None,
     revision: str | None = None,
     device: str = "auto",
     dtype: str = "float32",
@@ -48,8 +57,9 @@ def extract(
     at once.
 
     `model` is a demo model's name, a folder, a model of the Hugging Face hub (at `revision`, on `device`, in
-    `dtype`), or a loaded one; `dataset` is a name, a file or a Dataset; the run directory is made under
-    `runs_dir`. `method`, `level`, `qoi`, `baseline`, `n_steps` and `quadrature` are those of `Options`.
+    `dtype`), or a loaded one; `dataset` is a Dataset or what `load` takes (a name, a file, a list of dicts, a
+    data frame, ...), read with its `name`, `roles` and `columns`; the run directory is made under `runs_dir`.
+    `method`, `level`, `qoi`, `baseline`, `n_steps` and `quadrature` are those of `Options`.
 
     `limit` keeps that many usable instances, spread evenly over conditions and chosen by `seed`; `max_tokens`
     leaves out longer sentences, [CLS] and [SEP] counted; `allow_unk` keeps sentences with unknown words; with
@@ -70,7 +80,11 @@ def extract(
         model = load_model(model, revision=revision, device=device, dtype=dtype)
     options.require_for(model)
     if not isinstance(dataset, Dataset):
-        dataset = load(dataset, seed=seed, strict=strict, task=model.task)
+        dataset = load(
+            dataset, seed=seed, strict=strict, task=model.task, name=name, roles=roles, columns=columns
+        )
+    elif name or roles or columns:
+        raise UsageError(f"dataset {dataset.name!r} is loaded; its name, roles and columns are fixed")
     sentences, skipped = select(
         model,
         dataset,
@@ -87,7 +101,7 @@ def extract(
         runs_dir,
         identity,
         fields=fields(model, options, dataset.name),
-        environment=request_environment(model, sentences_per_batch, seed),
+        environment=request_environment(model, sentences_per_batch, seed) | _columns(dataset),
         shards=-(-len(sentences) // SHARD_INSTANCES),
         files=job.files(sentences),
         skipped=[asdict(row) for row in skipped],
@@ -99,6 +113,11 @@ def extract(
         engine.run(run, job, missing, _counter(Sentences(run), missing, on_progress))
         run.finish(seconds=time.monotonic() - began)
     return run
+
+
+def _columns(dataset: Dataset) -> dict[str, object]:
+    """Return what is on record about a dataset's columns, {} for one without."""
+    return {"columns": {"read": dataset.read, "unread": dataset.unread}} if dataset.read else {}
 
 
 def _counter(

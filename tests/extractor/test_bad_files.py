@@ -92,16 +92,16 @@ def test_bad_pairs(tmp_path: Path, bad: str | None, expected: str | None) -> Non
 
 
 @pytest.mark.parametrize(
-    "label", ["", float("nan"), "positive", 0.5, -2, True, 1e300, float("inf"), [1], 2**40]
+    "label", ["", float("nan"), 0.5, "0.5", -2, 1e300, float("inf"), [1], 2**40, "a\x1b"]
 )
 def test_bad_labels(tmp_path: Path, label: object) -> None:
     found = reason(tmp_path, LABELLED, sentence="another", label=label)
-    missing = label == "" or label != label
-    assert found == (
-        "label is missing; it must be a class number, or -1 for a sentence without one"
-        if missing
-        else f"label {label!r} is not a class number such as 0 or 1"
-    )
+    if label == "" or label != label:
+        assert found == "label is missing; it must be a class, or -1 for a sentence without one"
+    elif label == "a\x1b":
+        assert found == "label contains the unprintable character U+001B"
+    else:
+        assert found == f"label {label!r} is not a class, such as 0, 1 or a name"
 
 
 def test_null_and_nan_labels_of_a_table(tmp_path: Path) -> None:
@@ -149,19 +149,26 @@ def test_undecodable_bytes_spoil_their_line_only(tmp_path: Path) -> None:
 def test_wrong_number_of_columns(tmp_path: Path) -> None:
     lines = "a\tb\tit is\tit are\n" * 1 + "a\tb\tit was\n"
     (found,) = reasons(read_dataset(write(tmp_path, "task\tcondition\tgood\tbad\n" + lines)))
-    assert found == "found 3 tab-separated columns; expected 4: subtask, condition, good, bad"
+    assert found == "found 3 columns; expected 4: 'task', 'condition', 'good', 'bad'"
 
 
-def test_text_that_is_quoted_as_in_csv_is_reported(tmp_path: Path) -> None:
-    rows = [("a plain film .", "1"), ('a "good" film .', "1"), ('"quoted" whole', "0"), ('"whole"', "0")]
+def test_quotes_in_tab_separated_text_are_text_unless_the_first_lines_are_quoted(tmp_path: Path) -> None:
+    rows = [("a plain film .", "1"), ('a "good" film', "1"), ('"quoted" whole', "0"), ('"whole"', "0")]
     path = tmp_path / "set.tsv"
     with path.open("w", newline="") as file:
         csv.writer(file, delimiter="\t").writerows([("sentence", "label"), *rows])
-    found = read_dataset(path)
-    assert [row.where for row in found.skipped] == ["set.tsv:3", "set.tsv:4", "set.tsv:5"]
-    assert "text is quoted as in CSV" in found.skipped[0].reason
+    quoted = read_dataset(path)
     plain = "\n".join("\t".join(row) for row in (("sentence", "label"), *rows))
-    assert [e.instance.text for e in read_dataset(write(tmp_path, plain)).examples] == [text for text, _ in rows]
+    for found in (quoted, read_dataset(write(tmp_path, plain))):
+        assert [e.instance.text for e in found.examples] == [text for text, _ in rows]
+
+
+def test_a_quoted_cell_beyond_the_first_lines_is_reported(tmp_path: Path) -> None:
+    rows = [f"film {n}\t1\n" for n in range(30)]
+    dataset = read_dataset(write(tmp_path, "sentence\tlabel\n" + "".join(rows) + '"a ""good"" film"\t1\n'))
+    assert len(dataset.examples) == 30
+    assert [row.where for row in dataset.skipped] == ["set.jsonl:32"]
+    assert "sentence is quoted as in CSV, but the file's first lines are not" in dataset.skipped[0].reason
 
 
 def test_strict_stops_at_the_first_bad_row(tmp_path: Path) -> None:
@@ -188,29 +195,36 @@ def test_limit_counts_usable_rows_evenly(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        ("", r"is empty; expected text, correct, wrong"),
+        ("", r"is empty; expected text with label"),
         (" \n\r\n\n", r"is empty; expected"),
+        ("[]", r"is empty; expected"),
         (gzip.compress(b"", mtime=0), r"is empty; expected"),
-        ("dear diary\n", r"line 1: found 'dear diary'; expected"),
-        ("\n[\n" + jsonl(MASKED) + "]\n", r"is a JSON array; write one object per line"),
-        (" [ " + json.dumps(MASKED) + "]", r"is a JSON array; write one object per line"),
-        ("a sentence\t9\t0 1\t5 6 \n" * 3, r"line 1: found 'a sentence\\t9\\t0 1\\t5 6 '; expected"),
-        (jsonl({"foo": 1, "idx": 2}), r"line 1: found id; expected"),
-        (jsonl({"foo": 1}), r"line 1: found none of the known fields; expected"),
-        ("{oops\n{oops\n", r"line 1: not JSON: .*; expected"),
+        ("dear diary\n", r"line 1: found the columns 'dear diary'; expected"),
+        (
+            "[" + json.dumps(MASKED),
+            r"is a damaged JSON array after element 1: the file ends instead of ',\]'",
+        ),
+        ("[{}, oops]", r"is a damaged JSON array after element 1: Expecting value"),
+        ("[{}]]", r"is a damaged JSON array after element 1: there is more text after it"),
+        (
+            '[{"text": "' + "x" * 2**21,
+            r"damaged JSON array after element 0: .*longer than 1,048,576 characters",
+        ),
+        ("a sentence\t9\t0 1\t5 6 \n" * 3, r"line 1: found the columns 'a sentence', '9', '0 1', '5 6'; exp"),
+        (jsonl({"foo": 1, "idx": 2}), r"row 1: found the columns 'foo', 'idx'; expected"),
+        ("{oops\n{oops\n", r"row 1: not JSON: .*; expected"),
         ("sentence\tlabel\n", r"is empty; expected"),
         ("sentence\tlabel\rgood .\t1\rbad .\t0\r", r"ends its lines with CR alone; save it"),
         (jsonl(MASKED).encode("utf-16"), r"is UTF-16 text; save it as UTF-8"),
-        (b"PK\x03\x04\x00\x00", r"is a binary file that is not Parquet"),
+        (b"PK\x03\x04\x00\x00", r"is a binary file that is neither Parquet nor Arrow"),
         (b"PAR1 and then nothing", r"is a damaged Parquet file \(.*\); download or write it again"),
-        (
-            gzip.compress(jsonl(MASKED).encode() * 99, mtime=0)[:-20],
-            r"is a damaged gzip file that ends after line",
-        ),
+        (b"ARROW1 and then nothing", r"is a damaged Arrow file \(.*\); download or write it again"),
+        (gzip.compress(jsonl(MASKED).encode() * 99, mtime=0)[:-20], r"is a damaged gzip file; download"),
         (b"\x1f\x8bnonsense", r"is a damaged gzip file"),
         (
-            jsonl(MASKED | {"text": "x"}),
-            r"no usable row; 1 skipped, the first set\.jsonl:1: the text has no \[MASK\]",
+            jsonl(MASKED | {"text": "x"}, MASKED | {"text": "x [MASK] [MASK]"}, MASKED | {"wrong": ""}),
+            r"no usable row: 2 x the text has … \[MASK\]; it must have exactly one \(set\.jsonl:1: the text has "
+            r"no \[MASK\].*\); 1 x wrong is empty \(set\.jsonl:3\)$",
         ),
     ],
 )
@@ -225,14 +239,14 @@ def test_a_file_that_is_not_a_dataset(tmp_path: Path, content: str | bytes, expe
 def test_files_that_cannot_be_opened(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"none\.jsonl could not be read: No such file or directory"):
         load(tmp_path / "none.jsonl")
-    with pytest.raises(UsageError, match=r"could not be read: Is a directory"):
+    with pytest.raises(UsageError, match=r"is a folder without a dataset that `save_to_disk` wrote"):
         load(tmp_path)
 
 
 def test_a_table_without_the_columns(tmp_path: Path) -> None:
     path = tmp_path / "t.parquet"
     pq.write_table(pa.table({"premise": ["a"], "label": [1]}), path)
-    with pytest.raises(UsageError, match=r"t\.parquet has the columns 'premise', 'label'; expected"):
+    with pytest.raises(UsageError, match=r"t\.parquet: found the columns 'premise', 'label'; expected"):
         read_dataset(path)
     pq.write_table(pa.table({"sentence": pa.array([], pa.string()), "label": pa.array([], pa.int64())}), path)
     with pytest.raises(UsageError, match="is empty"):
@@ -290,5 +304,5 @@ def test_any_bytes_give_rows_or_one_clear_error(tmp_path: Path, lines: list[byte
 
 
 def test_another_tab_separated_file_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"refl\.3\.gz line 1: found 'some wizard who can dress"):
+    with pytest.raises(UsageError, match=r"refl\.3\.gz line 1: found the columns 'some wizard who can dress"):
         read_dataset(shared("data", "refl.3.gz"))

@@ -115,7 +115,7 @@ def test_a_text_alone_is_what_the_task_needs(tmp_path: Path) -> None:
     path = write(tmp_path, jsonl({"text": "a [MASK] film ."}))
     assert load(path, task="classifier").task == "classifier"
     for task in (None, "masked-lm"):
-        with pytest.raises(UsageError, match=r"set\.jsonl:1: correct is missing"):
+        with pytest.raises(UsageError, match=r"correct is missing \(set\.jsonl:1\)"):
             read_dataset(path, task=task)
 
 
@@ -283,7 +283,10 @@ def test_marvin_linzen_agrees_with_the_paper_task(tmp_path: Path) -> None:
     assert len(dataset.examples) == len(lines) == 11_200
     found, expected = (
         {(e.instance.condition, e.instance.text, e.instance.correct, e.instance.wrong) for e in examples}
-        for examples in (dataset.examples, read_dataset(shared("data", "paper_tasks", "sva-obj.jsonl")).examples)
+        for examples in (
+            dataset.examples,
+            read_dataset(shared("data", "paper_tasks", "sva-obj.jsonl")).examples,
+        )
     )
     assert len(expected) == 1000
     assert expected <= found

@@ -12,7 +12,7 @@ from stat import S_ISREG
 from typing import TYPE_CHECKING, Any
 
 from ipgraph.extractor.datasets.columns import Choose, unusable
-from ipgraph.extractor.datasets.rows import BadRow, Row, Rows
+from ipgraph.extractor.datasets.rows import LONGEST_LINE, BadRow, Row, Rows
 from ipgraph.graphstore.common.errors import IpgraphError, UsageError
 
 if TYPE_CHECKING:
@@ -46,8 +46,8 @@ def _require_size(path: Path, metadata: Any, columns: list[str]) -> None:
             is_read = column.path_in_schema.split(".")[0] in columns
             if is_read and column.total_uncompressed_size > _LARGEST_COLUMN:
                 raise UsageError(
-                    f"{path} has more than 1 GiB of {column.path_in_schema!r} in one row group; write it with "
-                    "smaller row groups"
+                    f"{path} has more than 1 GiB of {column.path_in_schema!r} in one row group; write it "
+                    "with smaller row groups"
                 )
 
 
@@ -113,12 +113,12 @@ def folder_files(folder: Path) -> list[Path]:
 
     Raises UsageError for another folder, and for one of several splits, which it names.
     """
-    if (folder / SPLITS).exists():
+    if (folder / SPLITS).is_file():
         splits = _listed(folder / SPLITS, "splits")
         raise UsageError(
             f"{folder} holds several splits; give one of {', '.join(str(folder / s) for s in splits)}"
         )
-    if not (folder / STATE).exists():
+    if not (folder / STATE).is_file():
         raise UsageError(
             f"{folder} is a folder without a dataset that `save_to_disk` wrote ({STATE}); give a file"
         )
@@ -132,7 +132,8 @@ def folder_files(folder: Path) -> list[Path]:
 def _listed(path: Path, field: str) -> list[str]:
     """Return the names in a list of a JSON file, which must be those of files beside it."""
     try:
-        entries = json.loads(path.read_text(encoding="utf-8"))[field]
+        with path.open("rb") as file:
+            entries = json.loads(file.read(LONGEST_LINE))[field]
         names = [entry["filename"] if isinstance(entry, dict) else entry for entry in entries]
         usable = bool(names) and all(
             isinstance(n, str) and n not in (".", "..") and Path(n).name == n for n in names
