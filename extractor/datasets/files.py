@@ -132,10 +132,10 @@ def _rows_of_file(path: Path, choose: Choose) -> Iterator[Rows]:
 def _rows_of_lines(path: Path, all_lines: Iterator[lines.Line], choose: Choose) -> Rows:
     written = (line for line in all_lines if not line.is_blank)
     head = list(islice(written, SNIFFED))
-    objects_written = [line.content.lstrip().startswith(b"{") for line in head]
     if not head:
         return Rows((), iter(()))
-    if 2 * sum(objects_written) > len(head):
+    looks = [line.content.lstrip().startswith(b"{") for line in head if not line.problem]
+    if 2 * sum(looks) > len(looks):
         return Rows((), json_text.rows_of_lines(chain(head, written)))
     return delimited.rows_of_table(path, head, all_lines, choose)
 

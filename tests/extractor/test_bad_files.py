@@ -223,8 +223,8 @@ def test_limit_counts_usable_rows_evenly(tmp_path: Path) -> None:
         (b"\x1f\x8bnonsense", r"is a damaged gzip file"),
         (
             jsonl(MASKED | {"text": "x"}, MASKED | {"text": "x [MASK] [MASK]"}, MASKED | {"wrong": ""}),
-            r"no usable row: 2 x the text has … \[MASK\]; it must have exactly one \(set\.jsonl:1: the text has "
-            r"no \[MASK\].*\); 1 x wrong is empty \(set\.jsonl:3\)$",
+            r"no usable row: 2 x the text has … \[MASK\]; it must have exactly one \(set\.jsonl:1: the text "
+            r"has no \[MASK\].*\); 1 x wrong is empty \(set\.jsonl:3\)$",
         ),
     ],
 )

@@ -13,9 +13,10 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 
-from ipgraph.extractor.datasets.columns import Choose, unusable
+from ipgraph.extractor.datasets.columns import EXPECTED, Choose, unusable
 from ipgraph.extractor.datasets.layouts.lines import Line
 from ipgraph.extractor.datasets.rows import LONGEST_LINE, BadRow, Fields, Row, Rows, listed
+from ipgraph.graphstore.common.errors import UsageError
 
 _TAB = "\t"
 _PAIR_COLUMNS = ("subtask", "condition", "good", "bad")
@@ -27,6 +28,8 @@ _QUOTED = re.compile(r'"(?:[^"]|"")*""(?:[^"]|"")*"')
 
 def rows_of_table(path: Path, head: list[Line], rest: Iterator[Line], choose: Choose) -> Rows:
     """Return the rows of a delimited file that begins with `head`; raises UsageError without a layout."""
+    if head[0].problem:
+        raise UsageError(f"{path} line {head[0].number}: {head[0].problem}; expected {EXPECTED}")
     first, *others = [line.content.decode(errors="replace").rstrip("\r\n") for line in head]
     for separator in _separators(path, first):
         names = _header(first, separator)
