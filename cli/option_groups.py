@@ -34,7 +34,7 @@ BASELINES = {
     "zero": "the zero vector",
 }
 QUADRATURES = {
-    "uniform": "evenly spaced with both ends",
+    "uniform": "evenly spaced with both ends, the published rule with 50 points",
     "gauss-legendre": "those of Gauss-Legendre quadrature",
 }
 
@@ -47,6 +47,10 @@ def _choice(what: str, meanings: Mapping[str, str]) -> Any:
     """Return the option of a setting, with what each of its values means."""
     listed = "; ".join(f"{value} ({meaning})" for value, meaning in meanings.items())
     return _option("Patterns", f"{what}: {listed}.")
+
+
+def _n_steps(value: str) -> int | str:
+    return int(value) if value.isdecimal() else value
 
 
 def _described(method: Method) -> str:
@@ -74,9 +78,23 @@ class Extraction:
     level: Annotated[str, _choice("Level of the patterns", LEVELS)] = "both"
     qoi: Annotated[str, _choice("Quantity of interest", QOIS)] = "correct-wrong"
     n_steps: Annotated[
-        int, _option("Patterns", "Points on the line from the baseline to the input.", min=2)
-    ] = 50
-    quadrature: Annotated[str, _choice("Where these points lie", QUADRATURES)] = "uniform"
+        Any,
+        _option(
+            "Patterns",
+            "Points on the line from the baseline to the input, or auto for as many as each sentence needs.",
+            metavar="N|auto",
+            parser=_n_steps,
+        ),
+    ] = "auto"
+    tolerance: Annotated[
+        float | None,
+        _option(
+            "Patterns",
+            "With auto: how much of the change in QoI the influences may miss.",
+            show_default="0.01",
+        ),
+    ] = None
+    quadrature: Annotated[str, _choice("Where the points lie", QUADRATURES)] = "gauss-legendre"
     baseline: Annotated[str, _choice("Where the line starts", BASELINES)] = "mask"
     runs_dir: RunsDirOption = RUNS_DIR
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ipgraph.extractor.datasets import Dataset, load
 from ipgraph.extractor.extraction.batching import batch_sentences
@@ -34,8 +34,9 @@ def extract(
     level: str = "both",
     qoi: str = "correct-wrong",
     baseline: str = "mask",
-    n_steps: int = 50,
-    quadrature: str = "uniform",
+    n_steps: int | Literal["auto"] = "auto",
+    quadrature: str = "gauss-legendre",
+    tolerance: float | None = None,
     limit: int | None = None,
     seed: int = 0,
     max_tokens: int | None = None,
@@ -59,7 +60,10 @@ def extract(
     `model` is a demo model's name, a folder, a model of the Hugging Face hub (at `revision`, on `device`, in
     `dtype`), or a loaded one; `dataset` is a Dataset or what `load` takes (a name, a file, a list of dicts, a
     data frame, ...), read with its `name`, `roles` and `columns`; the run directory is made under `runs_dir`.
-    `method`, `level`, `qoi`, `baseline`, `n_steps` and `quadrature` are those of `Options`.
+    `method`, `level`, `qoi`, `baseline` and `quadrature` are those of `Options`. `n_steps` is the
+    number of points from baseline to input, or "auto": as many as an instance's completeness error needs to
+    be at most `tolerance` (by default 0.01) times the change of its QoI. The published rule is the quadrature
+    "uniform" with 50 points.
 
     `limit` keeps that many usable instances, spread evenly over conditions and chosen by `seed`; `max_tokens`
     leaves out longer sentences, [CLS] and [SEP] counted; `allow_unk` keeps sentences with unknown words; with
@@ -74,7 +78,13 @@ def extract(
     began = time.monotonic()
     sentences_per_batch = batch_sentences(batch_size)
     options = Options(
-        method=method, level=level, qoi=qoi, baseline=baseline, n_steps=n_steps, quadrature=quadrature
+        method=method,
+        level=level,
+        qoi=qoi,
+        baseline=baseline,
+        n_steps=n_steps,
+        quadrature=quadrature,
+        tolerance=tolerance,
     )
     if not isinstance(model, LoadedModel):
         model = load_model(model, revision=revision, device=device, dtype=dtype)

@@ -292,6 +292,6 @@ def test_what_a_built_in_dataset_does_not_take() -> None:
         with pytest.raises(
             UsageError, match="sva-obj is a built-in dataset; its name, roles and columns are"
         ):
-            load("sva-obj", **more)  # type: ignore[arg-type]
+            load("sva-obj", **more)
     with pytest.raises(UsageError, match=r"role 'ends\.' must be 1 to 16 printable"):
         load([{"text": "a"}], roles="ends.")
