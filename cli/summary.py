@@ -1,5 +1,6 @@
 """What is printed at the end of an extraction or a loading."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING
