@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from ipgraph.extractor.datasets import MASK, Example, Skipped
+from ipgraph.extractor.datasets.rows import BadRow
 from ipgraph.extractor.models.loading import LoadedModel
 from ipgraph.graphstore.common.errors import UsageError
 from ipgraph.graphstore.schema.labels import MAX_POSITION
@@ -51,6 +52,8 @@ def encode(
         for index, example in enumerate(batch):
             try:
                 encoded.append(encoder.encode(example, pieces["input_ids"][index], pieces.word_ids(index)))
+            except BadRow as error:
+                skipped.append(Skipped(example.where, str(error), error.kind))
             except UsageError as error:
                 skipped.append(Skipped(example.where, str(error)))
     return encoded, skipped
@@ -116,9 +119,12 @@ class _Encoder:
         correct, wrong = self._piece("correct", instance.correct), self._piece("wrong", instance.wrong)
         if correct == wrong:
             piece = self.model.tokenizer.convert_ids_to_tokens(correct)
-            raise UsageError(
-                f"the correct form {instance.correct!r} and the wrong form {instance.wrong!r} are the same "
-                f"piece {piece!r} to the model, so their logits never differ"
+            raise BadRow(
+                "the correct form {!r} and the wrong form {!r} are the same piece {!r} to the model, so "
+                "their logits never differ",
+                instance.correct,
+                instance.wrong,
+                piece,
             )
         return masks[0], (correct, wrong)
 
@@ -126,19 +132,19 @@ class _Encoder:
         pieces: tuple[int, ...] = self.pieces_of(form)
         is_known = pieces and pieces[0] != self.unk and pieces[0] < self.vocabulary
         if len(pieces) != 1 or not is_known:
-            fault = "not in the model's vocabulary" if len(pieces) == 1 else f"{len(pieces)} pieces"
-            raise UsageError(f"the {which} form {form!r} is {fault}; it must be a single known piece")
+            remedy = "it must be a single known piece"
+            if len(pieces) == 1:
+                raise BadRow("the {} form {!r} is not in the model's vocabulary; " + remedy, which, form)
+            raise BadRow("the {} form {!r} is {} pieces; " + remedy, which, form, len(pieces))
         return pieces[0]
 
     def _require_length(self, ids: list[int]) -> None:
         longest = min(self.model.adapter.max_positions, MAX_POSITION + 1)
         if len(ids) > longest:
-            raise UsageError(
-                f"{len(ids)} tokens with [CLS] and [SEP]; model {self.model.name} takes {longest}"
-            )
+            raise BadRow("{} tokens with [CLS] and [SEP]; the model takes {}", len(ids), longest)
         if self.max_tokens is not None and len(ids) > self.max_tokens:
-            raise UsageError(
-                f"{len(ids)} tokens with [CLS] and [SEP]; at most {self.max_tokens} were asked for"
+            raise BadRow(
+                f"{{}} tokens with [CLS] and [SEP]; at most {self.max_tokens} were asked for", len(ids)
             )
 
     def _require_known(self, example: Example, ids: list[int], places: list[int | None]) -> None:
@@ -148,7 +154,7 @@ class _Encoder:
         for refused, advice in ((beyond, ""), (unknown, "; allow unknown words to keep such sentences")):
             if refused:
                 names = ("[CLS] or [SEP]" if p is None else repr(_words(example)[p]) for p in refused)
-                raise UsageError(f"not in the model's vocabulary: {', '.join(dict.fromkeys(names))}{advice}")
+                raise BadRow("not in the model's vocabulary: {}" + advice, ", ".join(dict.fromkeys(names)))
 
 
 def _words(example: Example) -> list[str]:
