@@ -8,7 +8,14 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
-from ipgraph.cli.options import RUNS_DIR, AllowUnkOption, RunsDirOption
+from ipgraph.cli.options import (
+    RUNS_DIR,
+    AllowUnkOption,
+    ColumnsOption,
+    DatasetNameOption,
+    RolesOption,
+    RunsDirOption,
+)
 from ipgraph.extractor.methods.catalogue import METHODS, Method
 from ipgraph.graphstore.schema import records
 
@@ -128,6 +135,9 @@ class Selection:
         False
     )
     allow_unk: AllowUnkOption = False
+    name: DatasetNameOption = ""
+    roles: RolesOption = ""
+    columns: ColumnsOption = None
 
 
 Options = TypeVar("Options")

@@ -1,7 +1,7 @@
 """Options and arguments that several commands share, each written once."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -68,7 +68,11 @@ ShowCypherOption = Annotated[bool, typer.Option("--show-cypher", help="Print the
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 DatasetArgument = Annotated[
     str,
-    typer.Argument(metavar="NAME|FILE", help="A built-in dataset or group, or a JSONL, TSV or Parquet file."),
+    typer.Argument(
+        metavar="NAME|FILE",
+        help="A built-in dataset or group, a file (CSV, TSV, JSON, Parquet, Arrow), a folder that `datasets` "
+        "saved, or hub:OWNER/NAME\\[/CONFIG]\\[@SPLIT].",
+    ),
 ]
 SubtaskOption = Annotated[str, typer.Option(help="Only instances of this subtask.")]
 ConditionOption = Annotated[str, typer.Option(help="Only instances of this condition.")]
@@ -87,6 +91,47 @@ OutputOption = Annotated[
     Path,
     typer.Option(
         "--output", "-o", metavar="FILE", help="File to write: .svg, .pdf or .png.", show_default=False
+    ),
+]
+
+
+DatasetNameOption = Annotated[
+    str,
+    typer.Option(
+        "--name",
+        help="Name of the dataset of a file.",
+        show_default="the file's name",
+        rich_help_panel="Dataset",
+    ),
+]
+RolesOption = Annotated[
+    str,
+    typer.Option(
+        "--roles",
+        metavar='"ROLE ..."',
+        help="Roles of the words of all rows without roles, for a file of one structure.",
+        show_default=False,
+        rich_help_panel="Dataset",
+    ),
+]
+
+
+def _field_and_column(given: str) -> tuple[str, str]:
+    field, equals, column = given.partition("=")
+    if not equals:
+        raise typer.BadParameter(f"{given}; it must be FIELD=COLUMN, such as text=review")
+    return field.strip(), column.strip()
+
+
+ColumnsOption = Annotated[
+    list[Any] | None,
+    typer.Option(
+        "--column",
+        metavar="FIELD=COLUMN",
+        parser=_field_and_column,
+        help="Which column of a file is the text, second, label, ...; FIELD= reads none. Repeat for more.",
+        show_default=False,
+        rich_help_panel="Dataset",
     ),
 ]
 

@@ -1,7 +1,7 @@
 """What is printed at the end of an extraction or a loading."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING
 
@@ -9,6 +9,7 @@ from ipgraph.cli.render import console
 from ipgraph.graphstore.schema.records import levels_of
 
 if TYPE_CHECKING:
+    from ipgraph.extractor.datasets.example import Reason
     from ipgraph.graphstore.runs.directory import RunDirectory
 
 REASONS = 5
@@ -24,6 +25,7 @@ def print_summary(run: "RunDirectory", time: str, store: str, next_command: str)
             "sentences": f"{record.instances}, {_accuracy(record.accuracy)}",
             "words": str(record.patterns // len(levels)),
             "patterns": f"{record.patterns} ({' and '.join(levels)} level)",
+            "columns": _columns(run),
             "skipped": _skipped(run),
             "points": _points(run),
             "completeness": _completeness(run),
@@ -91,13 +93,27 @@ def _completeness(run: "RunDirectory") -> str:
     )
 
 
+def _columns(run: "RunDirectory") -> str:
+    from ipgraph.extractor.datasets.example import columns_in_words
+
+    columns = run.manifest["environment"].get("columns")
+    return columns_in_words(columns["read"], columns["unread"]) if columns else ""
+
+
+def skipped_reasons(rows: Sequence[Mapping[str, str]]) -> "list[Reason]":
+    """Return the kinds of reasons among a run's skipped rows, the commonest first."""
+    from ipgraph.extractor.datasets.example import Skipped, reasons
+
+    return reasons(Skipped(row["where"], row["reason"], row.get("kind", "")) for row in rows)
+
+
 def _skipped(run: "RunDirectory") -> str:
     rows = run.manifest["skipped"]
     if not rows:
         return "0 rows"
-    counts = Counter(row["reason"] for row in rows)
-    listed = [f"\n  {count} x {reason}" for reason, count in counts.most_common(REASONS)]
-    more = f"\n  and {len(counts) - REASONS} more reasons" if len(counts) > REASONS else ""
+    found = skipped_reasons(rows)
+    listed = [f"\n  {reason}" for reason in found[:REASONS]]
+    more = f"\n  and {len(found) - REASONS} more reasons" if len(found) > REASONS else ""
     count = "1 row" if len(rows) == 1 else f"{len(rows)} rows"
     # A run that existed already has recorded what was skipped when it was made, which may differ.
     is_recorded = run.open(run.path).manifest["skipped"] == rows

@@ -1,7 +1,7 @@
 """Every output that README.md quotes, made again and compared; `python tests/test_readme.py` writes it anew.
 
-A `console` block holds commands after `$ ` and what they print; a `json` block is a line of the file that the
-text names last before it; a `python` block runs, and the `text` block after it is what it prints. All of it
+A `console` block holds commands after `$ ` and what they print; a `csv` block is the file that the text
+names last before it; a `python` block runs, and the `text` block after it is what it prints. All of it
 happens in one folder, in the order of the README. Times may differ, numbers by rounding.
 """
 
@@ -22,7 +22,7 @@ from support.cli_runs import call
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-FILE = re.compile(r"`([\w.-]+\.jsonl)`")
+FILE = re.compile(r"`([\w.-]+\.csv)`")
 NUMBER = re.compile(r"(?<![\w.@:/-])[-+]?\d[\d,]*(?:\.\d+)?(?![\w@:/])")
 SECONDS = re.compile(r"\b\d+\.\d+ ?s\b( \([\d:]+\))?")
 RELATIVE = 0.02
@@ -46,7 +46,7 @@ def quotes(text: str, folder: Path) -> Iterator[Quote]:
     printed = ""
     for block in FENCE.finditer(text):
         kind, body, start = block[1], block[2], block.start(2)
-        if kind == "json":
+        if kind == "csv":
             (folder / FILE.findall(text[: block.start()])[-1]).write_text(body)
         elif kind == "python":
             printed = run_python(body, folder, names)

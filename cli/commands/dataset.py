@@ -1,11 +1,14 @@
 """`ipgraph dataset`: the built-in datasets, and what a dataset or file contains."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipgraph.cli.options import FormatOption
+from ipgraph.cli.options import ColumnsOption, DatasetArgument, DatasetNameOption, FormatOption, RolesOption
 from ipgraph.cli.render import render, rows_table
+
+if TYPE_CHECKING:
+    from ipgraph.graphstore.schema.records import Instance
 
 app = typer.Typer(no_args_is_help=True, help="Built-in datasets, and what a dataset or file contains.")
 
@@ -16,7 +19,9 @@ def list_(output: FormatOption = "table") -> None:
     from ipgraph.extractor.datasets import infos
 
     rows = [[i.name, i.task, i.n, ", ".join(i.conditions), i.description] for i in infos()]
-    note = "`ipgraph dataset show NAME` prints examples. A JSONL, TSV or Parquet file can replace a name."
+    note = (
+        "`ipgraph dataset show NAME` prints examples. A file, such as CSV or JSON Lines, can replace a name."
+    )
     render(
         [rows_table(["name", "task", "sentences", "conditions", "description"], rows, "Datasets", note)],
         output,
@@ -25,29 +30,48 @@ def list_(output: FormatOption = "table") -> None:
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A built-in dataset or group, or a file.")],
+    dataset: DatasetArgument,
     examples: Annotated[int, typer.Option("--examples", min=1, help="Examples per condition.")] = 1,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of a built-in dataset's sentences.")] = 0,
+    name: DatasetNameOption = "",
+    roles: RolesOption = "",
+    columns: ColumnsOption = None,
     output: FormatOption = "table",
 ) -> None:
-    """Show a dataset's conditions and sizes, examples with word roles, and rows that cannot be used."""
+    """Show a dataset's conditions and sizes, examples, columns, and rows that cannot be used."""
     from ipgraph.extractor.datasets import load
+    from ipgraph.extractor.datasets.example import reasons
 
-    dataset = load(name, seed=seed)
+    loaded = load(dataset, seed=seed, name=name, roles=roles, columns=columns)
     groups: dict[tuple[str, str], list[list[object]]] = {}
-    for example in dataset.examples:
+    for example in loaded.examples:
         instance = example.instance
         group = (instance.subtask, instance.condition)
-        label = instance.label_name or instance.label
-        expected = f"{instance.correct}, not {instance.wrong}" if instance.correct else label
-        groups.setdefault(group, []).append([*group, instance.text, expected, list(example.roles)])
+        groups.setdefault(group, []).append(
+            [*group, _text(instance), _expected(instance), list(example.roles)]
+        )
     sizes: list[list[object]] = [[*group, len(rows)] for group, rows in groups.items()]
     shown = [row for rows in groups.values() for row in rows[:examples]]
     tables = [
-        rows_table(["subtask", "condition", "sentences"], sizes, f"{dataset.name} ({dataset.task})"),
+        rows_table(["subtask", "condition", "sentences"], sizes, f"{loaded.name} ({loaded.task})"),
         rows_table(["subtask", "condition", "text", "expected", "roles"], shown, "Examples"),
     ]
-    if dataset.skipped:
-        rows: list[list[object]] = [[skipped.where, skipped.reason] for skipped in dataset.skipped]
-        tables.append(rows_table(["where", "reason"], rows, f"Rows that cannot be used ({len(rows)})"))
+    if loaded.read:
+        used: list[list[object]] = [[column, field, ""] for field, column in loaded.read.items()]
+        unused: list[list[object]] = [[column, "not read", why] for column, why in loaded.unread.items()]
+        tables.append(rows_table(["column", "read as", "why"], used + unused, "Columns"))
+    if loaded.skipped:
+        rows: list[list[object]] = [[r.count, r.kind, r.example] for r in reasons(loaded.skipped)]
+        title = f"Rows that cannot be used ({len(loaded.skipped)})"
+        tables.append(rows_table(["rows", "reason", "example"], rows, title))
     render(tables, output)
+
+
+def _text(instance: "Instance") -> str:
+    return f"{instance.text} | {instance.second}" if instance.second else instance.text
+
+
+def _expected(instance: "Instance") -> str | int:
+    if instance.correct:
+        return f"{instance.correct}, not {instance.wrong}"
+    return instance.label_name or instance.label

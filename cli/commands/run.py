@@ -16,6 +16,7 @@ from ipgraph.cli.options import (
 )
 from ipgraph.cli.progress import working_store
 from ipgraph.cli.render import render, rows_table
+from ipgraph.cli.summary import skipped_reasons
 from ipgraph.graphstore.common.errors import UsageError
 
 app = typer.Typer(
@@ -49,8 +50,8 @@ def show(
     skipped = chosen.directory.manifest["skipped"] if chosen.directory else []
     if skipped or output == "json":  # JSON always holds both tables
         note = "" if chosen.directory else "the run directory, which holds the reasons, is missing"
-        rows = ([row["where"], row["reason"]] for row in skipped)
-        tables.append(rows_table(["where", "reason"], rows, "Rows skipped", note))
+        rows = [[reason.count, reason.kind, reason.example] for reason in skipped_reasons(skipped)]
+        tables.append(rows_table(["rows", "reason", "example"], rows, "Rows skipped", note))
     render(tables, output)
 
 

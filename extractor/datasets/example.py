@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
@@ -23,24 +24,70 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A row that could not be used: its place and the reason."""
+    """A row that could not be used: its place, the reason, and the reason without the row's own values."""
 
     where: str
     reason: str
+    kind: str = field(default="", compare=False)  # "" where the reason has no values
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One kind of reason, how many rows have it, and the first of them."""
+
+    kind: str
+    count: int
+    first: Skipped
+
+    @property
+    def example(self) -> str:
+        """The first row's place, with its reason where that says more than the kind."""
+        return self.first.where + (f": {self.first.reason}" if self.first.reason != self.kind else "")
+
+    def __str__(self) -> str:
+        return f"{self.count} x {self.kind} ({self.example})"
+
+
+def reasons(skipped: Iterable[Skipped]) -> list[Reason]:
+    """Return the kinds of reasons, the commonest first."""
+    groups: dict[str, list[Skipped]] = {}
+    for row in skipped:
+        groups.setdefault(row.kind or row.reason, []).append(row)
+    found = [
+        Reason(rows[0].reason if len({row.reason for row in rows}) == 1 else kind, len(rows), rows[0])
+        for kind, rows in groups.items()
+    ]
+    return sorted(found, key=lambda reason: -reason.count)
+
+
+def in_words(skipped: Iterable[Skipped], limit: int = 3) -> str:
+    """Return the commonest reasons as part of a sentence."""
+    found = reasons(skipped)
+    more = [f"{len(found) - limit} more reasons"] if len(found) > limit else []
+    return "; ".join([*map(str, found[:limit]), *more])
 
 
 @dataclass(slots=True)
 class Dataset:
-    """The examples of a dataset in order, and the rows that were skipped."""
+    """The examples of a dataset in order, the rows that were skipped, and what became of its columns."""
 
     name: str
     examples: list[Example]
     skipped: list[Skipped] = field(default_factory=list)
+    read: dict[str, str] = field(default_factory=dict)  # field to the column that it is read from
+    unread: dict[str, str] = field(default_factory=dict)  # column that is not read to the reason, or ""
 
     @property
     def task(self) -> Task:
         """The task of the model: masked-lm if examples have a correct word form, else classifier."""
         return "masked-lm" if any(e.instance.correct for e in self.examples) else "classifier"
+
+
+def columns_in_words(read: Mapping[str, str], unread: Mapping[str, str]) -> str:
+    """Return what is read from which column, and the columns that are not read; "" without columns."""
+    used = (name if column == name else f"{name} from {column!r}" for name, column in read.items())
+    others = (f"{column!r}" + (f" ({why})" if why else "") for column, why in unread.items())
+    return "; not read: ".join(filter(None, (", ".join(used), ", ".join(others))))
 
 
 @dataclass(frozen=True, slots=True)

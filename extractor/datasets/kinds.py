@@ -3,20 +3,21 @@
 - masked: `text` with one [MASK], `correct`, `wrong`;
 - pair: `sentence_good`, `sentence_bad` that differ in exactly one word, which becomes the [MASK] (in a script
   without spaces: in one stretch of characters);
-- labelled: `sentence` (or `text`), perhaps a `second` one, and a class number `label`, missing or -1.
+- labelled: `text`, perhaps a `second` text, and a `label`: a class by number or name, missing or -1.
 
 All kinds may have `id`, `subtask`, `condition` and `roles` (one per whitespace word). In the first two kinds,
 punctuation is split into words of its own and " ." is added if the sentence does not end, as in the published
 code. In the text of a classifier only runs of whitespace change. Case stays; the tokenizer may change it.
 """
 
+import math
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ipgraph.extractor.datasets.example import MASK, Task
-from ipgraph.extractor.datasets.rows import BadRow, Fields
+from ipgraph.extractor.datasets.rows import LONGEST_LINE, BadRow, Fields, shown
 from ipgraph.extractor.datasets.words import check_count, is_spaceless, read_roles, shared_start, split_words
 
 _SPECIAL = re.compile(r"\[(CLS|SEP|PAD)\]")
@@ -24,6 +25,7 @@ _UNPRINTABLE = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff]")
 _INVISIBLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\ufe00-\ufe0f\uffa0]")
 """Characters that show nothing, though their category is that of letters, marks or symbols."""
 _SPOKEN = {"good": "good sentence", "bad": "bad sentence"}
+_TRUTH = {"true": 1, "false": 0}
 _MAX_LABEL = 2**31 - 1
 MISSING = "(none)"
 """The subtask or condition of a row that has none, in a file in which other rows have one."""
@@ -38,6 +40,7 @@ class Content:
     correct: str = ""
     wrong: str = ""
     label: int = -1
+    label_name: str = ""
     second: str = ""
 
 
@@ -49,10 +52,10 @@ def masked(fields: Fields) -> Content:
     words, roles = split_words(_text(fields, "text"), read_roles(fields.get("roles")))
     masks = sum(word.count(MASK) for word in words)
     if masks != 1:
-        raise BadRow(f"the text has {masks or 'no'} {MASK}; it must have exactly one")
+        raise BadRow("the text has {} [MASK]; it must have exactly one", masks or "no")
     correct, wrong = _form(fields, "correct"), _form(fields, "wrong")
     if correct == wrong:
-        raise BadRow(f"correct and wrong are both {correct!r}")
+        raise BadRow("correct and wrong are both {!r}", correct)
     return Content(words, roles, correct, wrong)
 
 
@@ -63,11 +66,11 @@ def pair(fields: Fields) -> Content:
     if any(MASK in word for word in (*good, *bad)):
         raise BadRow(f"a good or bad sentence must not contain {MASK}")
     if len(good) != len(bad):
-        raise BadRow(f"good and bad have {len(good)} and {len(bad)} words; exactly one word must differ")
+        raise BadRow("good and bad have {} and {} words; exactly one word must differ", len(good), len(bad))
     places = [place for place, word in enumerate(good) if word != bad[place]]
     if len(places) != 1:
         pairs = ", ".join(f"{good[place]}/{bad[place]}" for place in places[:3]) or "none"
-        raise BadRow(f"good and bad differ in {len(places)} words ({pairs}); exactly one word must differ")
+        raise BadRow("good and bad differ in {} words ({}); exactly one word must differ", len(places), pairs)
     (place,) = places
     masked_word, correct, wrong = _difference(good[place], bad[place])
     return Content([*good[:place], masked_word, *good[place + 1 :]], roles, correct, wrong)
@@ -82,7 +85,7 @@ def _difference(good: str, bad: str) -> tuple[str, str, str]:
     if end := shared_start(correct[::-1], wrong[::-1]):
         correct, wrong = correct[:-end], wrong[:-end]
     if not (correct and wrong):
-        raise BadRow(f"only one of good and bad has {correct + wrong!r}; exactly one word must differ")
+        raise BadRow("only one of good and bad has {!r}; exactly one word must differ", correct + wrong)
     return good[:start] + MASK + good[len(good) - end :], correct, wrong
 
 
@@ -91,8 +94,14 @@ def labelled(fields: Fields) -> Content:
     words, roles = _text(fields, "text").split(), read_roles(fields.get("roles"))
     second = _text(fields, "second").split() if "second" in fields else []
     check_count([*words, *second], roles)
-    label = _label(fields["label"]) if "label" in fields else -1
-    return Content(words, roles, label=label, second=" ".join(second))
+    label, name = _label(fields["label"]) if "label" in fields else (-1, "")
+    return Content(
+        words,
+        roles,
+        label=label,
+        label_name=name or optional(fields, "label_name"),
+        second=" ".join(second),
+    )
 
 
 def reader_of(fields: Fields, task: Task | None) -> Reader | None:
@@ -114,11 +123,17 @@ def _text(fields: Fields, name: str) -> str:
     """Return a required text, checked but unchanged."""
     value, what = fields.get(name), _SPOKEN.get(name, name)
     if not isinstance(value, str):
-        raise BadRow(f"{what} is missing" if _is_missing(value) else f"{what} must be text, not {value!r}")
+        raise (
+            BadRow(f"{what} is missing")
+            if _is_missing(value)
+            else BadRow(f"{what} must be text, not {{}}", shown(value))
+        )
     if not value.strip():
         raise BadRow(f"{what} is empty")
     if not any(map(_is_visible, value)):
         raise BadRow(f"{what} has only invisible characters")
+    if len(value) > LONGEST_LINE:
+        raise BadRow(f"{what} is longer than {LONGEST_LINE:,} characters")
     _check(what, value)
     return value
 
@@ -131,7 +146,7 @@ def _is_visible(character: str) -> bool:
 
 def _check(what: str, value: str) -> None:
     if match := _UNPRINTABLE.search(value):
-        raise BadRow(f"{what} contains the unprintable character U+{ord(match[0]):04X}")
+        raise BadRow(f"{what} contains the unprintable character {{}}", f"U+{ord(match[0]):04X}")
     if match := _SPECIAL.search(value):
         raise BadRow(f"{what} contains {match[0]}, which the tokenizer adds by itself; leave it out")
 
@@ -140,7 +155,7 @@ def _form(fields: Fields, name: str) -> str:
     """Return a word form."""
     form = _text(fields, name).strip()
     if len(form.split()) != 1 or MASK in form:
-        raise BadRow(f"{name} must be one word, not {form!r}")
+        raise BadRow(f"{name} must be one word, not {{}}", shown(form))
     return form
 
 
@@ -158,24 +173,26 @@ def optional(fields: Fields, name: str) -> str:
     if isinstance(value, float) and value.is_integer():
         value = int(value)  # data frames write whole numbers with gaps as floats
     if isinstance(value, bool) or not isinstance(value, str | int):
-        raise BadRow(f"{name} must be text or a whole number, not {value!r}")
+        raise BadRow(f"{name} must be text or a whole number, not {{}}", shown(value))
     _check(name, str(value))
     return " ".join(str(value).split())
 
 
-def _label(value: object) -> int:
-    """Return a class number, or -1 for a sentence without one (GLUE's convention)."""
+def _label(value: object) -> tuple[int, str]:
+    """Return a class by its number, or -1 and its name; -1 alone stands for none (GLUE's convention)."""
     if _is_missing(value) or value == "":
-        raise BadRow("label is missing; it must be a class number, or -1 for a sentence without one")
+        raise BadRow("label is missing; it must be a class, or -1 for a sentence without one")
+    if isinstance(value, str):
+        value = _TRUTH.get(value.strip().lower(), value)
     try:
-        number = (
-            float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else -2.0
-        )
-    except (ValueError, OverflowError):
-        number = -2.0
+        number = float(value) if isinstance(value, str | int | float) else math.nan
+    except ValueError:
+        return -1, optional({"label": value}, "label")
+    except OverflowError:
+        number = math.nan
     if not (number.is_integer() and -1 <= number <= _MAX_LABEL):
-        raise BadRow(f"label {value!r} is not a class number such as 0 or 1")
-    return int(number)
+        raise BadRow("label {} is not a class, such as 0, 1 or a name", shown(value))
+    return int(number), ""
 
 
 def _is_missing(value: object) -> bool:

@@ -4,12 +4,17 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ipgraph.extractor.datasets.example import Dataset, DatasetInfo, Example, Task
 from ipgraph.extractor.datasets.grammars import agreement
 from ipgraph.extractor.datasets.grammars.grammar import SENTENCES, Grammar, generate
 from ipgraph.extractor.datasets.grammars.sentiment import SENTIMENT
 from ipgraph.graphstore.common.errors import UsageError, unknown
+
+if TYPE_CHECKING:
+    from ipgraph.extractor.datasets.files import Given
+    from ipgraph.extractor.datasets.layouts.objects import Records
 
 GRAMMARS: dict[str, Grammar] = {
     grammar.name: grammar
@@ -56,24 +61,39 @@ def _subtasks(name: str) -> tuple[str, ...]:
 
 
 def load(
-    name_or_file: str | Path,
+    source: "str | Path | Records",
     *,
     limit: int | None = None,
     seed: int = 0,
     strict: bool = False,
     task: Task | None = None,
+    name: str = "",
+    roles: str | Sequence[str] = "",
+    columns: "Given" = None,
 ) -> Dataset:
-    """Return a built-in dataset or group by name, or the rows of a file by path.
+    """Return a built-in dataset or group by name, or the rows of a file, the hub or an object.
 
+    `source` is a name, a path (a file, or a folder that `datasets` saved), `hub:OWNER/NAME[/CONFIG][@SPLIT]`,
+    a list of dicts, a data frame, an Arrow table or a `datasets.Dataset`.
     `limit` keeps at most that many examples, evenly over subtasks and conditions; `seed` decides which ones
-    and, for a built-in dataset, which sentences are drawn. For a file, `strict` stops at the first row that
-    cannot be used, and `task` says how to read rows that have only a text.
-    Raises UsageError for an unknown name, a limit below 1, a file that cannot be read or has no usable row,
+    and, for a built-in dataset, which sentences are drawn. For other sources, `strict` stops at the first row
+    that cannot be used, `task` says how to read rows that have only a text, `name` is the dataset's, `roles`
+    are those of the words of rows without any, and `columns` maps fields such as "text" to columns.
+    Raises UsageError for an unknown name, a limit below 1, a source that cannot be read or has no usable row,
     or a task that the dataset does not have.
     """
     if limit is not None and limit < 1:
         raise UsageError(f"the limit is {limit}; it must be at least 1")
-    dataset = _all_of(name_or_file, seed, strict, task)
+    if isinstance(source, str) and (source in GRAMMARS or source in GROUPS):
+        if name or roles or columns:
+            raise UsageError(f"{source} is a built-in dataset; its name, roles and columns are fixed")
+        subtasks = [GRAMMARS[subtask] for subtask in _subtasks(source)]
+        dataset = Dataset(source, [example for grammar in subtasks for example in generate(grammar, seed)])
+    else:
+        _require_path(source)
+        from ipgraph.extractor.datasets.files import read_dataset
+
+        dataset = read_dataset(source, strict=strict, task=task, name=name, roles=roles, columns=columns)
     if task not in (None, dataset.task):
         raise UsageError(f"dataset {dataset.name!r} needs a {dataset.task} model; this is a {task} model")
     if limit is not None:
@@ -81,16 +101,12 @@ def load(
     return dataset
 
 
-def _all_of(name_or_file: str | Path, seed: int, strict: bool, task: Task | None) -> Dataset:
-    name = str(name_or_file)
-    if name in GRAMMARS or name in GROUPS:
-        return Dataset(name, [example for s in _subtasks(name) for example in generate(GRAMMARS[s], seed)])
-    path = Path(name_or_file)
-    if not (path.suffix or path.exists() or path.name != name):
-        raise unknown("dataset", name, names())
-    from ipgraph.extractor.datasets.files import read_file
-
-    return read_file(path, strict=strict, task=task)
+def _require_path(source: "str | Path | Records") -> None:
+    """Raise UsageError for a text that can only be the name of a built-in dataset, and is none."""
+    if isinstance(source, str) and not source.startswith("hub:"):
+        path = Path(source)
+        if not (path.suffix or path.exists() or path.name != source):
+            raise unknown("dataset", source, names())
 
 
 def subset(examples: Sequence[Example], limit: int, seed: int = 0) -> list[Example]:

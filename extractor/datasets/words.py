@@ -79,7 +79,7 @@ def _pieces(word: str) -> list[tuple[str, bool]]:
     if not core:
         return [(word, True)]
     if MASK in word and core != MASK:
-        raise BadRow(f"{MASK} is part of the word {word!r}; it must be a word of its own")
+        raise BadRow("[MASK] is part of the word {!r}; it must be a word of its own", word)
     if _SPACELESS.search(word):
         return [(word, True)]
     return [(piece, piece is core) for piece in (before, core, after) if piece]
@@ -88,7 +88,9 @@ def _pieces(word: str) -> list[tuple[str, bool]]:
 def check_count(words: Sequence[str], roles: Sequence[str]) -> None:
     """Raise BadRow if there are roles, but not one per word."""
     if roles and len(roles) != len(words):
-        raise BadRow(f"there are {len(roles)} roles for {len(words)} whitespace words; each word needs one")
+        raise BadRow(
+            "there are {} roles for {} whitespace words; each word needs one", len(roles), len(words)
+        )
 
 
 def read_roles(value: object) -> list[str]:
@@ -104,7 +106,8 @@ def read_roles(value: object) -> list[str]:
     for name in names:
         if not isinstance(name, str) or not _ROLE.fullmatch(name):
             raise BadRow(
-                f"role {name!r} must be 1 to {ROLE_WIDTH} printable ASCII characters without spaces, "
-                "and must not end in a full stop"
+                f"role {{!r}} must be 1 to {ROLE_WIDTH} printable ASCII characters without spaces, "
+                "and must not end in a full stop",
+                name,
             )
     return names

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ipgraph.extractor.datasets import Dataset, load
 from ipgraph.extractor.extraction.batching import batch_sentences
@@ -15,14 +15,19 @@ from ipgraph.extractor.extraction.job import Job, Sentences
 from ipgraph.extractor.extraction.options import Options
 from ipgraph.extractor.extraction.selection import select
 from ipgraph.extractor.models.loading import LoadedModel, load_model
+from ipgraph.graphstore.common.errors import UsageError
 from ipgraph.graphstore.runs.directory import SHARD_INSTANCES, RunDirectory, run_id
+
+if TYPE_CHECKING:
+    from ipgraph.extractor.datasets.files import Given
+    from ipgraph.extractor.datasets.layouts.objects import Records
 
 Progress = Callable[[int, int], None]
 
 
 def extract(
     model: Any = "demo",
-    dataset: str | Path | Dataset = "sva-obj",
+    dataset: "str | Path | Dataset | Records" = "sva-obj",
     *,
     runs_dir: str | Path = "runs",
     method: str = "gpr",
@@ -38,6 +43,9 @@ def extract(
     answers: str = "single-piece",
     strict: bool = False,
     allow_unk: bool = False,
+    name: str = "",
+    roles: str | Sequence[str] = "",
+    columns: "Given" = None,
     tokenizer: Any = None,
     task: str | None = None,
     revision: str | None = None,
@@ -53,8 +61,9 @@ def extract(
     at once.
 
     `model`, `tokenizer`, `task`, `revision`, `device` and `dtype` are those of `load_model`, or `model` is
-    what it returned; `dataset` is a name, a file or a Dataset; the run directory is made under
-    `runs_dir`. `method`, `level`, `qoi`, `baseline` and `quadrature` are those of `Options`. `n_steps` is the
+    what it returned; `dataset` is a Dataset or what `load` takes (a name, a file, a list of dicts, a data
+    frame, ...), read with its `name`, `roles` and `columns`; the run directory is made under `runs_dir`.
+    `method`, `level`, `qoi`, `baseline` and `quadrature` are those of `Options`. `n_steps` is the
     number of points from baseline to input, or "auto": as many as an instance's completeness error needs to
     be at most `tolerance` (by default 0.01) times the change of its QoI. The published rule is the quadrature
     "uniform" with 50 points.
@@ -87,7 +96,11 @@ def extract(
         )
     options = options.for_model(model)
     if not isinstance(dataset, Dataset):
-        dataset = load(dataset, seed=seed, strict=strict, task=model.task)
+        dataset = load(
+            dataset, seed=seed, strict=strict, task=model.task, name=name, roles=roles, columns=columns
+        )
+    elif name or roles or columns:
+        raise UsageError(f"dataset {dataset.name!r} is loaded; its name, roles and columns are fixed")
     sentences, skipped = select(
         model,
         dataset,
@@ -105,7 +118,9 @@ def extract(
         runs_dir,
         identity,
         fields=fields(model, options, dataset.name),
-        environment=request_environment(model, sentences_per_batch, seed) | {"answers": answers},
+        environment=request_environment(model, sentences_per_batch, seed)
+        | {"answers": answers}
+        | _columns(dataset),
         shards=-(-len(sentences) // SHARD_INSTANCES),
         files=job.files(sentences),
         skipped=[asdict(row) for row in skipped],
@@ -117,6 +132,11 @@ def extract(
         engine.run(run, job, missing, _counter(Sentences(run), missing, on_progress))
         run.finish(seconds=time.monotonic() - began)
     return run
+
+
+def _columns(dataset: Dataset) -> dict[str, object]:
+    """Return what is on record about a dataset's columns, {} for one without."""
+    return {"columns": {"read": dataset.read, "unread": dataset.unread}} if dataset.read else {}
 
 
 def _counter(

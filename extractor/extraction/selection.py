@@ -1,12 +1,10 @@
 """Which of a dataset's examples a run works on, as its model reads them."""
 
 from ipgraph.extractor.datasets import Dataset, Skipped, subset
+from ipgraph.extractor.datasets.example import in_words
 from ipgraph.extractor.models.encoding import Encoded, encode
 from ipgraph.extractor.models.loading import LoadedModel
 from ipgraph.graphstore.common.errors import UsageError
-
-_NAMED = 3
-"""Rows that the error for a dataset without a usable one names."""
 
 
 def select(
@@ -54,6 +52,5 @@ def _limited(sentences: list[Encoded], dataset: Dataset, limit: int, seed: int) 
 
 
 def _without_rows(model: LoadedModel, dataset: Dataset, skipped: list[Skipped]) -> UsageError:
-    first = "".join(f"; {row.where}: {row.reason}" for row in skipped[:_NAMED])
-    more = f"; and {len(skipped) - _NAMED} more" if len(skipped) > _NAMED else ""
-    return UsageError(f"dataset {dataset.name!r} has no row that model {model.name!r} can use{first}{more}")
+    why = f": {in_words(skipped)}" if skipped else ""
+    return UsageError(f"dataset {dataset.name!r} has no row that model {model.name!r} can use{why}")

@@ -3,8 +3,9 @@
 from functools import cache
 from typing import Any
 
+from ipgraph.extractor.datasets.rows import BadRow
 from ipgraph.extractor.datasets.words import shared_start
-from ipgraph.graphstore.common.errors import UsageError, unknown
+from ipgraph.graphstore.common.errors import unknown
 from ipgraph.graphstore.schema.records import Instance
 
 ANSWERS = {
@@ -28,7 +29,7 @@ class Answers:
     def compared(self, instance: Instance, before: str) -> tuple[list[int], tuple[int, int]]:
         """Return the pieces that stand before [MASK], and those whose logits' difference is the QoI.
 
-        `before` is the text before [MASK]. Raises UsageError for forms that cannot be compared.
+        `before` is the text before [MASK]. Raises BadRow for forms that cannot be compared.
         """
         word = before.split()[-1] if before.strip() else ""
         space = before[len(before.rstrip()) :]
@@ -36,14 +37,20 @@ class Answers:
         correct, wrong = (self._known(which, form, word, space) for which, form in forms.items())
         shared = shared_start(correct, wrong)
         if correct == wrong:
-            raise UsageError(
-                f"the correct form {instance.correct!r} and the wrong form {instance.wrong!r} are the same "
-                f"{self._spelt(correct)} to the model, so their logits never differ"
+            raise BadRow(
+                "the correct form {!r} and the wrong form {!r} are the same {} to the model, so their logits "
+                "never differ",
+                instance.correct,
+                instance.wrong,
+                self._spelt(correct),
             )
         if shared in (len(correct), len(wrong)):
-            raise UsageError(
-                f"the pieces of one form begin those of the other: {instance.correct!r} is "
-                f"{self._spelt(correct)}, {instance.wrong!r} is {self._spelt(wrong)}"
+            raise BadRow(
+                "the pieces of one form begin those of the other: {!r} is {}, {!r} is {}",
+                instance.correct,
+                self._spelt(correct),
+                instance.wrong,
+                self._spelt(wrong),
             )
         return correct[:shared], (correct[shared], wrong[shared])
 
@@ -51,14 +58,14 @@ class Answers:
         pieces = self._pieces(form, word, space)
         is_known = all(piece < self._vocabulary and piece not in self._special for piece in pieces)
         is_single = self._rule == "single-piece"
-        if not pieces or (is_single and len(pieces) > 1):
-            fault = f"{len(pieces)} pieces"
-        elif not is_known:
-            fault = "not in the model's vocabulary"
-        else:
-            return pieces
         needed = "a single known piece" if is_single else "known pieces"
-        raise UsageError(f"the {which} form {form!r} is {fault}; it must be {needed}")
+        if not pieces or (is_single and len(pieces) > 1):
+            raise BadRow("the {} form {!r} is {} pieces; it must be " + needed, which, form, len(pieces))
+        if not is_known:
+            raise BadRow(
+                "the {} form {!r} is not in the model's vocabulary; it must be " + needed, which, form
+            )
+        return pieces
 
     def _look_up(self, form: str, word: str, space: str) -> list[int]:
         """Return the pieces of a form after a word and a space, inside a word, or at the start."""

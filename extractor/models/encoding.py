@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ipgraph.extractor.datasets import MASK, Example, Skipped
+from ipgraph.extractor.datasets.rows import BadRow
 from ipgraph.extractor.models.answers import Answers
 from ipgraph.extractor.models.classes import class_number
 from ipgraph.extractor.models.loading import LoadedModel
@@ -57,6 +58,8 @@ def encode(
         for example, pieces in zip(batch, cut(model.tokenizer, batch), strict=True):
             try:
                 encoded.append(encoder.encode(example, pieces))
+            except BadRow as error:
+                skipped.append(Skipped(example.where, str(error), error.kind))
             except UsageError as error:
                 skipped.append(Skipped(example.where, str(error)))
     return encoded, skipped
@@ -157,12 +160,10 @@ class _Encoder:
     def _require_length(self, ids: list[int]) -> None:
         longest = min(self.model.adapter.max_positions, MAX_POSITION + 1)
         if len(ids) > longest:
-            raise UsageError(
-                f"{len(ids)} tokens with [CLS] and [SEP]; model {self.model.name} takes {longest}"
-            )
+            raise BadRow("{} tokens with [CLS] and [SEP]; the model takes {}", len(ids), longest)
         if self.max_tokens is not None and len(ids) > self.max_tokens:
-            raise UsageError(
-                f"{len(ids)} tokens with [CLS] and [SEP]; at most {self.max_tokens} were asked for"
+            raise BadRow(
+                f"{{}} tokens with [CLS] and [SEP]; at most {self.max_tokens} were asked for", len(ids)
             )
 
     def _require_types(self, types: list[int]) -> None:
@@ -177,4 +178,4 @@ class _Encoder:
         for refused, advice in ((beyond, ""), (unknown, "; allow unknown words to keep such sentences")):
             if refused:
                 words = ("[CLS] or [SEP]" if number < 0 else repr(name) for _, number, name in refused)
-                raise UsageError(f"not in the model's vocabulary: {', '.join(dict.fromkeys(words))}{advice}")
+                raise BadRow("not in the model's vocabulary: {}" + advice, ", ".join(dict.fromkeys(words)))

@@ -71,7 +71,7 @@ class RunDirectory:
 
     `manifest` is run.json: schema_version, id, state ("running" or "complete"), created, shards (how many),
     run (the fields of Run known so far), settings, environment (of the request; each shard has its own),
-    files (name to digest), skipped (list of {where, reason}), and what `finish` was given.
+    files (name to digest), skipped (list of {where, reason, kind}), and what `finish` was given.
     """
 
     def __init__(self, path: Path, manifest: dict[str, Any]) -> None:

@@ -55,7 +55,7 @@ def test_run_show_has_every_field_and_the_skipped_rows(folder: Folder) -> None:
     assert shown["settings.seed"] == 0
     assert shown["environment.device"] == "cpu"
     assert shown["graph"] == "3 layers of 4 heads"
-    assert skipped["rows"] == [{"where": "toy.jsonl:7", "reason": "no [MASK]"}]
+    assert skipped["rows"] == [{"rows": 1, "reason": "no [MASK]", "example": "toy.jsonl:7"}]
 
 
 def test_layers_that_see_differently_are_told_apart() -> None:
@@ -264,8 +264,25 @@ def test_dataset_show_reports_the_bad_rows_of_a_file(tmp_path: Path) -> None:
         invoke("dataset", "show", str(tmp_path / "mine.jsonl"), "--format", "json").stdout
     )
     (row,) = skipped["rows"]
-    assert row["where"] == "mine.jsonl:2"
+    assert (row["rows"], row["example"]) == (1, "mine.jsonl:2")
     assert "[MASK]" in row["reason"]
+
+
+def test_dataset_show_takes_names_roles_and_columns_and_names_what_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text('Title,Body,Class\nx,"good, film",pos\ny,bad,neg\nz,worst,neg\n')
+    options = ("--column", "text=body", "--roles", "quality work", "--name", "films", "--format", "json")
+    head, examples, columns, skipped = json.loads(
+        invoke("dataset", "show", str(tmp_path / "t.csv"), *options).stdout
+    )
+    assert head["title"] == "films (classifier)"
+    assert [(row["text"], row["expected"]) for row in examples["rows"]] == [("good, film", "pos")]
+    assert [(row["column"], row["read as"]) for row in columns["rows"]] == [
+        ("Body", "text"),
+        ("Class", "label"),
+        ("Title", "not read"),
+    ]
+    (reason,) = skipped["rows"]
+    assert (reason["rows"], reason["example"]) == (2, "t.csv:3")
 
 
 def test_export_is_what_networkx_reads(folder: Folder, tmp_path: Path) -> None:

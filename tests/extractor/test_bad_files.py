@@ -17,7 +17,7 @@ from support.requirements import shared
 
 from ipgraph.extractor.datasets import Dataset, load
 from ipgraph.extractor.datasets.example import Skipped
-from ipgraph.extractor.datasets.files import read_file
+from ipgraph.extractor.datasets.files import read_dataset
 from ipgraph.graphstore.common.errors import IpgraphError, UsageError
 
 
@@ -28,7 +28,7 @@ def reasons(dataset: Dataset) -> list[str]:
 def reason(tmp_path: Path, good: Record, **changes: Any) -> str:
     """Return why a good record is skipped once these fields are changed (None removes one)."""
     record = {name: value for name, value in {**good, **changes}.items() if value is not None}
-    dataset = read_file(write(tmp_path, jsonl(good, record)))
+    dataset = read_dataset(write(tmp_path, jsonl(good, record)))
     assert [example.where for example in dataset.examples] == ["set.jsonl:1"]
     (skipped,) = dataset.skipped
     assert skipped.where == "set.jsonl:2"
@@ -86,29 +86,29 @@ def test_bad_roles(tmp_path: Path, role: object) -> None:
 )
 def test_bad_pairs(tmp_path: Path, bad: str | None, expected: str | None) -> None:
     if expected is None:
-        assert not read_file(write(tmp_path, jsonl(PAIR, PAIR | {"sentence_bad": bad}))).skipped
+        assert not read_dataset(write(tmp_path, jsonl(PAIR, PAIR | {"sentence_bad": bad}))).skipped
     else:
         assert reason(tmp_path, PAIR, sentence_bad=bad) == expected
 
 
 @pytest.mark.parametrize(
-    "label", ["", float("nan"), "positive", 0.5, -2, True, 1e300, float("inf"), [1], 2**40]
+    "label", ["", float("nan"), 0.5, "0.5", -2, 1e300, float("inf"), [1], 2**40, "a\x1b"]
 )
 def test_bad_labels(tmp_path: Path, label: object) -> None:
     found = reason(tmp_path, LABELLED, sentence="another", label=label)
-    missing = label == "" or label != label
-    assert found == (
-        "label is missing; it must be a class number, or -1 for a sentence without one"
-        if missing
-        else f"label {label!r} is not a class number such as 0 or 1"
-    )
+    if label == "" or label != label:
+        assert found == "label is missing; it must be a class, or -1 for a sentence without one"
+    elif label == "a\x1b":
+        assert found == "label contains the unprintable character U+001B"
+    else:
+        assert found == f"label {label!r} is not a class, such as 0, 1 or a name"
 
 
 def test_null_and_nan_labels_of_a_table(tmp_path: Path) -> None:
     path = tmp_path / "t.parquet"
     labels = pa.array([1.0, float("nan"), None, 0.0])
     pq.write_table(pa.table({"sentence": ["a", "b", "c", "d"], "label": labels}), path)
-    dataset = read_file(path)
+    dataset = read_dataset(path)
     assert [e.instance.label for e in dataset.examples] == [1, 0]
     assert [s.where for s in dataset.skipped] == ["t.parquet:2", "t.parquet:3"]
     assert all(text.startswith("label is missing") for text in reasons(dataset))
@@ -116,7 +116,7 @@ def test_null_and_nan_labels_of_a_table(tmp_path: Path) -> None:
 
 def test_repeated_rows_are_reported(tmp_path: Path) -> None:
     other = MASKED | {"id": "another name"}
-    dataset = read_file(write(tmp_path, jsonl(MASKED, MASKED | {"correct": "were"}, other)))
+    dataset = read_dataset(write(tmp_path, jsonl(MASKED, MASKED | {"correct": "were"}, other)))
     assert len(dataset.examples) == 2
     assert dataset.skipped == [Skipped("set.jsonl:3", "repeats row 1")]
 
@@ -126,7 +126,7 @@ def test_lines_that_are_not_json(tmp_path: Path) -> None:
         tmp_path,
         jsonl(MASKED) * 2 + '{"text": \n[1]\n"x"\n' + "[" * 100_000 + '\n{"label": ' + "9" * 5000 + "}\n",
     )
-    assert reasons(read_file(path)) == [
+    assert reasons(read_dataset(path)) == [
         "repeats row 1",
         "not JSON: Expecting value at column 10; each line must be one object",
         "the line is a JSON array; it must be an object",
@@ -140,7 +140,7 @@ def test_undecodable_bytes_spoil_their_line_only(tmp_path: Path) -> None:
     content = (
         jsonl(MASKED).encode() + b'{"text": "caf\xe9 [MASK]"}\n' + jsonl(MASKED | {"wrong": "was"}).encode()
     )
-    dataset = read_file(write(tmp_path, content))
+    dataset = read_dataset(write(tmp_path, content))
     assert len(dataset.examples) == 2
     expected = "byte 0xe9 at column 14 is not UTF-8; save the file as UTF-8"
     assert dataset.skipped == [Skipped("set.jsonl:2", expected)]
@@ -148,26 +148,33 @@ def test_undecodable_bytes_spoil_their_line_only(tmp_path: Path) -> None:
 
 def test_wrong_number_of_columns(tmp_path: Path) -> None:
     lines = "a\tb\tit is\tit are\n" * 1 + "a\tb\tit was\n"
-    (found,) = reasons(read_file(write(tmp_path, "task\tcondition\tgood\tbad\n" + lines)))
-    assert found == "found 3 tab-separated columns; expected 4: subtask, condition, good, bad"
+    (found,) = reasons(read_dataset(write(tmp_path, "task\tcondition\tgood\tbad\n" + lines)))
+    assert found == "found 3 columns; expected 4: 'task', 'condition', 'good', 'bad'"
 
 
-def test_text_that_is_quoted_as_in_csv_is_reported(tmp_path: Path) -> None:
-    rows = [("a plain film .", "1"), ('a "good" film .', "1"), ('"quoted" whole', "0"), ('"whole"', "0")]
+def test_quotes_in_tab_separated_text_are_text_unless_the_first_lines_are_quoted(tmp_path: Path) -> None:
+    rows = [("a plain film .", "1"), ('a "good" film', "1"), ('"quoted" whole', "0"), ('"whole"', "0")]
     path = tmp_path / "set.tsv"
     with path.open("w", newline="") as file:
         csv.writer(file, delimiter="\t").writerows([("sentence", "label"), *rows])
-    found = read_file(path)
-    assert [row.where for row in found.skipped] == ["set.tsv:3", "set.tsv:4", "set.tsv:5"]
-    assert "text is quoted as in CSV" in found.skipped[0].reason
+    quoted = read_dataset(path)
     plain = "\n".join("\t".join(row) for row in (("sentence", "label"), *rows))
-    assert [e.instance.text for e in read_file(write(tmp_path, plain)).examples] == [text for text, _ in rows]
+    for found in (quoted, read_dataset(write(tmp_path, plain))):
+        assert [e.instance.text for e in found.examples] == [text for text, _ in rows]
+
+
+def test_a_quoted_cell_beyond_the_first_lines_is_reported(tmp_path: Path) -> None:
+    rows = [f"film {n}\t1\n" for n in range(30)]
+    dataset = read_dataset(write(tmp_path, "sentence\tlabel\n" + "".join(rows) + '"a ""good"" film"\t1\n'))
+    assert len(dataset.examples) == 30
+    assert [row.where for row in dataset.skipped] == ["set.jsonl:32"]
+    assert "sentence is quoted as in CSV, but the file's first lines are not" in dataset.skipped[0].reason
 
 
 def test_strict_stops_at_the_first_bad_row(tmp_path: Path) -> None:
     path = write(tmp_path, jsonl(MASKED, MASKED | {"text": "none"}, MASKED | {"text": ""}))
     with pytest.raises(UsageError, match=r"^set\.jsonl:2: the text has no \[MASK\]"):
-        read_file(path, strict=True)
+        read_dataset(path, strict=True)
 
 
 def test_limit_counts_usable_rows_evenly(tmp_path: Path) -> None:
@@ -188,36 +195,43 @@ def test_limit_counts_usable_rows_evenly(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        ("", r"is empty; expected text, correct, wrong"),
+        ("", r"is empty; expected text with label"),
         (" \n\r\n\n", r"is empty; expected"),
+        ("[]", r"is empty; expected"),
         (gzip.compress(b"", mtime=0), r"is empty; expected"),
-        ("dear diary\n", r"line 1: found 'dear diary'; expected"),
-        ("\n[\n" + jsonl(MASKED) + "]\n", r"is a JSON array; write one object per line"),
-        (" [ " + json.dumps(MASKED) + "]", r"is a JSON array; write one object per line"),
-        ("a sentence\t9\t0 1\t5 6 \n" * 3, r"line 1: found 'a sentence\\t9\\t0 1\\t5 6 '; expected"),
-        (jsonl({"foo": 1, "idx": 2}), r"line 1: found id; expected"),
-        (jsonl({"foo": 1}), r"line 1: found none of the known fields; expected"),
-        ("{oops\n{oops\n", r"line 1: not JSON: .*; expected"),
+        ("dear diary\n", r"line 1: found the columns 'dear diary'; expected"),
+        (
+            "[" + json.dumps(MASKED),
+            r"is a damaged JSON array after element 1: the file ends instead of ',\]'",
+        ),
+        ("[{}, oops]", r"is a damaged JSON array after element 1: Expecting value"),
+        ("[{}]]", r"is a damaged JSON array after element 1: there is more text after it"),
+        (
+            '[{"text": "' + "x" * 2**21,
+            r"damaged JSON array after element 0: .*longer than 1,048,576 characters",
+        ),
+        ("a sentence\t9\t0 1\t5 6 \n" * 3, r"line 1: found the columns 'a sentence', '9', '0 1', '5 6'; exp"),
+        (jsonl({"foo": 1, "idx": 2}), r"row 1: found the columns 'foo', 'idx'; expected"),
+        ("{oops\n{oops\n", r"row 1: not JSON: .*; expected"),
         ("sentence\tlabel\n", r"is empty; expected"),
         ("sentence\tlabel\rgood .\t1\rbad .\t0\r", r"ends its lines with CR alone; save it"),
         (jsonl(MASKED).encode("utf-16"), r"is UTF-16 text; save it as UTF-8"),
-        (b"PK\x03\x04\x00\x00", r"is a binary file that is not Parquet"),
+        (b"PK\x03\x04\x00\x00", r"is a binary file that is neither Parquet nor Arrow"),
         (b"PAR1 and then nothing", r"is a damaged Parquet file \(.*\); download or write it again"),
-        (
-            gzip.compress(jsonl(MASKED).encode() * 99, mtime=0)[:-20],
-            r"is a damaged gzip file that ends after line",
-        ),
+        (b"ARROW1 and then nothing", r"is a damaged Arrow file \(.*\); download or write it again"),
+        (gzip.compress(jsonl(MASKED).encode() * 99, mtime=0)[:-20], r"is a damaged gzip file; download"),
         (b"\x1f\x8bnonsense", r"is a damaged gzip file"),
         (
-            jsonl(MASKED | {"text": "x"}),
-            r"no usable row; 1 skipped, the first set\.jsonl:1: the text has no \[MASK\]",
+            jsonl(MASKED | {"text": "x"}, MASKED | {"text": "x [MASK] [MASK]"}, MASKED | {"wrong": ""}),
+            r"no usable row: 2 x the text has … \[MASK\]; it must have exactly one \(set\.jsonl:1: the text "
+            r"has no \[MASK\].*\); 1 x wrong is empty \(set\.jsonl:3\)$",
         ),
     ],
 )
 def test_a_file_that_is_not_a_dataset(tmp_path: Path, content: str | bytes, expected: str) -> None:
     path = write(tmp_path, content)
     with pytest.raises(IpgraphError, match=expected) as caught:
-        read_file(path)
+        read_dataset(path)
     assert "\n" not in str(caught.value)
     assert "set.jsonl" in str(caught.value)
 
@@ -225,18 +239,18 @@ def test_a_file_that_is_not_a_dataset(tmp_path: Path, content: str | bytes, expe
 def test_files_that_cannot_be_opened(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"none\.jsonl could not be read: No such file or directory"):
         load(tmp_path / "none.jsonl")
-    with pytest.raises(UsageError, match=r"could not be read: Is a directory"):
+    with pytest.raises(UsageError, match=r"is a folder without a dataset that `save_to_disk` wrote"):
         load(tmp_path)
 
 
 def test_a_table_without_the_columns(tmp_path: Path) -> None:
     path = tmp_path / "t.parquet"
     pq.write_table(pa.table({"premise": ["a"], "label": [1]}), path)
-    with pytest.raises(UsageError, match=r"t\.parquet has the columns 'premise', 'label'; expected"):
-        read_file(path)
+    with pytest.raises(UsageError, match=r"t\.parquet: found the columns 'premise', 'label'; expected"):
+        read_dataset(path)
     pq.write_table(pa.table({"sentence": pa.array([], pa.string()), "label": pa.array([], pa.int64())}), path)
     with pytest.raises(UsageError, match="is empty"):
-        read_file(path)
+        read_dataset(path)
 
 
 def test_a_model_of_the_other_task_is_refused(tmp_path: Path) -> None:
@@ -256,7 +270,7 @@ def test_a_model_of_the_other_task_is_refused(tmp_path: Path) -> None:
 )
 def test_the_dataset_is_named_after_the_file(tmp_path: Path, file: str, dataset: str) -> None:
     (tmp_path / file).write_text(jsonl(MASKED))
-    assert read_file(tmp_path / file).name == dataset
+    assert read_dataset(tmp_path / file).name == dataset
 
 
 LINES = st.one_of(
@@ -273,7 +287,7 @@ def test_any_bytes_give_rows_or_one_clear_error(tmp_path: Path, lines: list[byte
     content = b"\n".join(lines)
     path.write_bytes(gzip.compress(content) if zipped else content)
     try:
-        dataset = read_file(path)
+        dataset = read_dataset(path)
     except IpgraphError as caught:
         error = str(caught)
     else:
@@ -290,5 +304,5 @@ def test_any_bytes_give_rows_or_one_clear_error(tmp_path: Path, lines: list[byte
 
 
 def test_another_tab_separated_file_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"refl\.3\.gz line 1: found 'some wizard who can dress"):
-        read_file(shared("data", "refl.3.gz"))
+    with pytest.raises(UsageError, match=r"refl\.3\.gz line 1: found the columns 'some wizard who can dress"):
+        read_dataset(shared("data", "refl.3.gz"))

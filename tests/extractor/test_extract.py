@@ -301,7 +301,7 @@ def test_a_dataset_for_another_task_is_refused(masked_lm: Path, tmp_path: Path) 
 
 
 def test_no_usable_row_is_an_error_that_says_why(masked_lm: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"no row .* mine\.jsonl:1: .*zebra"):
+    with pytest.raises(UsageError, match=r"can use: 1 x .*zebra.* \(mine\.jsonl:1\)$"):
         run_of(masked_lm, sentences("the zebra [MASK] ."), tmp_path)
 
 

@@ -26,7 +26,7 @@ from support.dataset_files import (
 from support.requirements import shared
 
 from ipgraph.extractor.datasets import load
-from ipgraph.extractor.datasets.files import read_file
+from ipgraph.extractor.datasets.files import read_dataset
 from ipgraph.extractor.datasets.words import split_words
 from ipgraph.graphstore.common.errors import UsageError
 
@@ -36,7 +36,7 @@ from ipgraph.graphstore.common.errors import UsageError
 def test_masked_jsonl_keeps_every_field(tmp_path: Path) -> None:
     roles = ["determiner", "subject", "relativizer", "determiner", "attractor", "clausal_verb", "target"]
     record = MASKED | {"id": 12, "subtask": "obj", "condition": "pl", "roles": [*roles, "adjective", "punct"]}
-    (example,) = read_file(write(tmp_path, jsonl(record))).examples
+    (example,) = read_dataset(write(tmp_path, jsonl(record))).examples
     instance = example.instance
     assert (instance.text, instance.correct, instance.wrong) == (MASKED["text"], "are", "is")
     assert (instance.name, instance.subtask, instance.condition) == ("12", "obj", "pl")
@@ -51,18 +51,18 @@ def test_rows_without_a_name_beside_rows_with_one_are_a_group_of_their_own(
     """An empty subtask or condition asks for every one, so it cannot ask for those without."""
     texts = [MASKED | {"text": f"the farmer [MASK] {word} ."} for word in ("old", "tall", "happy")]
     rows = [texts[0] | {column: "obj"}, texts[1], texts[2] | {"id": "third"}]
-    found = [e.instance for e in read_file(write(tmp_path, jsonl(*rows))).examples]
+    found = [e.instance for e in read_dataset(write(tmp_path, jsonl(*rows))).examples]
     assert [getattr(i, column) for i in found] == ["obj", "(none)", "(none)"]
     assert [i.name for i in found] == [found[0].id, found[1].id, "third"]
-    repeated = read_file(write(tmp_path, jsonl(*rows, texts[1] | {column: "(none)"})))
+    repeated = read_dataset(write(tmp_path, jsonl(*rows, texts[1] | {column: "(none)"})))
     assert [e.instance for e in repeated.examples] == found
     assert [row.reason for row in repeated.skipped] == ["repeats row 2"]
-    alone = read_file(write(tmp_path, jsonl(*texts))).examples
+    alone = read_dataset(write(tmp_path, jsonl(*texts))).examples
     assert {getattr(e.instance, column) for e in alone} == {""}
 
 
 def test_blimp_pair_becomes_a_masked_text(tmp_path: Path) -> None:
-    (example,) = read_file(write(tmp_path, jsonl(PAIR))).examples
+    (example,) = read_dataset(write(tmp_path, jsonl(PAIR))).examples
     instance = example.instance
     assert (instance.text, instance.correct, instance.wrong) == ("The cats [MASK] .", "sleep", "sleeps")
     assert (instance.subtask, instance.name) == ("sv", "7")
@@ -70,7 +70,7 @@ def test_blimp_pair_becomes_a_masked_text(tmp_path: Path) -> None:
 
 def test_a_column_of_a_known_name_wins_over_one_that_may_mean_the_same(tmp_path: Path) -> None:
     lines = "text\tSentence\tlabel\tid\tidx\ngood .\tbad .\t1\tmine\t7\n"
-    (example,) = read_file(write(tmp_path, lines)).examples
+    (example,) = read_dataset(write(tmp_path, lines)).examples
     assert (example.instance.text, example.instance.name) == ("good .", "mine")
 
 
@@ -78,20 +78,20 @@ def test_goldberg_layout(tmp_path: Path) -> None:
     lines = (
         "obj\tsing\tthe author laughs\tthe author laugh\nobj\tplur\tthe authors laugh\tthe authors laughs\n"
     )
-    dataset = read_file(write(tmp_path, lines))
+    dataset = read_dataset(write(tmp_path, lines))
     assert [(e.instance.condition, e.instance.correct) for e in dataset.examples] == [
         ("sing", "laughs"),
         ("plur", "laugh"),
     ]
     assert dataset.examples[0].instance.text == "the author [MASK] ."
-    assert read_file(write(tmp_path, "task\tcondition\tgood\tbad\n" + lines)).examples[0].instance == (
+    assert read_dataset(write(tmp_path, "task\tcondition\tgood\tbad\n" + lines)).examples[0].instance == (
         dataset.examples[0].instance
     )
 
 
 @pytest.mark.parametrize("columns", ["sentence\tlabel\n", ""])
 def test_sst2_tsv(tmp_path: Path, columns: str) -> None:
-    dataset = read_file(write(tmp_path, columns + "it 's a charming journey . \t1\nnot good\t0\n"))
+    dataset = read_dataset(write(tmp_path, columns + "it 's a charming journey . \t1\nnot good\t0\n"))
     assert [(e.instance.text, e.instance.label) for e in dataset.examples] == [
         ("it 's a charming journey .", 1),
         ("not good", 0),
@@ -100,14 +100,14 @@ def test_sst2_tsv(tmp_path: Path, columns: str) -> None:
 
 
 def test_sentences_without_labels(tmp_path: Path) -> None:
-    (example,) = read_file(write(tmp_path, "index\tsentence\n0\tuneasy mishmash\n")).examples
+    (example,) = read_dataset(write(tmp_path, "index\tsentence\n0\tuneasy mishmash\n")).examples
     assert (example.instance.label, example.instance.name) == (-1, "0")
-    assert read_file(write(tmp_path, jsonl(LABELLED | {"label": -1}))).examples[0].instance.label == -1
+    assert read_dataset(write(tmp_path, jsonl(LABELLED | {"label": -1}))).examples[0].instance.label == -1
 
 
 def test_whole_numbers_that_a_data_frame_wrote_as_floats_are_ids(tmp_path: Path) -> None:
     pq.write_table(pa.Table.from_pylist([LABELLED | {"idx": 7.0}]), tmp_path / "a.parquet")
-    (example,) = read_file(tmp_path / "a.parquet").examples
+    (example,) = read_dataset(tmp_path / "a.parquet").examples
     assert example.instance.name == "7"
 
 
@@ -115,12 +115,12 @@ def test_a_text_alone_is_what_the_task_needs(tmp_path: Path) -> None:
     path = write(tmp_path, jsonl({"text": "a [MASK] film ."}))
     assert load(path, task="classifier").task == "classifier"
     for task in (None, "masked-lm"):
-        with pytest.raises(UsageError, match=r"set\.jsonl:1: correct is missing"):
-            read_file(path, task=task)
+        with pytest.raises(UsageError, match=r"correct is missing \(set\.jsonl:1\)"):
+            read_dataset(path, task=task)
 
 
 def test_case_stays_as_written(tmp_path: Path) -> None:
-    (example,) = read_file(
+    (example,) = read_dataset(
         write(tmp_path, jsonl(PAIR | {"sentence_good": "No cat", "sentence_bad": "Most cat"}))
     ).examples
     assert (example.instance.correct, example.instance.wrong) == ("No", "Most")
@@ -157,20 +157,20 @@ def test_punctuation_becomes_words(text: str, words: str) -> None:
 )
 def test_no_space_is_put_into_a_text_that_has_none(tmp_path: Path, text: str) -> None:
     record = MASKED | {"text": text}
-    (example,) = read_file(write(tmp_path, jsonl(record))).examples
+    (example,) = read_dataset(write(tmp_path, jsonl(record))).examples
     assert example.instance.text == text
 
 
 @pytest.mark.parametrize("mark", "؟।")
 def test_other_marks_end_a_sentence_too(tmp_path: Path, mark: str) -> None:
-    (example,) = read_file(write(tmp_path, jsonl(MASKED | {"text": f"kya [MASK]{mark}"}))).examples
+    (example,) = read_dataset(write(tmp_path, jsonl(MASKED | {"text": f"kya [MASK]{mark}"}))).examples
     assert example.instance.text == f"kya [MASK] {mark}"
 
 
 def test_a_pair_without_spaces_differs_in_one_stretch(tmp_path: Path) -> None:
     rows = [("我喜欢学习。", "我讨厌学习。"), ("我喜欢学习。", "我喜欢学。")]
     path = write(tmp_path, jsonl(*({"good": good, "bad": bad} for good, bad in rows)))
-    dataset = read_file(path)
+    dataset = read_dataset(path)
     (instance,) = [example.instance for example in dataset.examples]
     assert (instance.text, instance.correct, instance.wrong) == ("我[MASK]学习。", "喜欢", "讨厌")
     assert "only one of good and bad has '习'" in dataset.skipped[0].reason
@@ -179,13 +179,13 @@ def test_a_pair_without_spaces_differs_in_one_stretch(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["\u200b", "\ufeff \u00ad", "\u2028\u200d", "\u3164", "\u2800\ufe0f"])
 def test_invisible_characters_are_not_a_sentence(tmp_path: Path, text: str) -> None:
     rows = [LABELLED, LABELLED | {"text": text}]
-    (skipped,) = read_file(write(tmp_path, jsonl(*rows))).skipped
+    (skipped,) = read_dataset(write(tmp_path, jsonl(*rows))).skipped
     assert "text has only invisible characters" in skipped.reason or "text is empty" in skipped.reason
 
 
 def test_a_second_sentence_is_read(tmp_path: Path) -> None:
     rows = [{"text": "a  film", "second": "not\tgood", "label": 1, "roles": "a b c d"}]
-    (example,) = read_file(write(tmp_path, jsonl(*rows))).examples
+    (example,) = read_dataset(write(tmp_path, jsonl(*rows))).examples
     assert (example.instance.text, example.instance.second) == ("a film", "not good")
     assert example.roles == ("a", "b", "c", "d")
 
@@ -195,15 +195,15 @@ def test_roles_follow_the_split_words(tmp_path: Path) -> None:
         "text": "the cat, [MASK] old",
         "roles": ["determiner", "subject", "target", "adjective"],
     }
-    (example,) = read_file(write(tmp_path, jsonl(record))).examples
+    (example,) = read_dataset(write(tmp_path, jsonl(record))).examples
     assert example.instance.text == "the cat , [MASK] old ."
     assert example.roles == ("determiner", "subject", "punct", "target", "adjective", "punct")
     spaced = MASKED | {"text": "the cat, [MASK] old", "roles": "determiner subject target adjective"}
-    assert read_file(write(tmp_path, jsonl(spaced))).examples[0] == example
+    assert read_dataset(write(tmp_path, jsonl(spaced))).examples[0] == example
 
 
 def test_a_classifiers_text_stays_whole(tmp_path: Path) -> None:
-    (example,) = read_file(
+    (example,) = read_dataset(
         write(tmp_path, jsonl({"text": " not  good.", "label": 0, "roles": ["a", "b"]}))
     ).examples
     assert (example.instance.text, example.roles) == ("not good.", ("a", "b"))
@@ -237,7 +237,7 @@ def test_every_layout_reads_back_what_was_written(
             lines = ["\t".join(records[0]), *("\t".join(r.values()) for r in records)]
         content = ("\ufeff" * bom + end.join(lines)).encode()
         path.write_bytes(gzip.compress(content) if zipped else content)
-    dataset = read_file(path, strict=True)
+    dataset = read_dataset(path, strict=True)
     some = "(none)" if any(r["condition"] for r in records) else ""
     assert contents(dataset.examples) == [r | {"condition": r["condition"] or some} for r in records]
 
@@ -254,9 +254,9 @@ def test_a_pair_is_its_masked_text_filled_in(
     path.write_text(jsonl({"good": " ".join(words) + mark, "bad": " ".join(bad) + mark}))
     if other == words[place]:
         with pytest.raises(UsageError, match="differ in 0 words"):
-            read_file(path)
+            read_dataset(path)
         return
-    (example,) = read_file(path).examples
+    (example,) = read_dataset(path).examples
     instance = example.instance
     end = mark.strip() or "."
     assert (instance.correct, instance.wrong) == (words[place], other)
@@ -292,7 +292,7 @@ def test_roles_stay_with_their_words(text: str, data: st.DataObject) -> None:
 
 def test_paper_tasks_are_read_whole() -> None:
     for path in sorted(shared("data", "paper_tasks").glob("*.jsonl")):
-        dataset = read_file(path, strict=True)
+        dataset = read_dataset(path, strict=True)
         records = [json.loads(line) for line in path.read_text().splitlines()]
         assert contents(dataset.examples) == [
             {k: r[k] for k in ("text", "correct", "wrong", "condition", "id")} for r in records
@@ -301,7 +301,7 @@ def test_paper_tasks_are_read_whole() -> None:
 
 def test_blimp_is_read_whole() -> None:
     for path in sorted(shared("data", "blimp").glob("*.jsonl")):
-        dataset = read_file(path, strict=True)
+        dataset = read_dataset(path, strict=True)
         records = [json.loads(line) for line in path.read_text().splitlines()]
         assert len(dataset.examples) == 1000
         for example, record in zip(dataset.examples, records, strict=True):
@@ -325,11 +325,14 @@ def test_marvin_linzen_agrees_with_the_paper_task(tmp_path: Path) -> None:
         lines = [line for line in file if line.startswith(b"obj_rel_across_anim\t")]
     path = tmp_path / "obj.tsv.gz"
     path.write_bytes(gzip.compress(b"".join(lines), compresslevel=1))
-    dataset = read_file(path, strict=True)
+    dataset = read_dataset(path, strict=True)
     assert len(dataset.examples) == len(lines) == 11_200
     found, expected = (
         {(e.instance.condition, e.instance.text, e.instance.correct, e.instance.wrong) for e in examples}
-        for examples in (dataset.examples, read_file(shared("data", "paper_tasks", "sva-obj.jsonl")).examples)
+        for examples in (
+            dataset.examples,
+            read_dataset(shared("data", "paper_tasks", "sva-obj.jsonl")).examples,
+        )
     )
     assert len(expected) == 1000
     assert expected <= found
