@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
-from ipgraph.cli.options import RUNS_DIR, AllowUnkOption, RunsDirOption
+from ipgraph.cli.options import RUNS_DIR, STORED, AllowUnkOption, RunsDirOption
 from ipgraph.extractor.methods.catalogue import METHODS, Method
 from ipgraph.graphstore.schema import records
 
@@ -71,6 +71,14 @@ class Extraction:
     ] = 50
     quadrature: Annotated[str, _choice("Where these points lie", QUADRATURES)] = "uniform"
     baseline: Annotated[str, _choice("Where the line starts", BASELINES)] = "mask"
+    label: Annotated[
+        str,
+        _option(
+            STORED,
+            "A name for the run, accepted wherever its id is; asking again with another one renames the run.",
+            metavar="TEXT",
+        ),
+    ] = ""
     runs_dir: RunsDirOption = RUNS_DIR
 
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 from pathlib import Path
 
 from ipgraph.graphstore.common.errors import UsageError
@@ -15,6 +16,16 @@ _ADDRESS = re.compile(r"(bolt|neo4j)(\+s|\+ssc)?:|[^/\\]+:\d+$", re.IGNORECASE)
 NEO4J_SCHEMES = ("bolt", "bolt+s", "bolt+ssc", "neo4j", "neo4j+s", "neo4j+ssc")
 
 
+def suggested(command: str, *arguments: str, store: str | Path | None = None) -> str:
+    """Return a command to suggest, quoted for a shell; it names the store unless that is the default one."""
+    place = ("--store", str(store)) if str(store or "") not in ("", _default(), Path(_default()).name) else ()
+    return f"ipgraph {command} {shlex.join([*arguments, *place])}".rstrip()
+
+
+def _default() -> str:
+    return os.environ.get("IPGRAPH_STORE") or DEFAULT_STORE
+
+
 def is_server(location: str) -> bool:
     """Tell whether a store's location is a Neo4j URI rather than a path."""
     return location.partition("://")[0] in NEO4J_SCHEMES and "://" in location
@@ -26,7 +37,7 @@ def open_store(location: str | Path | None = None) -> Store:
     A path that does not exist yet is an empty store that the first `add` creates. Raises UsageError for a URI
     that is not Neo4j's.
     """
-    where = str(location or os.environ.get("IPGRAPH_STORE") or DEFAULT_STORE)
+    where = str(location or _default())
     if is_server(where):
         from ipgraph.graphstore.server.store import Neo4jStore
 

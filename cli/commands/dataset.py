@@ -4,13 +4,14 @@ from typing import Annotated
 
 import typer
 
+from ipgraph.cli.groups import Commands
 from ipgraph.cli.options import FormatOption
 from ipgraph.cli.render import render, rows_table
 
-app = typer.Typer(no_args_is_help=True, help="Built-in datasets, and what a dataset or file contains.")
+app = Commands(help="Built-in datasets, and what a dataset or file contains.")
 
 
-@app.command("list")
+@app.command("list", example="ipgraph dataset list")
 def list_(output: FormatOption = "table") -> None:
     """List the built-in datasets and groups."""
     from ipgraph.extractor.datasets import infos
@@ -23,7 +24,7 @@ def list_(output: FormatOption = "table") -> None:
     )
 
 
-@app.command()
+@app.command(example="ipgraph dataset show sva-obj --examples 3")
 def show(
     name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A built-in dataset or group, or a file.")],
     examples: Annotated[int, typer.Option("--examples", min=1, help="Examples per condition.")] = 1,

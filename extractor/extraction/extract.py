@@ -30,6 +30,7 @@ def extract(
     baseline: str = "mask",
     n_steps: int = 50,
     quadrature: str = "uniform",
+    label: str = "",
     limit: int | None = None,
     seed: int = 0,
     max_tokens: int | None = None,
@@ -50,6 +51,8 @@ def extract(
     `model` is a demo model's name, a folder, a model of the Hugging Face hub (at `revision`, on `device`, in
     `dtype`), or a loaded one; `dataset` is a name, a file or a Dataset; the run directory is made under
     `runs_dir`. `method`, `level`, `qoi`, `baseline`, `n_steps` and `quadrature` are those of `Options`.
+
+    `label` is a name for the run, which its id does not depend on; asking again with another one renames it.
 
     `limit` keeps that many usable instances, spread evenly over conditions and chosen by `seed`; `max_tokens`
     leaves out longer sentences, [CLS] and [SEP] counted; `allow_unk` keeps sentences with unknown words; with
@@ -92,6 +95,8 @@ def extract(
         files=job.files(sentences),
         skipped=[asdict(row) for row in skipped],
     )
+    if label and label != run.label:
+        run.set_label(label)
     # A run that is resumed keeps the model's name in its node ids, whatever the folder is called by now.
     job = replace(job, key=run.manifest["run"]["model"])
     if (missing := run.missing()) or not run.is_complete:
@@ -107,6 +112,8 @@ def _counter(
     """Return what adds up the sentences that are done and tells `on_progress`."""
     total = len(sentences)
     done = total - sum(map(sentences.size, missing))
+    if on_progress is not None:
+        on_progress(done, total)
 
     def count(more: int) -> None:
         nonlocal done

@@ -20,6 +20,7 @@ import torch
 from ipgraph.extractor.extraction.options import ALGORITHM_VERSION, Options
 from ipgraph.extractor.models.adapter import Adapter
 from ipgraph.extractor.models.encoding import Encoded
+from ipgraph.extractor.models.files import DEMOS
 from ipgraph.extractor.models.loading import LoadedModel
 from ipgraph.graphstore.schema.graph import GraphLayer, GraphShape
 
@@ -45,7 +46,7 @@ def fields(model: LoadedModel, options: Options, dataset: str) -> dict[str, Any]
     """Return the fields of the run's record that are known before the first shard."""
     return {
         "model": model.key,
-        "model_name": model.name,
+        "model_name": _shown(model.name),
         "task": model.task,
         "dataset": dataset,
         "dtype": str(model.dtype).removeprefix("torch."),
@@ -57,6 +58,11 @@ def fields(model: LoadedModel, options: Options, dataset: str) -> dict[str, Any]
         "graph": graph_shape(model.adapter).to_json(),
         **asdict(options),
     }
+
+
+def _shown(name: str) -> str:
+    """Return a model's name as it is shown: of a folder its last part, never where it lies."""
+    return Path(name).resolve().name if name not in DEMOS and Path(name).is_dir() else name
 
 
 def graph_shape(adapter: Adapter) -> GraphShape:

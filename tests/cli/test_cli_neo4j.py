@@ -17,7 +17,7 @@ def test_every_group_of_commands_works_on_a_server(folder: Folder, neo4j_server:
         "2 added, 0 already stored"
         in invoke("ingest", "run", *(str(run.path) for run in folder.runs), "--store", uri).stdout
     )
-    assert "0 added, 1 already stored" in invoke("store", "push", first.id, "--store", uri).stdout
+    assert "0 added, 1 already stored" in invoke("ingest", "run", first.id, "--store", uri).stdout
     assert ": 2 runs, 2 of them compared" in invoke("store", "check", "--store", uri).stdout
     facts = {
         r["what"]: r["value"]

@@ -88,7 +88,7 @@ def test_run_delete_keeps_the_directory_unless_told(own: Folder) -> None:
 
 
 def test_an_unknown_run_is_named_with_the_known_ones(folder: Folder) -> None:
-    for command in (("run", "show"), ("cite",), ("store", "push")):
+    for command in (("run", "show"), ("cite",), ("ingest", "run")):
         stderr = invoke(*command, "rnothing", code=2).stderr
         assert all(one.id in stderr for one in folder.runs)
 
@@ -126,9 +126,9 @@ def test_loading_again_adds_nothing(own: Folder) -> None:
     info = invoke("store", "info", "--format", "json").stdout
     paths = [str(one.path) for one in own.runs]
     assert "0 added, 2 already stored" in invoke("ingest", "run", *paths).stdout
-    assert "0 added, 2 already stored" in invoke("store", "push", *(one.id[:7] for one in own.runs)).stdout
+    assert "0 added, 2 already stored" in invoke("ingest", "run", *(one.id[:7] for one in own.runs)).stdout
     assert invoke("store", "info", "--format", "json").stdout == info
-    pushed = invoke("store", "push", own.runs[0].id, "--store", "other.db").stdout
+    pushed = invoke("ingest", "run", own.runs[0].id, "--store", "other.db").stdout
     assert "1 added, 0 already stored" in pushed
     assert json.loads(invoke("store", "info", "--store", "other.db", "--format", "json").stdout) != []
 
@@ -197,7 +197,7 @@ def test_show_judges_no_instance_without_a_label(own: Folder) -> None:
     unlabelled = remade(
         own.runs[0], own.path / "runs", predictions=lambda row: replace(row, label_is_predicted=True)
     )
-    invoke("store", "push", unlabelled.id)
+    invoke("ingest", "run", unlabelled.id)
     instance = next(iter(unlabelled.records("instances"))).id
     judged, not_judged = (
         invoke("show", instance, "--run", run.id).stdout for run in (own.runs[0], unlabelled)
