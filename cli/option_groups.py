@@ -10,26 +10,8 @@ import typer
 
 from ipgraph.cli.options import RUNS_DIR, STORED, AllowUnkOption, RunsDirOption
 from ipgraph.extractor.methods.catalogue import METHODS, Method
+from ipgraph.extractor.methods.settings import BASELINES, LEVELS, QOIS, QUADRATURES
 from ipgraph.graphstore.schema import records
-
-LEVELS = {
-    "both": "the embedding and the attention level",
-    "embedding": "the embedding level",
-    "attention": "the attention level",
-}
-QOIS = {
-    "correct-wrong": "the logit of the correct word or class minus that of the wrong one or best other",
-    "positive-negative": "the logit of the positive class minus that of the negative one",
-}
-BASELINES = {
-    "mask": "the embedding of the mask token",
-    "pad": "the embedding of the padding token",
-    "zero": "the zero vector",
-}
-QUADRATURES = {
-    "uniform": "evenly spaced with both ends",
-    "gauss-legendre": "those of Gauss-Legendre quadrature",
-}
 
 
 def _option(panel: str, help_: str, *names: str, **more: Any) -> Any:

@@ -120,7 +120,8 @@ def print_cypher(text: str, parameters: Mapping[str, object] | None = None) -> N
 def print_parts(parts: Iterable["RenderableType"], width: int = 0) -> None:
     """Print on stdout, without blanks at the ends of lines; up to `width` columns are not wrapped here."""
     out = console()
+    out.width = max(width, out.width)
     with out.capture() as captured:
         for part in parts:
-            out.print(part, soft_wrap=not out.is_terminal, width=max(width, out.width))
+            out.print(part, soft_wrap=not out.is_terminal)
     _print("".join(line.rstrip(" ") + "\n" for line in captured.get().splitlines()))

@@ -12,7 +12,7 @@ from ipgraph.cli.options import FormatOption, StoreOption
 from ipgraph.cli.progress import progress
 from ipgraph.extractor.methods.catalogue import COMPARABLE, COMPARED
 from ipgraph.graphstore.common.bootstrap import RESAMPLES
-from ipgraph.graphstore.common.errors import UsageError, unknown
+from ipgraph.graphstore.common.errors import NEAREST, UsageError, nearest_first, unknown
 
 if TYPE_CHECKING:
     from ipgraph.extractor.models.loading import LoadedModel
@@ -116,7 +116,8 @@ def _is_dataset(target: str, runs_dir: Path) -> bool:
     runs = [name for run in list_runs(runs_dir) for name in (run.id, run.label) if name]
     if any(run.startswith(target) for run in runs):
         return False
-    raise unknown("dataset or run", target, [*names(), *runs])
+    near = ", ".join(nearest_first(target, runs)[:NEAREST]) or f"none in {runs_dir}"
+    raise UsageError(f"{unknown('dataset or run', target, names())} (datasets); {near} (runs)")
 
 
 def _given(context: typer.Context) -> list[str]:

@@ -100,7 +100,8 @@ def ingest_run(
 
     runs = {run.id: run for run in (find_run(runs_dir, name) for name in names)}
     with open_store(store) as opened:
-        stored = [run.id for run in opened.runs() if run.id in runs and run.state == "complete"]
+        complete = {run.id for run in opened.runs() if run.state == "complete"}
+        stored = [name for name in runs if name in complete]
         location, _, seconds = add_to(list(runs.values()), opened)
     print_loaded(list(runs.values()), stored, location, seconds)
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ipgraph.extractor.methods.catalogue import METHODS
+from ipgraph.extractor.methods.settings import QOIS
 from ipgraph.extractor.models.loading import LoadedModel
 from ipgraph.extractor.tracing.batch import IntegrationPath
 from ipgraph.graphstore.common.errors import UsageError, unknown
@@ -17,10 +18,6 @@ ALGORITHM_VERSION = 1
 """Raised only when numbers change: part of every run's id."""
 
 LEVEL_OPTIONS = ("both", *LEVELS)
-QOIS = {
-    "correct-wrong": "logit of the correct form or label minus that of the wrong form or best other class",
-    "positive-negative": "logit of class 1 minus that of class 0 (classifier of two classes)",
-}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -122,7 +122,7 @@ class EmbeddedStore:
         """
         due = verified(runs)
         labels = {run.id: run.label for run in self.runs() if run.id in due}
-        stored = labels.keys()
+        stored = set(labels)
         if stored == due.keys() and not any(_outdated(self, due[name]) for name in stored):
             self._relabel(labels, due)
             return 0

@@ -91,7 +91,7 @@ def _distinct(names: Iterable[str], numbered: str) -> list[str]:
 def _key(name: str) -> str:
     """Return a column's name in lower case, its words joined by underscores; + and - are said."""
     signed = re.sub(r"[-−](?=\W|$)", " minus ", name.replace("+", " plus "))
-    return re.sub(r"\W+|_+", "_", signed).strip("_").lower() or "value"
+    return re.sub(r"[\W_]+", "_", signed).strip("_").lower() or "value"
 
 
 def text(name: str) -> TableColumn:

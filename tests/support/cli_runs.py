@@ -1,5 +1,6 @@
 """What the tests of the command line share: a folder with two synthetic runs in a store, and calls."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -7,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -63,9 +65,22 @@ def make_folder(path: Path) -> Folder:
 def invoke(*arguments: str, code: int = 0, env: Mapping[str, str] | None = None) -> Result:
     """Call the command line in this process; its exit code must be `code`, and no other error may escape."""
     result = CliRunner().invoke(app, list(arguments), env=env, prog_name="ipgraph")
-    assert result.exit_code == code, result.output
+    assert result.exit_code == code, f"{result.output}{result.exception!r}"
     assert "Traceback" not in result.output
     return result
+
+
+def tables(*arguments: str) -> list[dict[str, Any]]:
+    """Return the tables that a command prints as JSON."""
+    shown = json.loads(invoke(*arguments, "--format", "json").stdout)
+    assert list(shown) == ["tables"]
+    return list(shown["tables"])
+
+
+def rows(*arguments: str) -> list[dict[str, Any]]:
+    """Return the rows of the only table that a command prints as JSON."""
+    (table,) = tables(*arguments)
+    return list(table["rows"])
 
 
 def call(
