@@ -72,7 +72,12 @@ def _stop(message: str, code: int) -> typer.Exit:
 
 
 EXTRACT, ASK, DRAW, KEEP = "Extract and evaluate", "Ask", "Draw", "Keep and cite"
-app = Commands(cls=Guarded, add_completion=True, pretty_exceptions_enable=False)
+FORMATS = (
+    "With --format json, every command prints one object, whose `tables` is a list of objects with `title`, "
+    "`columns` (names in snake_case), `rows` (objects by these names) and `notes`. JSON and CSV have exact "
+    "values, in UTF-8. LaTeX needs the package booktabs."
+)
+app = Commands(cls=Guarded, add_completion=True, pretty_exceptions_enable=False, epilog=FORMATS)
 app.add_typer(ingest.app, name="ingest", rich_help_panel=EXTRACT)
 app.command(
     example=("ipgraph extract sva-obj --limit 100", "ipgraph extract mine.jsonl --model bert-base-uncased"),

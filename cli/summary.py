@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ipgraph.cli.options import RUNS_DIR
 from ipgraph.cli.render import console
-from ipgraph.graphstore.opening import suggested
+from ipgraph.graphstore.common.suggested import suggested
 from ipgraph.graphstore.schema.records import levels_of
 
 if TYPE_CHECKING:

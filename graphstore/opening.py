@@ -1,29 +1,17 @@
 """Opening a store: by path an embedded one, by URI a Neo4j server."""
 
-import os
 import re
-import shlex
 from pathlib import Path
 
 from ipgraph.graphstore.common.errors import UsageError
+from ipgraph.graphstore.common.suggested import default_location
 from ipgraph.graphstore.store.protocol import Store
 
-DEFAULT_STORE = "./ipgraph.db"
 _URI = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
 """What looks like a URI; a single letter is a drive."""
 _ADDRESS = re.compile(r"(bolt|neo4j)(\+s|\+ssc)?:|[^/\\]+:\d+$", re.IGNORECASE)
 """What looks like a server's address without all of its scheme."""
 NEO4J_SCHEMES = ("bolt", "bolt+s", "bolt+ssc", "neo4j", "neo4j+s", "neo4j+ssc")
-
-
-def suggested(command: str, *arguments: str, store: str | Path | None = None) -> str:
-    """Return a command to suggest, quoted for a shell; it names the store unless that is the default one."""
-    place = ("--store", str(store)) if str(store or "") not in ("", _default(), Path(_default()).name) else ()
-    return f"ipgraph {command} {shlex.join([*arguments, *place])}".rstrip()
-
-
-def _default() -> str:
-    return os.environ.get("IPGRAPH_STORE") or DEFAULT_STORE
 
 
 def is_server(location: str) -> bool:
@@ -37,7 +25,7 @@ def open_store(location: str | Path | None = None) -> Store:
     A path that does not exist yet is an empty store that the first `add` creates. Raises UsageError for a URI
     that is not Neo4j's.
     """
-    where = str(location or _default())
+    where = str(location or default_location())
     if is_server(where):
         from ipgraph.graphstore.server.store import Neo4jStore
 

@@ -13,6 +13,7 @@ from ipgraph.cli.option_groups import Extraction, Selection, takes
 from ipgraph.cli.options import RUNS_DIR, AllowUnkOption, DatasetArgument, RunsDirOption, StoreOption
 from ipgraph.cli.progress import progress
 from ipgraph.graphstore.common.errors import UsageError
+from ipgraph.graphstore.common.suggested import suggested
 
 if TYPE_CHECKING:
     from ipgraph.extractor.datasets import Dataset
@@ -118,7 +119,6 @@ def _require_answers(correct: str, wrong: str) -> None:
 def extract(dataset: DatasetArgument, selection: Selection, extraction: Extraction) -> None:
     """Extract the influence patterns of a dataset into a run directory, without a graph store."""
     from ipgraph.cli.summary import print_summary
-    from ipgraph.graphstore.opening import suggested
 
     run, time_taken = extract_run(dataset, extraction, selection)
     print_summary(run, time_taken, "", suggested("ingest run", str(run.path)))
@@ -129,7 +129,6 @@ def _ingest(
 ) -> None:
     """Extract and load; `then` is the command to suggest, which ends with the run's id."""
     from ipgraph.cli.summary import print_summary
-    from ipgraph.graphstore.opening import suggested
 
     with usable_store(store) as opened:
         run, extracting = extract_run(dataset, extraction, selection)

@@ -11,6 +11,7 @@ from typing import Literal, Self
 import ladybug
 
 from ipgraph.graphstore.common.errors import UsageError
+from ipgraph.graphstore.common.suggested import suggested
 from ipgraph.graphstore.embedded.file import Change, Database, Unchanged, changed_copy, require_schema
 from ipgraph.graphstore.embedded.load import load, merge_measures
 from ipgraph.graphstore.embedded.readonly import require_read
@@ -230,7 +231,9 @@ class EmbeddedStore:
 def require_file(path: Path) -> os.stat_result:
     """Return the facts of a store's file; raises UsageError if there is none, or an empty one."""
     if not path.exists():
-        raise UsageError(f"there is no store at {path}; `ipgraph ingest dataset sva-obj` makes one")
+        raise UsageError(
+            f"there is no store at {path}; `{suggested('ingest dataset', 'sva-obj', store=path)}` makes one"
+        )
     _require_regular(path)
     facts = path.stat()
     if facts.st_size == 0:

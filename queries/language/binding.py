@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ipgraph.graphstore.common.errors import UsageError, nearest_first, unknown
+from ipgraph.graphstore.common.suggested import suggested
 from ipgraph.graphstore.runs.finding import match_run
 from ipgraph.graphstore.schema.labels import LABEL_WIDTH, ROLE_LABEL_WIDTH
 from ipgraph.graphstore.schema.records import LEVELS, Run, levels_of
@@ -59,7 +60,7 @@ def bind(template: Template, given: Mapping[str, object], store: "Store") -> "di
     runs = [resolve_run(store, str(values[name])) for name in by_type["run"]]
     is_newest = any(values[name] == NEWEST for name in by_type["run"][:1])
     values |= {name: run.id for name, run in zip(by_type["run"], runs, strict=True)}
-    with saying_which_run(store, is_newest):
+    with saying_which_run(store, is_newest=is_newest):
         values |= {name: resolve_level(runs, str(values[name])) for name in by_type["level"]}
         for name in by_type["instance"]:
             values[name] = resolve_instance(store, [runs[0].id], str(values[name]))
@@ -74,7 +75,7 @@ def bind(template: Template, given: Mapping[str, object], store: "Store") -> "di
 
 
 @contextmanager
-def saying_which_run(store: "Store", is_newest: bool) -> Iterator[None]:
+def saying_which_run(store: "Store", *, is_newest: bool) -> Iterator[None]:
     """Add to what is wrong that the newest run was taken, since none was named, where there are others."""
     try:
         yield
@@ -158,7 +159,7 @@ def resolve_run(store: "Store", text: str = NEWEST) -> Run:
     runs = store.runs()
     complete = [run for run in runs if run.state == "complete"]
     if not complete:
-        from ipgraph.graphstore.opening import is_server, suggested
+        from ipgraph.graphstore.opening import is_server
 
         place = Path(store.location)
         make = suggested("ingest dataset", "sva-obj", store=store.location)
@@ -167,7 +168,7 @@ def resolve_run(store: "Store", text: str = NEWEST) -> Run:
         what = f"{store.location} holds no complete run"
         if is_absent:
             what = f"there is no store {place.absolute()}"
-        raise UsageError(f"{what}; make a run by `{make}`, or load one that is on disk by `{load}`")
+        raise UsageError(f"{what}; make one by `{make}`, or load one that is on disk by `{load}`")
     if text in ("", NEWEST):
         return complete[0]
     half = [run for run in runs if run.state != "complete" and run.id.startswith(text)]
@@ -210,8 +211,6 @@ def resolve_instance(store: "Store", runs: Sequence[str], text: str) -> str:
             some = ", ".join(str(row[0]) for row in matches[:5])
             many = f"{len(matches)}{' or more' * (len(rows) == _MOST)}"
             raise UsageError(f"instance {text!r} names {many} instances of {_named(runs)}: {some}, ...")
-    from ipgraph.graphstore.opening import suggested
-
     of_run = ("--run", runs[0]) if len(runs) == 1 else ()
     lists = suggested("query run instances", *of_run, store=store.location)
     raise UsageError(f"{_named(runs)} has no instance {text!r}; `{lists}` lists them")

@@ -93,7 +93,7 @@ def test_an_error_of_ours_alone_keeps_its_traceback() -> None:
         (("ingest", "text", "the zebras [MASK] old .", "--correct", "is", "--wrong", "are"), 2, "'zebras'"),
         (("ingest", "run", "nowhere"), 2, "there is no run 'nowhere' in runs: it has no runs"),
         (("extract", "sva-obj", "--limit", "0"), 2, "limit"),
-        (("show", "nothing"), 2, "ipgraph.db; make a run by `ipgraph ingest dataset sva-obj`"),
+        (("show", "nothing"), 2, "ipgraph.db; make one by `ipgraph ingest dataset sva-obj`"),
         (("report", "nonsense"), 2, "nonsense"),
         (("ingest", "sva-obj"), 2, "use `ipgraph ingest dataset NAME|FILE` for a dataset"),
         (
