@@ -64,7 +64,8 @@ def draw(
         raise UsageError("--subtask and --min-share can be used with --condition only")
     chosen = _level(level)
     with opened(store) as graph, saying_which_run(graph, is_newest=not run):
-        runs = list(dict.fromkeys(resolve_run(graph, name) for name in run or [""]))
+        chosen_runs = [resolve_run(graph, name) for name in run or [""]]
+        runs = list({record.id: record for record in chosen_runs}.values())
         if instances:
             drawn = _of_instances(graph, runs, instances, chosen, threshold)
         else:

@@ -2,8 +2,6 @@
 
 import errno
 import json
-import os
-import pty
 import signal
 import subprocess
 import time
@@ -12,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import typer
-from support.cli_runs import COMMAND, Folder, call, environment, folder, invoke, shared_folder
+from support.cli_runs import COMMAND, Folder, call, environment, folder, invoke, on_terminal, shared_folder
 from typer.testing import CliRunner
 
 from ipgraph.cli.app import Guarded
@@ -257,25 +255,6 @@ def spawn(*arguments: str, cwd: Path) -> "subprocess.Popen[str]":
         )
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def on_terminal(*arguments: str, cwd: Path, env: dict[str, str]) -> str:
-    """Run the command with stdout and stderr on a terminal of 100 columns; return what it wrote there."""
-    ours, theirs = pty.openpty()
-    settings = environment() | {"TERM": "xterm-256color", "COLUMNS": "100", **env}
-    process = subprocess.Popen([COMMAND, *arguments], cwd=cwd, env=settings, stdout=theirs, stderr=theirs)
-    os.close(theirs)
-    written = b""
-    try:
-        while block := os.read(ours, 65536):
-            written += block
-    except OSError as error:
-        if error.errno != errno.EIO:  # the other end is closed
-            raise
-    finally:
-        os.close(ours)
-        process.wait()
-    return written.decode()
 
 
 def test_colour_on_a_terminal_unless_no_color(folder: Folder) -> None:

@@ -1,7 +1,9 @@
 """What the tests of the command line share: a folder with two synthetic runs in a store, and calls."""
 
+import errno
 import json
 import os
+import pty
 import shutil
 import subprocess
 import sys
@@ -95,6 +97,25 @@ def call(
         text=True,
         check=False,
     )
+
+
+def on_terminal(*arguments: str, cwd: Path, env: Mapping[str, str], columns: int = 100) -> str:
+    """Run the command with stdout and stderr on a terminal; return what it wrote there."""
+    ours, theirs = pty.openpty()
+    settings = environment() | {"TERM": "xterm-256color", "COLUMNS": str(columns), **env}
+    process = subprocess.Popen([COMMAND, *arguments], cwd=cwd, env=settings, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    written = b""
+    try:
+        while block := os.read(ours, 65536):
+            written += block
+    except OSError as error:
+        if error.errno != errno.EIO:  # the other end is closed
+            raise
+    finally:
+        os.close(ours)
+        process.wait()
+    return written.decode()
 
 
 def environment() -> dict[str, str]:
