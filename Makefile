@@ -8,7 +8,7 @@ ROOMS := extractor graphstore queries cli
 PDOC := $(VENV)/bin/python -W error::UserWarning -W 'ignore:Error parsing type annotation:UserWarning' \
 	-m pdoc --no-show-source --docformat markdown
 
-.PHONY: demo test lint types check clean
+.PHONY: demo test test-slow lint types check clean
 
 demo: $(VENV)/.installed
 	$(VENV)/bin/ipgraph ingest dataset sva-obj --limit 100
@@ -18,6 +18,9 @@ demo: $(VENV)/.installed
 # The workers are processes: more threads in each would only wait for one another.
 test: $(VENV)/.test
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadgroup
+
+test-slow: $(VENV)/.test
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadgroup -m slow
 
 lint: $(VENV)/.dev
 	$(VENV)/bin/ruff check .

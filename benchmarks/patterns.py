@@ -97,16 +97,23 @@ def patterns(model: Any, ids: Tensor, target: int, samples: int) -> tuple[Tensor
     return embedding.positions.cpu(), attention.choices.cpu()
 
 
-def integrated_gradients(model: Any, ids: Tensor, target: int, samples: int) -> Tensor:
+def integrated_gradients(
+    model: Any,
+    ids: Tensor,
+    target: int,
+    samples: int,
+    logits: tuple[int, int] = (CORRECT, WRONG),
+    baseline: int = BASELINE,
+) -> Tensor:
     """Return every word's total influence [B, N] by autograd through the Hugging Face model."""
     words, head = model.bert.embeddings.word_embeddings, model.cls.predictions
-    x, x_b = words(ids), words.weight[BASELINE]
+    x, x_b = words(ids), words.weight[baseline]
     points = _points(samples, str(ids.device))
     line = (x_b + points[:, None, None] * (x - x_b)[:, None]).flatten(0, 1).requires_grad_()
     h = model.bert(inputs_embeds=line).last_hidden_state[:, target]
-    rows = [CORRECT, WRONG]
-    logits = torch.nn.functional.linear(head.transform(h), head.decoder.weight[rows], head.decoder.bias[rows])
-    (gradient,) = torch.autograd.grad((logits[:, 0] - logits[:, 1]).sum(), line)
+    rows = list(logits)
+    pair = torch.nn.functional.linear(head.transform(h), head.decoder.weight[rows], head.decoder.bias[rows])
+    (gradient,) = torch.autograd.grad((pair[:, 0] - pair[:, 1]).sum(), line)
     g: Tensor = (gradient.view(len(ids), samples, *x.shape[1:]).mean(1) * (x - x_b)).sum(-1)
     return g.cpu()
 

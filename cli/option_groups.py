@@ -24,6 +24,10 @@ def _choice(what: str, meanings: Mapping[str, str]) -> Any:
     return _option("Patterns", f"{what}: {listed}.")
 
 
+def _n_steps(value: str) -> int | str:
+    return int(value) if value.isdecimal() else value
+
+
 def _described(method: Method) -> str:
     levels = "" if method.levels == records.LEVELS else f"; {method.levels[0]} level only"
     return method.summary + levels
@@ -49,9 +53,23 @@ class Extraction:
     level: Annotated[str, _choice("Level of the patterns", LEVELS)] = "both"
     qoi: Annotated[str, _choice("Quantity of interest", QOIS)] = "correct-wrong"
     n_steps: Annotated[
-        int, _option("Patterns", "Points on the line from the baseline to the input.", min=2)
-    ] = 50
-    quadrature: Annotated[str, _choice("Where these points lie", QUADRATURES)] = "uniform"
+        Any,
+        _option(
+            "Patterns",
+            "Points on the line from the baseline to the input, or auto for as many as each sentence needs.",
+            metavar="N|auto",
+            parser=_n_steps,
+        ),
+    ] = "auto"
+    tolerance: Annotated[
+        float | None,
+        _option(
+            "Patterns",
+            "With auto: how much of the change in QoI the influences may miss.",
+            show_default="0.01",
+        ),
+    ] = None
+    quadrature: Annotated[str, _choice("Where the points lie", QUADRATURES)] = "gauss-legendre"
     baseline: Annotated[str, _choice("Where the line starts", BASELINES)] = "mask"
     label: Annotated[
         str,

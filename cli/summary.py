@@ -27,6 +27,7 @@ def print_summary(run: "RunDirectory", time: str, store: str, next_command: str)
             "words": str(record.patterns // len(levels)),
             "patterns": f"{record.patterns} ({' and '.join(levels)} level)",
             "skipped": _skipped(run),
+            "points": _points(run),
             "completeness": _completeness(run),
             "time": time,
             "run": str(run.path) + (f" ({run.label})" if run.label else ""),
@@ -63,6 +64,22 @@ def _accuracy(accuracy: float | None) -> str:
     if accuracy is None:
         return "none of them with a label"
     return f"{accuracy:.1%} of them answered correctly by the model"
+
+
+def _points(run: "RunDirectory") -> str:
+    record = run.run
+    if record.tolerance is None:
+        return f"{record.n_steps} per sentence ({record.quadrature})"
+    counts: Counter[int] = Counter()
+    for table in run.tables("predictions"):
+        counts.update(table["points"].to_pylist())
+    listed = ", ".join(f"{points} for {counts[points]}" for points in sorted(counts))
+    unsettled = (
+        f"; {record.unsettled} did not settle (see ipgraph report quality --run {run.id})"
+        if record.unsettled
+        else ""
+    )
+    return f"{listed}, to an error of {record.tolerance:.2g} of the change in QoI{unsettled}"
 
 
 def _completeness(run: "RunDirectory") -> str:

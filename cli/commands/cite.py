@@ -56,8 +56,20 @@ def paragraph(run: "Run", version: str) -> str:
         f"on {run.instances} sentences of {run.dataset} ({run.skipped} more could not be used), "
         f"by {_method(run.method)} at {LEVELS[run.level]}. "
         f"The quantity of interest is {QOIS[run.qoi]}; the baseline is {BASELINES[run.baseline]}, "
-        f"with {run.n_steps} points between it and the input, {QUADRATURES[run.quadrature]}, in {run.dtype}. "
+        f"with {_points(run)}, in {run.dtype}. "
         f"{_accuracy(run)}"
+    )
+
+
+def _points(run: "Run") -> str:
+    if run.tolerance is None:
+        return f"{run.n_steps} points between it and the input, {QUADRATURES[run.quadrature]}"
+    ladder = json.loads(run.settings)["ladder"]
+    return (
+        f"{ladder[0]} to {ladder[-1]} points between it and the input, {QUADRATURES[run.quadrature]}: "
+        f"for each sentence the first of {', '.join(map(str, ladder))} at which the total influences add up "
+        f"to the change in the quantity of interest within {run.tolerance:.2g} of it "
+        f"({run.unsettled or 'none'} of the sentences stayed above this)"
     )
 
 

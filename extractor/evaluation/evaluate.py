@@ -15,7 +15,7 @@ from ipgraph.extractor.evaluation.positions import entropy_measures
 from ipgraph.extractor.evaluation.searches.figures import Searches, add_searches
 from ipgraph.extractor.evaluation.searches.wider import exhaustive_width
 from ipgraph.extractor.extraction.batching import batch_sentences
-from ipgraph.extractor.extraction.options import Options
+from ipgraph.extractor.extraction.job import Job
 from ipgraph.extractor.methods.catalogue import COMPARABLE, COMPARED
 from ipgraph.extractor.models.files import COMMIT_LENGTH, DEMOS
 from ipgraph.extractor.models.loading import LoadedModel, load_model
@@ -133,10 +133,7 @@ def _trace_each(
     sentences: int | None,
     on_progress: Progress | None,
 ) -> None:
-    record = run.run
-    options = Options(
-        qoi=record.qoi, baseline=record.baseline, n_steps=record.n_steps, quadrature=record.quadrature
-    )
+    options = Job.read(run).options
     done, total = 0, sum(len(part) for part, _ in passes)
     for part, add in passes:
         for batch in batches([instances[i] for i in part], model, options, sentences):

@@ -32,6 +32,7 @@ class InstancePatterns:
 
     encoded: Encoded
     qoi: float
+    points: int  # samples of the path from baseline to input
     wanted: int  # the sign of a QoI by which the model is right
     total: Floats  # [N]
     positions: Ints  # [N, L + 1], from the word to the target
@@ -102,6 +103,7 @@ def _without_patterns(encoded: Encoded, prediction: Prediction, depth: int, leve
     return InstancePatterns(
         encoded=encoded,
         qoi=prediction.qoi,
+        points=prediction.points,
         wanted=1 if prediction.is_correct == (prediction.qoi > 0) else -1,
         total=np.full(n, np.nan),
         positions=positions,
@@ -128,15 +130,22 @@ def batches(
     instances: Sequence[InstancePatterns], model: LoadedModel, options: Options, sentences: int | None
 ) -> Iterator[TracedBatch]:
     """Yield every instance once, in batches of like lengths, each with its trace."""
-    path, baseline = options.integration_path(model), options.baseline_embedding(model)
-    encoded = [patterns.encoded for patterns in instances]
-    for index, how in length_batches(model, encoded, len(path.points), sentences):
-        patterns = [instances[i] for i in index]
-        batch = pad(model, [encoded[i] for i in index])
-        # No name holds the trace: it is to be gone when the next batch asks how much memory is free.
-        yield _traced(
-            Trace(model.adapter, batch, path, baseline, keep=how.keep), np.array(index), patterns, how.words
-        )
+    baseline = options.baseline_embedding(model)
+    points = np.array([patterns.points for patterns in instances], int)
+    for n_steps in sorted(set(points.tolist())):
+        path, some = options.integration_path(model, n_steps), np.flatnonzero(points == n_steps)
+        encoded = [instances[i].encoded for i in some.tolist()]
+        for places, how in length_batches(model, encoded, len(path.points), sentences):
+            index = some[places]
+            chosen = [instances[i] for i in index.tolist()]
+            batch = pad(model, [patterns.encoded for patterns in chosen])
+            # No name holds the trace: it is to be gone when the next batch asks how much memory is free.
+            yield _traced(
+                Trace(model.adapter, batch, path, baseline, keep=how.keep),
+                index,
+                chosen,
+                how.words,
+            )
 
 
 def _traced(trace: Trace, index: Ints, patterns: list[InstancePatterns], words_at_once: int) -> TracedBatch:

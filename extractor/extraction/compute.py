@@ -14,6 +14,7 @@ from ipgraph.extractor.models.encoding import Encoded
 from ipgraph.extractor.models.loading import LoadedModel, load_same
 from ipgraph.extractor.tracing.batch import IntegrationPath, pad
 from ipgraph.extractor.tracing.memory import Plan, out_of_memory_as_error
+from ipgraph.extractor.tracing.sampling import Sampling
 from ipgraph.extractor.tracing.trace import Trace
 from ipgraph.graphstore.runs.directory import Shard
 from ipgraph.graphstore.schema.records import LEVELS
@@ -27,13 +28,13 @@ class Worker:
     """What a process keeps between the shards of a job."""
 
     model: LoadedModel
-    path: IntegrationPath
+    sampling: Sampling
     baseline: Tensor
 
     @classmethod
     def of(cls, job: Job, model: LoadedModel) -> "Worker":
         """Return a worker with a model that is loaded already."""
-        return cls(model, job.options.integration_path(model), job.options.baseline_embedding(model))
+        return cls(model, job.options.sampling(model), job.options.baseline_embedding(model))
 
     @classmethod
     def load(cls, job: Job, *, device: str = "auto") -> "Worker":
@@ -49,26 +50,54 @@ def compute(
     Raises IpgraphError where the model gives NaN or infinity, or memory does not suffice.
     """
     records = Shard()
-    for indices, plan in length_batches(worker.model, sentences, len(worker.path.points), job.batch_size):
-        with out_of_memory_as_error(worker.model):
-            _add(records, job, worker, [sentences[index] for index in indices], plan)
-        if on_sentences is not None:
-            on_sentences(len(indices))
+    left = list(sentences)
+    for path in worker.sampling.paths:
+        unsettled = []
+        for indices, plan in length_batches(worker.model, left, len(path.points), job.batch_size):
+            batch = [left[index] for index in indices]
+            with out_of_memory_as_error(worker.model):
+                again = _add(records, job, worker, batch, path, plan)
+            unsettled += again
+            if on_sentences is not None:
+                on_sentences(len(batch) - len(again))
+        left = unsettled
     _restore_order(records, sentences)
     return records
 
 
 @torch.no_grad()
-def _add(records: Shard, job: Job, worker: Worker, batch: list[Encoded], plan: Plan) -> None:
-    """Trace a batch and add its records to the shard's."""
-    padded = pad(worker.model, batch)
-    trace = Trace(worker.model.adapter, padded, worker.path, worker.baseline, keep=plan.keep)
+def _add(
+    records: Shard, job: Job, worker: Worker, batch: list[Encoded], path: IntegrationPath, plan: Plan
+) -> list[Encoded]:
+    """Trace a batch, add the records of its sentences, and return those that need more points."""
+    trace = Trace(worker.model.adapter, pad(worker.model, batch), path, worker.baseline, keep=plan.keep)
     require_finite(batch, trace)
+    settled = worker.sampling.is_settled(trace)
+    again: list[Encoded] = []
+    if path is not worker.sampling.paths[-1] and not settled.all():
+        again = [batch[row] for row in (~settled).nonzero()[:, 0].tolist()]
+        rows = settled.nonzero()[:, 0]
+        batch, trace, settled = [batch[row] for row in rows.tolist()], trace.select(rows), settled[rows]
+    if batch:
+        _add_records(records, job, worker, batch, trace, settled.tolist(), plan.words)
+    return again
+
+
+def _add_records(
+    records: Shard,
+    job: Job,
+    worker: Worker,
+    batch: list[Encoded],
+    trace: Trace,
+    settled: list[bool],
+    words_at_once: int,
+) -> None:
+    """Add the records of traced sentences to the shard's."""
     records.instances += [sentence.instance for sentence in batch]
-    records.predictions += predictions(job, worker.model, batch, trace)
+    records.predictions += predictions(job, worker.model, batch, trace, settled)
     keys = [sentence.instance.id for sentence in batch]
     method = path_method(job.options.method)
-    for positions in torch.arange(padded.ids.shape[1], device=worker.model.device).split(plan.words):
+    for positions in torch.arange(trace.size[2], device=worker.model.device).split(words_at_once):
         sources = positions.expand(len(batch), -1)
         for paths in method.refine(trace, sources, keys, job.options.levels):
             add_patterns(records, job, batch, trace, paths)

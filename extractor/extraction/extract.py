@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Literal
 
 from ipgraph.extractor.datasets import Dataset, load
 from ipgraph.extractor.extraction.batching import batch_sentences
@@ -28,8 +29,9 @@ def extract(
     level: str = "both",
     qoi: str = "correct-wrong",
     baseline: str = "mask",
-    n_steps: int = 50,
-    quadrature: str = "uniform",
+    n_steps: int | Literal["auto"] = "auto",
+    quadrature: str = "gauss-legendre",
+    tolerance: float | None = None,
     label: str = "",
     limit: int | None = None,
     seed: int = 0,
@@ -50,7 +52,10 @@ def extract(
 
     `model` is a demo model's name, a folder, a model of the Hugging Face hub (at `revision`, on `device`, in
     `dtype`), or a loaded one; `dataset` is a name, a file or a Dataset; the run directory is made under
-    `runs_dir`. `method`, `level`, `qoi`, `baseline`, `n_steps` and `quadrature` are those of `Options`.
+    `runs_dir`. `method`, `level`, `qoi`, `baseline` and `quadrature` are those of `Options`. `n_steps` is the
+    number of points from baseline to input, or "auto": as many as an instance's completeness error needs to
+    be at most `tolerance` (by default 0.01) times the change of its QoI. The published rule is the quadrature
+    "uniform" with 50 points.
 
     `label` is a name for the run, which its id does not depend on; asking again with another one renames it.
 
@@ -67,7 +72,13 @@ def extract(
     began = time.monotonic()
     sentences_per_batch = batch_sentences(batch_size)
     options = Options(
-        method=method, level=level, qoi=qoi, baseline=baseline, n_steps=n_steps, quadrature=quadrature
+        method=method,
+        level=level,
+        qoi=qoi,
+        baseline=baseline,
+        n_steps=n_steps,
+        quadrature=quadrature,
+        tolerance=tolerance,
     )
     if not isinstance(model, LoadedModel):
         model = load_model(model, revision=revision, device=device, dtype=dtype)

@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from ipgraph.extractor.extraction.options import ALGORITHM_VERSION, Options
+from ipgraph.extractor.extraction.options import ALGORITHM_VERSION, AUTO, Options
 from ipgraph.extractor.models.adapter import Adapter
 from ipgraph.extractor.models.encoding import Encoded
 from ipgraph.extractor.models.files import DEMOS
@@ -39,6 +39,7 @@ def settings(model: LoadedModel, options: Options, sentences: Sequence[Encoded])
         "dtype": str(model.dtype).removeprefix("torch."),
         "instances": content.hexdigest(),
         **asdict(options),
+        "ladder": list(options.ladder),
     }
 
 
@@ -54,9 +55,9 @@ def fields(model: LoadedModel, options: Options, dataset: str) -> dict[str, Any]
         "heads": model.adapter.heads,
         "classes": list(model.classes),
         "label": "",
-        "tolerance": None,
         "graph": graph_shape(model.adapter).to_json(),
         **asdict(options),
+        "n_steps": 0 if options.n_steps == AUTO else options.n_steps,
     }
 
 

@@ -4,13 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from ipgraph.extractor.datasets import Example
 from ipgraph.extractor.extraction.options import Options
 from ipgraph.extractor.models.encoding import Encoded, encode
 from ipgraph.extractor.models.loading import LoadedModel
-from ipgraph.extractor.tracing.batch import pad
-from ipgraph.extractor.tracing.memory import plan
+from ipgraph.extractor.tracing.batch import IntegrationPath, pad
+from ipgraph.extractor.tracing.memory import Plan, plan
+from ipgraph.extractor.tracing.sampling import Sampling
 from ipgraph.extractor.tracing.sets import Sets, influence
 from ipgraph.extractor.tracing.trace import Trace
 from ipgraph.graphstore.common.errors import UsageError
@@ -42,18 +44,30 @@ def influence_of(
     if skipped:
         raise UsageError(f"{skipped[0].where}: {skipped[0].reason}")
     influences: list[list[float]] = []
-    path, baseline = options.integration_path(model), options.baseline_embedding(model)
+    sampling, baseline = options.sampling(model), options.baseline_embedding(model)
     for sentence, wanted in zip(encoded, patterns, strict=True):
         parsed = [_Pattern.of(names, model, sentence, level) for names in wanted]
-        how = plan(model, len(sentence.ids), len(path.points), sentences=1)
         with torch.no_grad():
-            trace = Trace(model.adapter, pad(model, [sentence]), path, baseline, keep=how.keep)
-            size = max(1, how.words // max([1, *(p.width for p in parsed)]))
-            chunks = [parsed[start : start + size] for start in range(0, len(parsed), size)]
-            influences.append(
-                [value for chunk in chunks for value in influence(trace, _sets(trace, chunk))[0].tolist()]
-            )
+            influences.append(_influences(model, sentence, parsed, sampling, baseline))
     return influences
+
+
+def _influences(
+    model: LoadedModel, sentence: Encoded, patterns: list["_Pattern"], sampling: Sampling, baseline: Tensor
+) -> list[float]:
+    """Return the influence of a sentence's patterns, as many at once as fit in memory."""
+    padded = pad(model, [sentence])
+
+    def planned(path: IntegrationPath) -> Plan:
+        return plan(model, len(sentence.ids), len(path.points), sentences=1)
+
+    trace = sampling.settle(
+        lambda path: Trace(model.adapter, padded, path, baseline, keep=planned(path).keep)
+    )
+    words = planned(trace.integration_path).words
+    size = max(1, words // max([1, *(p.width for p in patterns)]))
+    chunks = [patterns[start : start + size] for start in range(0, len(patterns), size)]
+    return [value for chunk in chunks for value in influence(trace, _sets(trace, chunk))[0].tolist()]
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -11,12 +12,15 @@ from ipgraph.extractor.methods.catalogue import METHODS
 from ipgraph.extractor.methods.settings import QOIS
 from ipgraph.extractor.models.loading import LoadedModel
 from ipgraph.extractor.tracing.batch import IntegrationPath
+from ipgraph.extractor.tracing.sampling import LADDER, TOLERANCE, Sampling
 from ipgraph.graphstore.common.errors import UsageError, unknown
 from ipgraph.graphstore.schema.records import LEVELS, Level, levels_of
 
-ALGORITHM_VERSION = 1
+ALGORITHM_VERSION = 2
 """Raised only when numbers change: part of every run's id."""
 
+AUTO: Literal["auto"] = "auto"
+"""As n_steps: as many points as each instance needs."""
 LEVEL_OPTIONS = ("both", *LEVELS)
 
 
@@ -28,8 +32,9 @@ class Options:
     level: str = "both"
     qoi: str = "correct-wrong"
     baseline: str = "mask"
-    n_steps: int = 50
-    quadrature: str = "uniform"
+    n_steps: int | Literal["auto"] = "auto"
+    quadrature: str = "gauss-legendre"
+    tolerance: float | None = None  # of "auto", by default TOLERANCE
 
     def __post_init__(self) -> None:
         """Refuse names that do not exist, listing the valid ones."""
@@ -48,9 +53,28 @@ class Options:
             raise UsageError(
                 f"method {self.method!r} is not defined at the {min(refused)} level; use level {defined}"
             )
-        if self.n_steps < 2:
+        self._check_points()
+
+    def _check_points(self) -> None:
+        if self.n_steps == AUTO:
+            if self.quadrature != "gauss-legendre":
+                raise UsageError(
+                    f"quadrature {self.quadrature!r} needs a number of points as n_steps, such as 50; "
+                    "n_steps 'auto' raises the number of Gauss-Legendre points"
+                )
+            if self.tolerance is None:
+                object.__setattr__(self, "tolerance", TOLERANCE)
+            elif not 0 < self.tolerance < 1:
+                raise UsageError(f"tolerance is {self.tolerance}; it must be above 0 and below 1")
+        elif not isinstance(self.n_steps, int) or self.n_steps < 2:
             raise UsageError(
-                f"n_steps is {self.n_steps}; the path from baseline to input needs at least 2 points"
+                f"n_steps is {self.n_steps!r}; it must be 'auto' or at least 2, the number of points from "
+                "baseline to input"
+            )
+        elif self.tolerance is not None:
+            raise UsageError(
+                f"tolerance {self.tolerance} belongs to n_steps 'auto', and n_steps is {self.n_steps}; "
+                "leave one of them out"
             )
 
     @property
@@ -66,9 +90,18 @@ class Options:
                 "is not one"
             )
 
-    def integration_path(self, model: LoadedModel) -> IntegrationPath:
-        """Return the samples of the straight path from baseline to input."""
-        points, weights = QUADRATURES[self.quadrature](self.n_steps)
+    @property
+    def ladder(self) -> tuple[int, ...]:
+        """The numbers of points to try in turn."""
+        return LADDER if self.n_steps == AUTO else (int(self.n_steps),)
+
+    def sampling(self, model: LoadedModel) -> Sampling:
+        """Return how many points of the path from baseline to input a sentence gets."""
+        return Sampling(tuple(self.integration_path(model, n) for n in self.ladder), self.tolerance)
+
+    def integration_path(self, model: LoadedModel, n_steps: int) -> IntegrationPath:
+        """Return that many samples of the straight path from baseline to input."""
+        points, weights = QUADRATURES[self.quadrature](n_steps)
         tensors = (torch.tensor(x, dtype=model.dtype, device=model.device) for x in (points, weights))
         return IntegrationPath(*tensors)
 
@@ -83,10 +116,9 @@ def _uniform(n: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _gauss_legendre(n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the n Gauss-Legendre nodes of [0, 1], and the ends, which only the QoI is read at."""
+    """Return the n Gauss-Legendre nodes of [0, 1] and their weights."""
     nodes, weights = np.polynomial.legendre.leggauss(n)
-    points = np.concatenate([[0.0], (nodes + 1) / 2, [1.0]])
-    return points, np.concatenate([[0.0], weights / weights.sum(), [0.0]])
+    return (nodes + 1) / 2, weights / weights.sum()
 
 
 def _word_embedding(token: str) -> Callable[[LoadedModel], Tensor]:

@@ -26,10 +26,12 @@ from ipgraph.graphstore.schema.records import Level, Pattern, Prediction, Step
 _node_label = cache(node_label)
 
 
-def predictions(job: Job, model: LoadedModel, batch: list[Encoded], trace: Trace) -> list[Prediction]:
+def predictions(
+    job: Job, model: LoadedModel, batch: list[Encoded], trace: Trace, settled: list[bool]
+) -> list[Prediction]:
     """Return what a trace says about each sentence of its batch."""
-    ends = trace.qoi[:, [0, -1]].tolist()
-    totals = trace.total_influence.sum(1).tolist()
+    ends, errors = trace.qoi.tolist(), trace.completeness_error.tolist()
+    points = len(trace.integration_path.points)
     qoi_logits = trace.qoi_logits.tolist()
     return [
         Prediction(
@@ -38,9 +40,9 @@ def predictions(job: Job, model: LoadedModel, batch: list[Encoded], trace: Trace
             qoi=end,
             qoi_baseline=start,
             is_correct=_is_correct(sentence, end, qoi_logits[index][0], job.options.qoi),
-            completeness_error=totals[index] - (end - start),
-            points=job.options.n_steps,
-            is_settled=None,
+            completeness_error=errors[index],
+            points=points,
+            is_settled=None if job.options.tolerance is None else settled[index],
             target=sentence.target,
             label=qoi_logits[index][0] if is_label_predicted(sentence) else sentence.label,
             label_is_predicted=is_label_predicted(sentence),

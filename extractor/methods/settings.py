@@ -15,6 +15,6 @@ BASELINES = {
     "zero": "the zero vector",
 }
 QUADRATURES = {
-    "uniform": "evenly spaced with both ends",
+    "uniform": "evenly spaced with both ends, the published rule with 50 points",
     "gauss-legendre": "those of Gauss-Legendre quadrature",
 }

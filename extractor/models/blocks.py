@@ -39,6 +39,13 @@ def take(saved: Saved, rows: Tensor) -> Saved:
     )
 
 
+def select(saved: Saved, sentences: Tensor) -> Saved:
+    """Return what a block saved of [B, S, N, n] of some of its B sentences."""
+    return tuple(
+        s.index_select(0, sentences) if isinstance(s, Tensor) else select(s, sentences) for s in saved
+    )
+
+
 def tensors(saved: Saved) -> Iterator[Tensor]:
     """Yield the tensors that a block saved."""
     for s in saved:

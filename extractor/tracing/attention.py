@@ -13,7 +13,7 @@ sum_c D_jc (dq . k_c) (v_c - c_j), its own row. Scoring every destination costs 
 g_e . (v_j - c_e) does not depend on the tangent.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -45,6 +45,13 @@ class Attention:
     slope: Tensor  # D, the same tensor as P where there is no cap
     context: Tensor  # [B, S, A, E, d]
     only: Tensor | None  # [B], where each sentence has one destination
+
+    def select(self, rows: Tensor) -> "Attention":
+        """Return the attention of some sentences of the batch."""
+        names = ("q", "k", "v", "p", "context", *(["only"] if self.only is not None else []))
+        chosen = {name: getattr(self, name).index_select(0, rows) for name in names}
+        slope = chosen["p"] if self.slope is self.p else self.slope.index_select(0, rows)
+        return replace(self, **chosen, slope=slope)
 
     def tangents(self, moved: Tensor) -> Tangents:
         """Return tangents [B, S, W, (A + 2 G) d] of some sources' queries, keys and values, taken apart."""

@@ -1,7 +1,7 @@
 """Sentences of one padded batch, and the samples between a baseline and them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -23,10 +23,14 @@ class Batch:
     target: Tensor  # [B]
     qoi_logits: Tensor  # [B, 2]
 
+    def select(self, rows: Tensor) -> "Batch":
+        """Return some of the sentences, as long as before."""
+        return Batch(*(getattr(self, field.name).index_select(0, rows) for field in fields(self)))
+
 
 @dataclass(frozen=True)
 class IntegrationPath:
-    """The points x_b + a (x - x_b) and the weights of their mean; the first is x_b, the last x."""
+    """The points x_b + a (x - x_b), and the weights of their mean."""
 
     points: Tensor  # [S]
     weights: Tensor  # [S], sums to 1

@@ -4,13 +4,15 @@ Tensors are sample-major: B sentences, S points of the path from baseline to inp
 units, embeddings of H units, and E destinations: all positions, in the last layer the target alone.
 """
 
+from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from ipgraph.extractor.models.adapter import Adapter, Layer
-from ipgraph.extractor.models.blocks import Saved
+from ipgraph.extractor.models.blocks import Saved, select
 from ipgraph.extractor.tracing.attention import Attention, attend, merge_heads, split_heads, window
 from ipgraph.extractor.tracing.batch import Batch, IntegrationPath
 from ipgraph.extractor.tracing.rows import among, at_positions
@@ -34,6 +36,17 @@ class LayerState(Forward):
     g_residual: Tensor  # [B, S, E, H], dq/dh through what is beside the mixing step
     g_scores: Tensor  # [B, S, A, E, N], dq/d(q . k)
 
+    def select(self, rows: Tensor) -> "LayerState":
+        """Return the state of some sentences of the batch."""
+        gradients = (self.g_context, self.g_residual, self.g_scores)
+        return LayerState(
+            self.layer,
+            self.attention.select(rows),
+            select(self.before, rows),
+            select(self.above, rows),
+            *(x.index_select(0, rows) for x in gradients),
+        )
+
 
 class Trace:
     """A batch's forward and backward pass over all samples.
@@ -53,26 +66,33 @@ class Trace:
     ):
         """Run both passes; `baseline` is the embedding [E] that every word's path starts from."""
         self.adapter, self.batch, self.integration_path, self._keep = adapter, batch, integration_path, keep
+        self.baseline = baseline
         b, n = batch.ids.shape
         self.size = (b, len(integration_path.points), n)
         self.heads, self.depth = adapter.heads, len(adapter.layers)
-        delta = (adapter.words[batch.ids] - baseline) * batch.mask[..., None]
+        self._delta = delta = (adapter.words[batch.ids] - baseline) * batch.mask[..., None]
         self.windows = [window(layer.mixing, n, batch.ids.device) for layer in adapter.layers]
         self.reach = _reach(self.windows, batch)
         # Words that differ from the baseline and are heard by the target, [B, N].
         self.has_pattern = (delta != 0).any(-1) & self.reach[0]
-        words = baseline + integration_path.points[:, None, None] * delta[:, None] + adapter.offset(n)
-        h, entered = adapter.enter(words)
-        self.start = adapter.enter.jvp(entered, delta[:, None].expand(words.shape).contiguous())  # dh^0
+        # The QoI of baseline and input [B, 2], and the logits [B, 2] that it reads.
+        self.qoi, self.qoi_logits = self._ends()
+        h, entered = self._enter(integration_path.points)
+        moved = delta[:, None].expand(b, self.size[1], n, -1).contiguous()
+        self.start = adapter.enter.jvp(entered, moved)  # dh^0
         self._inputs: list[Tensor] = []
         forward = []
         for index in range(self.depth):
             self._inputs.append(h)
             h, half = self._forward(index, h)
             forward.append(half if keep else None)
-        self.qoi, self.qoi_logits, gradient = self._qoi(h[:, :, 0])
-        self._backward(forward, gradient[:, :, None])
+        self._backward(forward, self._qoi_gradient(h[:, :, 0])[:, :, None])
         self.total_influence = self.mean((self.gradients[0] * self.start).sum(-1))  # [B, N], g(x_i)
+
+    @property
+    def completeness_error(self) -> Tensor:
+        """By how much total influences miss the change in the QoI, sum_i g(x_i) - (q(x) - q(x_b)): [B]."""
+        return self.total_influence.sum(1) - (self.qoi[:, 1] - self.qoi[:, 0])
 
     def mean(self, values: Tensor) -> Tensor:
         """Return the mean over samples of values [B, S, ...]."""
@@ -89,6 +109,31 @@ class Trace:
         _, half = self._forward(index, self._inputs[index])
         return _complete(half, self.gradients[index + 1])
 
+    def attention_at_input(self) -> Iterator[Attention]:
+        """Yield each layer's attention at the input itself, the only sample."""
+        h, _ = self._enter(self.integration_path.points.new_ones(1))
+        for index in range(self.depth):
+            h, half = self._forward(index, h)
+            yield half.attention
+
+    def select(self, rows: Tensor) -> "Trace":
+        """Return the trace of some sentences of the batch."""
+        chosen = copy(self)
+        chosen.batch = self.batch.select(rows)
+        chosen.size = (len(rows), *self.size[1:])
+        chosen.reach = [x.index_select(0, rows) for x in self.reach]
+        for name in ("has_pattern", "qoi", "qoi_logits", "start", "total_influence", "_delta"):
+            setattr(chosen, name, getattr(self, name).index_select(0, rows))
+        for name in ("_inputs", "gradients"):
+            setattr(chosen, name, [x.index_select(0, rows) for x in getattr(self, name)])
+        chosen._states = [state.select(rows) for state in self._states]
+        return chosen
+
+    def _enter(self, points: Tensor) -> tuple[Tensor, Saved]:
+        """Return h^0 at points of the path from baseline to input, [B, S, N, H], and what was saved."""
+        words = self.baseline + points[:, None, None] * self._delta[:, None]
+        return self.adapter.enter(words + self.adapter.offset(self.size[2]))
+
     def _forward(self, index: int, h: Tensor) -> tuple[Tensor, Forward]:
         """Return the layer's output [B, S, E, H] and the forward half of its state."""
         layer = self.adapter.layers[index]
@@ -100,21 +145,31 @@ class Trace:
         value, above = layer.above(merge_heads(attention.context), h)
         return value, Forward(layer, attention, before, above)
 
-    def _qoi(self, h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the QoI [B, S], the logits it reads [B, 2] and its gradient at the target [B, S, H]."""
-        qoi_logits = self._decide(h)
+    def _ends(self) -> tuple[Tensor, Tensor]:
+        """Return the QoI of baseline and input, [B, 2], and the logits it reads, [B, 2]."""
+        points = self.integration_path.points
+        h, _ = self._enter(torch.stack([torch.zeros_like(points[0]), torch.ones_like(points[0])]))
+        for index in range(self.depth):
+            h, _ = self._forward(index, h)
+        qoi_logits = self._decide(h[:, -1:, 0])
+        return self._qoi(h[:, :, 0], qoi_logits), qoi_logits
+
+    def _qoi(self, h: Tensor, qoi_logits: Tensor) -> Tensor:
+        logits = self.adapter.logits(h, qoi_logits)
+        return logits[..., 0] - logits[..., 1]
+
+    def _qoi_gradient(self, h: Tensor) -> Tensor:
+        """Return dq/dh at the target, [B, S, H]."""
         with torch.enable_grad():
             h = h.detach().requires_grad_()
-            logits = self.adapter.logits(h, qoi_logits)
-            qoi = logits[..., 0] - logits[..., 1]
-            (gradient,) = torch.autograd.grad(qoi.sum(), h)
-        return qoi.detach(), qoi_logits, gradient
+            (gradient,) = torch.autograd.grad(self._qoi(h, self.qoi_logits).sum(), h)
+        return gradient
 
     def _decide(self, h: Tensor) -> Tensor:
         asked = self.batch.qoi_logits
         if (asked >= 0).all():
             return asked
-        scores = self.adapter.logits(h[:, -1:], None)[:, 0]
+        scores = self.adapter.logits(h, None)[:, 0]
         first = torch.where(asked[:, 0] < 0, scores.argmax(-1), asked[:, 0])
         others = scores.scatter(-1, first[:, None], -torch.inf)
         return torch.stack([first, torch.where(asked[:, 1] < 0, others.argmax(-1), asked[:, 1])], -1)
@@ -129,7 +184,7 @@ class Trace:
             gradient = self._pull(index, state)
             states.append(state if self._keep else None)
         self.gradients = [gradient, *reversed(gradients)]
-        self._states = [s for s in reversed(states) if s is not None]
+        self._states: list[LayerState] = [s for s in reversed(states) if s is not None]
 
     def _pull(self, index: int, state: LayerState) -> Tensor:
         """Return dq/dh [B, S, N, H] at a layer's input."""

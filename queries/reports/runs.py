@@ -19,7 +19,6 @@ Cells = list[list[object]]
 
 LARGE_ERROR = 0.05
 """A completeness error above this share of |qoi - qoi at the baseline| is flagged."""
-CLOSE = "within_1e_3"
 MOST_ROWS = 8
 """Longer tables of conditions are summed up by subtask, so that an overview stays on one screen."""
 
@@ -39,15 +38,21 @@ def overview(store: "Store", *, run: RunId = "") -> list[Table]:
 def _facts(run: Run) -> Table:
     levels = " and ".join(levels_of(run.level))
     skipped = f" ({run.skipped:,} more could not be used)" if run.skipped else ""
-    points = f"{run.n_steps} {run.quadrature} points"
+    points = f"{_points(run)} from {run.baseline}"
     rows = [
         ["model", f"{run.model_name} ({run.layers} layers, {run.heads} heads; {run.model})"],
         ["dataset", f"{run.dataset}: {run.instances:,} instances{skipped}"],
-        ["method", f"{run.method}, {levels} level, {points} from {run.baseline}"],
+        ["method", f"{run.method}, {levels} level, {points}"],
         ["quantity of interest", run.qoi],
         ["patterns", f"{run.patterns:,} patterns, {run.steps:,} steps in all"],
     ]
     return Table.of(f"Run {run.id}", ["what", "value"], rows)
+
+
+def _points(run: Run) -> str:
+    if run.tolerance is None:
+        return f"{run.n_steps} {run.quadrature} points"
+    return f"{run.quadrature} points to a tolerance of {run.tolerance:.2g}"
 
 
 def _accuracy(store: "Store", run: Run) -> Table:
@@ -109,6 +114,10 @@ def _concentration(store: "Store", run: Run, level: Level) -> Cells:
 
 
 def _large_errors(store: "Store", run: Run) -> Cells:
+    if run.tolerance is not None:
+        which = f"did not settle within {run.tolerance:.2g} of the change in QoI"
+        unsettled = run.unsettled or 0
+        return [[f"{unsettled:,} of {run.instances:,} instances {which}", unsettled / run.instances]]
     flagged = len(ask("completeness", store, run=run.id, threshold=LARGE_ERROR, limit=NO_LIMIT))
     which = f"a completeness error above {LARGE_ERROR:.0%} of the change in QoI"
     return [[f"{flagged:,} of {run.instances:,} instances have {which}†", flagged / run.instances]]
@@ -116,11 +125,12 @@ def _large_errors(store: "Store", run: Run) -> Cells:
 
 def _close_choices(store: "Store", run: Run, level: Level) -> Cells:
     rows = ask("margins", store, run=run.id, level=level)
-    choices, close = (sum(row[name] for row in rows) for name in ("choices", CLOSE))
+    choices, close = (sum(row[name] for row in rows) for name in ("choices", "close"))
     if not choices:
         return []
     share = close / choices
-    finding = f"{share:.1%} of {choices:,} choices beat the runner-up by at most 0.1% of |QoI|†"
+    what = "choices beat the runner-up by less than the completeness error or 0.1% of |QoI|†"
+    finding = f"{share:.1%} of {choices:,} {what}"
     return [[finding, share]]
 
 
@@ -153,17 +163,22 @@ def quality(
     flagged = ask("completeness", store, **where, threshold=threshold, limit=NO_LIMIT)
     margins = ask("margins", store, **where, level=level)
     within = {
-        "within_1e_5": "1e-5",
-        "within_1e_4": "1e-4",
-        "within_1e_3": "1e-3",
-        "within_1e_2": "1%",
-        "within_1e_1": "10%",
+        "within_1e_5": "within 1e-5",
+        "within_1e_4": "within 1e-4",
+        "within_1e_3": "within 1e-3",
+        "within_1e_2": "within 1%",
+        "within_1e_1": "within 10%",
     }
     rows = [
-        [row["layer"], row["choices"], *(ratio(row[name], row["choices"]) for name in within)]
+        [row["layer"], row["choices"], *(ratio(row[name], row["choices"]) for name in ("close", *within))]
         for row in margins
     ]
-    columns = (count("layer"), count("choices"), *(share(f"within {bound}") for bound in within.values()))
+    columns = (
+        count("layer"),
+        count("choices"),
+        share("close"),
+        *map(share, within.values()),
+    )
     return [
         as_table(
             f"Instances with a completeness error above {threshold:.0%}",
@@ -174,15 +189,16 @@ def quality(
                 "change": signed("change in QoI"),
                 "completeness_error": signed("error", 4),
                 "relative_error": share("relative"),
+                "points": count("points"),
             },
-            "more steps make it smaller",
+            "more points make it smaller",
             limit=limit,
         ),
         Table(
             "How close the choices were",
             columns,
             rows,
-            "the margin over the runner-up as a part of |QoI|",
+            "the margin over the runner-up as a part of |QoI|; close: within 1e-3 or the completeness error",
             margins.cypher,
         ),
     ]

@@ -4,15 +4,16 @@ MATCH (:Run {id: $run})-[e:PREDICTED]->(i:Instance)
 WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
 MATCH (p:Pattern) USING INDEX p:Pattern(id)
 WHERE p.id STARTS WITH $run + '/' + i.id + '/' + left($level, 1)
-WITH p, abs(e.qoi) AS scale
+WITH p, abs(e.qoi) AS scale, abs(e.completeness_error) AS error
 MATCH (p)-[t:THROUGH]->(n)  // no label: all of these end at a Node, and Neo4j would read each to see it
 WHERE t.margin IS NOT NULL
 WITH n, count(*) AS steps,  // by node, whose layer is then read once
      CASE WHEN t.margin > scale THEN 1 WHEN t.margin > 0.1 * scale THEN 0 WHEN t.margin > 0.01 * scale THEN -1
           WHEN t.margin > 0.001 * scale THEN -2 WHEN t.margin > 0.0001 * scale THEN -3
-          WHEN t.margin > 0.00001 * scale THEN -4 WHEN t.margin > 0.000001 * scale THEN -5 ELSE -6 END AS within
-WITH n.layer AS layer, within, steps
-RETURN layer, sum(steps) AS choices,
+          WHEN t.margin > 0.00001 * scale THEN -4 WHEN t.margin > 0.000001 * scale THEN -5 ELSE -6 END AS within,
+     CASE WHEN t.margin <= error OR t.margin <= 0.001 * scale THEN 1 ELSE 0 END AS is_close
+WITH n.layer AS layer, within, is_close, steps
+RETURN layer, sum(steps) AS choices, sum(is_close * steps) AS close,
        sum(CASE WHEN within <= -6 THEN steps ELSE 0 END) AS within_1e_6,
        sum(CASE WHEN within <= -5 THEN steps ELSE 0 END) AS within_1e_5,
        sum(CASE WHEN within <= -4 THEN steps ELSE 0 END) AS within_1e_4,

@@ -17,7 +17,7 @@ from ipgraph.extractor.evaluation.evaluate import evaluate
 from ipgraph.extractor.evaluation.instances import batches, read
 from ipgraph.extractor.evaluation.searches.figures import Searches, add_several
 from ipgraph.extractor.extraction.extract import extract
-from ipgraph.extractor.extraction.options import Options
+from ipgraph.extractor.extraction.job import Job
 from ipgraph.extractor.models.loading import load_model
 from ipgraph.extractor.tracing.memory import Plan, plan
 from ipgraph.extractor.tracing.trace import Trace
@@ -77,7 +77,7 @@ def test_searches_and_several_nodes(evaluated: Evaluated) -> None:
 def test_a_set_of_one_node_per_layer_is_the_pattern(evaluated: Evaluated) -> None:
     """What several nodes per layer are measured by, asked for one, gives the measures of the patterns."""
     instances = read(evaluated.run, evaluated.model)
-    options = Options(n_steps=evaluated.run.run.n_steps)
+    options = Job.read(evaluated.run).options
     collected = Collected(len(instances))
     with torch.no_grad():
         for batch in batches(instances, evaluated.model, options, None):

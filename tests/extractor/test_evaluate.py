@@ -141,7 +141,10 @@ def test_replaced_skips_carry_what_every_head_in_their_place_carries(evaluated: 
             for p in words
         ]
         (carried,) = influence_of(
-            evaluated.model, [Example(sentence.instance)], [replaced], options=Options(n_steps=4)
+            evaluated.model,
+            [Example(sentence.instance)],
+            [replaced],
+            options=Options(n_steps=4, quadrature="uniform"),
         )
         ratios.append(sum(carried) / sum(p.total_influence for p in words))
     assert any("s0" in p.route for s in evaluated.sentences for p in s.positive("attention"))

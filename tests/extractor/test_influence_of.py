@@ -105,7 +105,7 @@ def test_patterns_by_name_with_layers_left_free(tmp_path: File) -> None:
     module = model.module
     texts = ("the farmers [MASK] .", "farmer [MASK]")
     examples = [Example(make_instance("t", text, correct="is", wrong="are")) for text in texts]
-    options = Options(n_steps=4)
+    options = Options(n_steps=4, quadrature="uniform")
     encoded, _ = encode(model, examples)
     long, short = (
         oracle.Question(

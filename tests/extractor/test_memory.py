@@ -154,7 +154,7 @@ def _refinements(model: LoadedModel, ids: list[list[int]], *, keep: bool, words:
     trace = Trace(
         model.adapter,
         Batch(tokens, torch.ones_like(tokens, dtype=torch.bool), targets, rows),
-        options.integration_path(model),
+        options.integration_path(model, 50),
         options.baseline_embedding(model),
         keep=keep,
     )

@@ -88,7 +88,7 @@ def test_without_labels_there_is_no_accuracy(run: RunDirectory, tmp_path: Path) 
 def test_a_list_that_is_cut_says_of_how_many(store: Store, data: Data, runs: list[RunDirectory]) -> None:
     where = {"run": runs[0].id}
     every = make("quality", store, **where, threshold=0.0)[0]
-    assert (len(every.rows), "20 of 24; more steps" in every.note) == (20, True)
+    assert (len(every.rows), "20 of 24; more points" in every.note) == (20, True)
     whole = make("quality", store, **where, threshold=0.0, limit=24)[0]
     assert (len(whole.rows), whole.rows[:20], " of 24" in whole.note) == (24, every.rows, False)
     through = len([p for p in data.scope(runs[0].id, role="det") if "h02.02" in {at.short for at in p["at"]}])

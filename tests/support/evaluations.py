@@ -67,7 +67,7 @@ def make_run(model: LoadedModel, root: Path, **options: Any) -> RunDirectory:
         for subtask, texts in TEXTS.items()
         for text, (correct, wrong) in zip(texts, (("is", "are"), ("are", "is"), ("is", "are")), strict=True)
     ]
-    return extract(model, Dataset("t", examples), runs_dir=root, n_steps=4, **options)
+    return extract(model, Dataset("t", examples), runs_dir=root, n_steps=4, quadrature="uniform", **options)
 
 
 def make_evaluated(root: Path) -> Evaluated:

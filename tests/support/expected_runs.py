@@ -69,19 +69,23 @@ def completeness(data: Data, run: str, threshold: float = 0.05, limit: int = 20,
     for i, e in data.evaluated(run, **scope):
         change, error = e["qoi"] - e["qoi_baseline"], e["completeness_error"]
         if abs(error) > threshold * abs(change):
-            rows.append([i["id"], i["name"], i["text"], change, error, abs(error) / abs(change)])
-    return sorted(rows, key=lambda r: (-r[5], r[0]))[:limit]
+            relative = abs(error) / abs(change)
+            rows.append([i["id"], i["name"], i["text"], change, error, e["points"], relative])
+    return sorted(rows, key=lambda r: (-r[6], r[0]))[:limit]
 
 
 def margins(data: Data, **scope: Any) -> Rows:
     groups: dict[int, list[float]] = defaultdict(list)
+    close: dict[int, int] = defaultdict(int)
     for p in data.scope(**scope):
         for at in p["at"]:
             if at.margin is not None:
                 groups[at.layer].append(at.margin / abs(p["e"]["qoi"]))
+                error, scale = abs(p["e"]["completeness_error"]), abs(p["e"]["qoi"])
+                close[at.layer] += at.margin <= error or at.margin <= 0.001 * scale
     bounds = [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0]
     return [
-        [layer, len(found), *(sum(ratio <= bound for ratio in found) for bound in bounds)]
+        [layer, len(found), close[layer], *(sum(ratio <= bound for ratio in found) for bound in bounds)]
         for layer, found in sorted(groups.items())
     ]
 

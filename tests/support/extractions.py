@@ -21,7 +21,7 @@ AGREEMENT = sentences("the farmer that the farmers like [MASK] old .", "a farmer
 
 
 def run_of(model: Path, dataset: Dataset, folder: Path, **options: Any) -> RunDirectory:
-    return extract(model, dataset, runs_dir=folder, n_steps=5, **options)
+    return extract(model, dataset, runs_dir=folder, **{"n_steps": 5, "quadrature": "uniform"} | options)
 
 
 def many(count: int) -> Dataset:

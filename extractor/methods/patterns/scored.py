@@ -46,7 +46,7 @@ def internal_influence_l2(trace: Trace, sources: Tensor) -> Scored:
 
 def attention_at_input(trace: Trace) -> list[Tensor]:
     """Return each layer's attention probabilities at the input itself, [B, A, E, N]."""
-    return [trace.layer(index).attention.p[:, -1] for index in range(trace.depth)]
+    return [attention.p[:, 0] for attention in trace.attention_at_input()]
 
 
 def conductances(trace: Trace, sources: Tensor) -> Tensor:

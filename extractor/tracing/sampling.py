@@ -1,0 +1,41 @@
+"""How many points the path from baseline to input has: a fixed number, or as many as each sentence needs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from ipgraph.extractor.tracing.batch import IntegrationPath
+from ipgraph.extractor.tracing.trace import Trace
+
+LADDER = (24, 48, 96, 192, 384)
+"""The numbers of points that are tried in turn, where each sentence gets as many as it needs."""
+TOLERANCE = 0.01
+_LEAST_CHANGE = 0.1
+"""What a smaller change of the QoI counts as, so that one of zero does not ask for no error at all."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """The paths to try in turn, and the completeness error at which a sentence needs no more points."""
+
+    paths: tuple[IntegrationPath, ...]
+    tolerance: float | None  # None: the first path is the only one, and no error is too large
+
+    def is_settled(self, trace: Trace) -> Tensor:
+        """Return for which sentences [B] of a trace completeness is within the tolerance.
+
+        |sum_i g(x_i) - (q(x) - q(x_b))| is at most the tolerance times the change of the QoI. A sentence's
+        own numbers decide, whatever is beside it.
+        """
+        change = (trace.qoi[:, 1] - trace.qoi[:, 0]).abs().clamp(min=_LEAST_CHANGE)
+        tolerance = float("inf") if self.tolerance is None else self.tolerance
+        return trace.completeness_error.abs() <= tolerance * change
+
+    def settle(self, trace_with: Callable[[IntegrationPath], Trace]) -> Trace:
+        """Return a trace of sentences with the first path at which all settle, else with the last."""
+        for path in self.paths[:-1]:
+            trace = trace_with(path)
+            if self.is_settled(trace).all():
+                return trace
+        return trace_with(self.paths[-1])
