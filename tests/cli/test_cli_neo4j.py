@@ -13,7 +13,7 @@ def test_every_group_of_commands_works_on_a_server(folder: Folder, neo4j_server:
     uri = neo4j_server.uri
     first, second = folder.runs
     loaded = invoke("ingest", "run", *(str(run.path) for run in folder.runs), "--store", uri).stdout
-    assert f"added     {first.id}, {second.id}\n" in loaded
+    assert f"added          {first.id}, {second.id}\n" in loaded
     assert f"already there  {first.id}\n" in invoke("ingest", "run", first.id, "--store", uri).stdout
     assert ": 2 runs, 2 of them compared" in invoke("store", "check", "--store", uri).stdout
     facts = {r["what"]: r["value"] for r in json_rows("store", "info", "--store", uri)}

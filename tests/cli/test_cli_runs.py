@@ -131,7 +131,7 @@ def test_loading_again_adds_nothing(own: Folder) -> None:
     assert "added          no run\n" in invoke("ingest", "run", *(one.id[:7] for one in own.runs)).stdout
     assert invoke("store", "info", "--format", "json").stdout == info
     pushed = invoke("ingest", "run", own.runs[0].id, "--store", "other.db").stdout
-    assert f"added     {own.runs[0].id}\n" in pushed
+    assert f"added          {own.runs[0].id}\n" in pushed
     assert json_rows("store", "info", "--store", "other.db") != []
 
 
