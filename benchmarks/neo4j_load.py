@@ -108,8 +108,8 @@ def row(what: str, pair: Sequence[str], target: str = "") -> None:
 
 
 def push(store: str, run: RunDirectory) -> tuple[float, int]:
-    """Return seconds and peak resident bytes of `ipgraph store push`."""
-    arguments = [str(IPGRAPH), "store", "push", str(run.path), "--store", store]
+    """Return seconds and peak resident bytes of `ipgraph ingest run`."""
+    arguments = [str(IPGRAPH), "ingest", "run", str(run.path), "--store", store]
     began = time.perf_counter()
     process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL)
     peak = 0

@@ -5,7 +5,7 @@ import sys
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
 from ipgraph.cli.commands import (
     cite,
@@ -21,6 +21,7 @@ from ipgraph.cli.commands import (
     show,
     store,
 )
+from ipgraph.cli.groups import Commands, Group, show_error, stop
 from ipgraph.graphstore.common.errors import IpgraphError
 
 ORDER = (
@@ -32,17 +33,27 @@ INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
 
 
-class Guarded(TyperGroup):
+class Guarded(Group):
     """The top-level group: turns any command's error into one message on stderr and an exit code."""
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # noqa: ARG002
         """Return the commands in the order of ORDER."""
         return sorted(self.commands, key=ORDER.index)
 
+    def main(self, *arguments: Any, **more: Any) -> Any:
+        """Run the program; what typer refuses is said as our own errors are."""
+        try:
+            sys.exit(super().main(*arguments, **more | {"standalone_mode": False}))
+        except TyperException as error:
+            stop(error)
+        except typer.Abort:
+            show_error("cancelled")
+            sys.exit(1)
+
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
         """Run the command; errors of ours and of the operating system are shown without a traceback."""
         try:
-            result = super().invoke(ctx)
+            super().invoke(ctx)
             sys.stdout.flush()
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -53,32 +64,48 @@ class Guarded(TyperGroup):
             raise _stop(str(error), 1) from error
         except KeyboardInterrupt as error:
             raise _stop(str(error) or "interrupted", INTERRUPTED) from error
-        return result
 
 
 def _stop(message: str, code: int) -> typer.Exit:
-    from rich.text import Text
-
-    from ipgraph.cli.render import console
-
-    console(stderr=True).print(Text.assemble(("error: ", "bold red"), message), soft_wrap=True)
+    show_error(message)
     return typer.Exit(code)
 
 
-app = typer.Typer(cls=Guarded, no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False)
-app.add_typer(ingest.app, name="ingest")
-app.command()(ingest.extract)
-app.command()(evaluate.evaluate)
-app.add_typer(query.app, name="query")
-app.add_typer(report.app, name="report")
-report.app.command()(html.html)
-app.command()(show.show)
-app.command()(draw.draw)
-app.add_typer(plot.app, name="plot")
-app.add_typer(run.app, name="run")
-app.command()(cite.cite)
-app.add_typer(dataset.app, name="dataset")
-app.add_typer(store.app, name="store")
+EXTRACT, ASK, DRAW, KEEP = "Extract and evaluate", "Ask", "Draw", "Keep and cite"
+FORMATS = (
+    "With --format json, every command prints one object, whose `tables` is a list of objects with `title`, "
+    "`columns` (names in snake_case), `rows` (objects by these names) and `notes`. JSON and CSV have exact "
+    "values, in UTF-8. LaTeX needs the package booktabs."
+)
+app = Commands(cls=Guarded, add_completion=True, pretty_exceptions_enable=False, epilog=FORMATS)
+app.add_typer(ingest.app, name="ingest", rich_help_panel=EXTRACT)
+app.command(
+    example=("ipgraph extract sva-obj --limit 100", "ipgraph extract mine.jsonl --model bert-base-uncased"),
+    rich_help_panel=EXTRACT,
+)(ingest.extract)
+app.command(
+    example=("ipgraph evaluate sva-obj --limit 100", "ipgraph evaluate r2a88 --methods all --format json"),
+    rich_help_panel=EXTRACT,
+)(evaluate.evaluate)
+app.add_typer(report.app, name="report", rich_help_panel=ASK)
+report.app.command(example="ipgraph report html --output report.html")(html.html)
+app.add_typer(query.app, name="query", rich_help_panel=ASK)
+app.command(
+    example=("ipgraph show sva-obj:0497", "ipgraph show sva-obj:0497 --level embedding --format csv"),
+    rich_help_panel=ASK,
+)(show.show)
+app.command(
+    example=(
+        "ipgraph draw sva-obj:0497 --output flow.pdf",
+        "ipgraph draw --condition singular_plural --condition plural_plural -o flow.svg",
+    ),
+    rich_help_panel=DRAW,
+)(draw.draw)
+app.add_typer(plot.app, name="plot", rich_help_panel=DRAW)
+app.add_typer(run.app, name="run", rich_help_panel=KEEP)
+app.command(example="ipgraph cite r2a88", rich_help_panel=KEEP)(cite.cite)
+app.add_typer(dataset.app, name="dataset", rich_help_panel=KEEP)
+app.add_typer(store.app, name="store", rich_help_panel=KEEP)
 
 
 def _print_version(wanted: bool) -> None:

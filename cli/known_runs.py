@@ -33,6 +33,12 @@ class KnownRun:
             return asdict(self.directory.run)
         return asdict(self.stored) if self.stored else {}
 
+    @property
+    def name(self) -> str:
+        """The id, with the label where there is one."""
+        label = self.fields.get("label")
+        return f"{self.id} ({label})" if label else self.id
+
     def _unfinished(self) -> str:
         assert self.directory is not None  # noqa: S101
         total = self.directory.manifest["shards"]
@@ -74,11 +80,12 @@ def known_runs(store: str | None, runs_dir: Path) -> dict[str, KnownRun]:
 
 
 def known_run(name: str, store: str | None, runs_dir: Path) -> KnownRun:
-    """Return the run with the id `name`, or with the only id that begins with it."""
-    from ipgraph.graphstore.runs.finding import match_id
+    """Return the run with the id `name`, or with the only label or beginning of an id."""
+    from ipgraph.graphstore.runs.finding import match_run
 
     runs = known_runs(store, runs_dir)
-    return runs[match_id(name, list(runs), f"the store or {runs_dir}")]
+    labels = {key: str(run.fields["label"]) for key, run in runs.items()}
+    return runs[match_run(name, labels, f"the store or {runs_dir}")]
 
 
 def layers_in_words(layers: list[dict[str, Any]]) -> str:

@@ -10,6 +10,7 @@ import typer
 
 from ipgraph.cli.options import (
     RUNS_DIR,
+    STORED,
     AllowUnkOption,
     ColumnsOption,
     DatasetNameOption,
@@ -17,28 +18,8 @@ from ipgraph.cli.options import (
     RunsDirOption,
 )
 from ipgraph.extractor.methods.catalogue import METHODS, Method
+from ipgraph.extractor.methods.settings import BASELINES, LEVELS, QOIS, QUADRATURES
 from ipgraph.graphstore.schema import records
-
-LEVELS = {
-    "both": "the embedding and the attention level",
-    "embedding": "the embedding level",
-    "attention": "the attention level",
-}
-QOIS = {
-    "correct-wrong": "the logit of the correct word or class minus that of the wrong one or best other",
-    "positive-negative": "the logit of the positive class minus that of the negative one, by their names; of "
-    "two classes with other names, class 1 minus class 0",
-    "logit:CLASS": "the logit of one class, by its name or number",
-}
-BASELINES = {
-    "mask": "the embedding of the mask token",
-    "pad": "the embedding of the padding token",
-    "zero": "the zero vector",
-}
-QUADRATURES = {
-    "uniform": "evenly spaced with both ends, the published rule with 50 points",
-    "gauss-legendre": "those of Gauss-Legendre quadrature",
-}
 
 
 def _option(panel: str, help_: str, *names: str, **more: Any) -> Any:
@@ -106,6 +87,14 @@ class Extraction:
     ] = None
     quadrature: Annotated[str, _choice("Where the points lie", QUADRATURES)] = "gauss-legendre"
     baseline: Annotated[str, _choice("Where the line starts", BASELINES)] = "mask"
+    label: Annotated[
+        str,
+        _option(
+            STORED,
+            "A name for the run, accepted wherever its id is; asking again with another one renames the run.",
+            metavar="TEXT",
+        ),
+    ] = ""
     runs_dir: RunsDirOption = RUNS_DIR
 
 

@@ -8,6 +8,9 @@ import typer
 from ipgraph.cli.render import Format
 
 RUNS_DIR = Path("runs")
+STORED, SHOWN, CHOSEN = "Runs and store", "Output", "Instances"
+"""Panels of the help."""
+RUN_HELP = "Run id, its beginning, or label."
 NARROWEST, WIDEST = 1.5, 60.0
 """Inches that a figure may be wide."""
 
@@ -19,15 +22,21 @@ StoreOption = Annotated[
         envvar="IPGRAPH_STORE",
         help="Graph store: a file, or a Neo4j server (bolt://..., neo4j://...).",
         show_default="./ipgraph.db",
+        rich_help_panel=STORED,
     ),
 ]
 FormatOption = Annotated[
-    Format, typer.Option("--format", help="Output format; json and csv give exact values.")
+    Format,
+    typer.Option("--format", help="Output format; json and csv give exact values.", rich_help_panel=SHOWN),
 ]
 RunOption = Annotated[
     str,
     typer.Option(
-        "--run", metavar="RUN", help="Run id or its beginning.", show_default="the newest complete run"
+        "--run",
+        metavar="RUN",
+        help=RUN_HELP,
+        show_default="the newest complete run",
+        rich_help_panel=STORED,
     ),
 ]
 RunsOption = Annotated[
@@ -35,8 +44,9 @@ RunsOption = Annotated[
     typer.Option(
         "--run",
         metavar="RUN",
-        help="Run id or its beginning; repeat the option to put runs side by side.",
+        help="Run id, its beginning, or label; repeat the option to put runs side by side.",
         show_default="the newest complete run",
+        rich_help_panel=STORED,
     ),
 ]
 EvaluatedRunOption = Annotated[
@@ -44,13 +54,17 @@ EvaluatedRunOption = Annotated[
     typer.Option(
         "--run",
         metavar="RUN",
-        help="Run id or its beginning.",
+        help=RUN_HELP,
         show_default="the largest, then newest, evaluated run per model, dataset and settings",
+        rich_help_panel=STORED,
     ),
 ]
-RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Run id or its beginning.")]
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help=RUN_HELP)]
 RunsDirOption = Annotated[
-    Path, typer.Option("--runs-dir", metavar="DIR", help="Folder that holds the run directories.")
+    Path,
+    typer.Option(
+        "--runs-dir", metavar="DIR", help="Folder that holds the run directories.", rich_help_panel=STORED
+    ),
 ]
 QueriesDirOption = Annotated[
     Path | None,
@@ -64,7 +78,31 @@ ParamOption = Annotated[
         "--param", "-p", metavar="NAME=VALUE", help="Value of a query parameter; repeat the option for more."
     ),
 ]
-ShowCypherOption = Annotated[bool, typer.Option("--show-cypher", help="Print the Cypher on stderr first.")]
+ShowCypherOption = Annotated[
+    bool, typer.Option("--show-cypher", help="Print the Cypher on stderr first.", rich_help_panel=SHOWN)
+]
+TimeoutOption = Annotated[
+    float | None,
+    typer.Option(
+        "--timeout",
+        metavar="SECONDS",
+        min=0.001,
+        help="Stop the query after this time.",
+        show_default="no limit",
+        rich_help_panel=SHOWN,
+    ),
+]
+MaxRowsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--max-rows",
+        metavar="N",
+        min=1,
+        help="Return at most this many rows.",
+        show_default="all",
+        rich_help_panel=SHOWN,
+    ),
+]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 DatasetArgument = Annotated[
     str,
@@ -74,8 +112,10 @@ DatasetArgument = Annotated[
         "saved, or hub:OWNER/NAME\\[/CONFIG]\\[@SPLIT].",
     ),
 ]
-SubtaskOption = Annotated[str, typer.Option(help="Only instances of this subtask.")]
-ConditionOption = Annotated[str, typer.Option(help="Only instances of this condition.")]
+SubtaskOption = Annotated[str, typer.Option(help="Only instances of this subtask.", rich_help_panel=CHOSEN)]
+ConditionOption = Annotated[
+    str, typer.Option(help="Only instances of this condition.", rich_help_panel=CHOSEN)
+]
 LevelOption = Annotated[
     str, typer.Option(help="embedding or attention.", show_default="attention where the run has it")
 ]
@@ -90,7 +130,12 @@ AllowUnkOption = Annotated[
 OutputOption = Annotated[
     Path,
     typer.Option(
-        "--output", "-o", metavar="FILE", help="File to write: .svg, .pdf or .png.", show_default=False
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="File to write: .svg, .pdf or .png.",
+        show_default=False,
+        rich_help_panel=SHOWN,
     ),
 ]
 
@@ -149,6 +194,7 @@ WidthOption = Annotated[
         metavar="INCHES",
         help="Width of the figure.",
         show_default="what the figure needs",
+        rich_help_panel=SHOWN,
         callback=_checked_width,
     ),
 ]

@@ -11,8 +11,11 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def progress(what: str, unit: str) -> Iterator["Progress"]:
-    """Give a callback (done, total) that draws a bar, or does nothing if stderr is not a terminal."""
+def progress(what: str, unit: str, *, before: str = "") -> Iterator["Progress"]:
+    """Give a callback (done, total) that draws a bar, or does nothing if stderr is not a terminal.
+
+    Until it is called, the bar says what goes on `before`.
+    """
     out = console(stderr=True)
     if not out.is_terminal:
         yield lambda _done, _total: None
@@ -27,12 +30,12 @@ def progress(what: str, unit: str) -> Iterator["Progress"]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=out, transient=True) as bars:
-        task = bars.add_task(what, total=None, rate="")
+        task = bars.add_task(before or what, total=None, rate="")
 
         def report(done: int, total: int) -> None:
             speed = bars.tasks[0].speed
             rate = f"{speed:.3g} {unit}/s" if speed else unit
-            bars.update(task, completed=done, total=total, rate=rate)
+            bars.update(task, description=what, completed=done, total=total, rate=rate)
 
         yield report
 

@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING
 
+from ipgraph.cli.options import RUNS_DIR
 from ipgraph.cli.render import console
+from ipgraph.graphstore.common.suggested import suggested
 from ipgraph.graphstore.schema.records import levels_of
 
 if TYPE_CHECKING:
@@ -30,18 +32,20 @@ def print_summary(run: "RunDirectory", time: str, store: str, next_command: str)
             "points": _points(run),
             "completeness": _completeness(run),
             "time": time,
-            "run": str(run.path),
+            "run": str(run.path) + (f" ({run.label})" if run.label else ""),
             "store": store,
             "next": next_command,
         }
     )
 
 
-def print_loaded(runs: "Sequence[RunDirectory]", store: str, new: int, seconds: float) -> None:
-    """Print the summary of loading run directories, `new` of which were not in the store."""
+def print_loaded(runs: "Sequence[RunDirectory]", stored: Sequence[str], store: str, seconds: float) -> None:
+    """Print the summary of loading run directories; those whose ids are in `stored` were there already."""
+    added = [run.id for run in runs if run.id not in stored]
     _print_lines(
         {
-            "runs": f"{new} added, {len(runs) - new} already stored ({', '.join(run.id for run in runs)})",
+            "added": ", ".join(added) or "no run",
+            "already there": ", ".join(stored),
             "patterns": str(sum(run.run.patterns for run in runs)),
             "time": f"{seconds:.1f} s",
             "store": store,
@@ -117,5 +121,6 @@ def _skipped(run: "RunDirectory") -> str:
     count = "1 row" if len(rows) == 1 else f"{len(rows)} rows"
     # A run that existed already has recorded what was skipped when it was made, which may differ.
     is_recorded = run.open(run.path).manifest["skipped"] == rows
-    where = f" (see ipgraph run show {run.id})" if is_recorded else ""
+    runs_dir = () if run.path.parent == RUNS_DIR else ("--runs-dir", str(run.path.parent))
+    where = f" (see {suggested('run show', run.id, *runs_dir)})" if is_recorded else ""
     return count + where + "".join(listed) + more

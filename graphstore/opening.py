@@ -1,13 +1,12 @@
 """Opening a store: by path an embedded one, by URI a Neo4j server."""
 
-import os
 import re
 from pathlib import Path
 
 from ipgraph.graphstore.common.errors import UsageError
+from ipgraph.graphstore.common.suggested import default_location
 from ipgraph.graphstore.store.protocol import Store
 
-DEFAULT_STORE = "./ipgraph.db"
 _URI = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
 """What looks like a URI; a single letter is a drive."""
 _ADDRESS = re.compile(r"(bolt|neo4j)(\+s|\+ssc)?:|[^/\\]+:\d+$", re.IGNORECASE)
@@ -26,7 +25,7 @@ def open_store(location: str | Path | None = None) -> Store:
     A path that does not exist yet is an empty store that the first `add` creates. Raises UsageError for a URI
     that is not Neo4j's.
     """
-    where = str(location or os.environ.get("IPGRAPH_STORE") or DEFAULT_STORE)
+    where = str(location or default_location())
     if is_server(where):
         from ipgraph.graphstore.server.store import Neo4jStore
 

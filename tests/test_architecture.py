@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "graphstore": ("graphstore",),
 }
 """What the modules of each room may import of the project: modules and packages, with all they hold."""
-WITHOUT_TORCH = ("graphstore", "queries", "extractor.datasets", CATALOGUE)
+WITHOUT_TORCH = ("graphstore", "queries", "extractor.datasets", CATALOGUE, "extractor.methods.settings")
 TORCH = {"torch", "transformers", "safetensors", "tokenizers"}
 
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import typer
 
 from ipgraph.cli.known_runs import flattened, known_run
-from ipgraph.cli.option_groups import BASELINES, LEVELS, QOIS, QUADRATURES
 from ipgraph.cli.options import RUNS_DIR, RunArgument, RunsDirOption, StoreOption
 from ipgraph.extractor.methods.catalogue import COMPARABLE, METHODS, method_named
+from ipgraph.extractor.methods.settings import BASELINES, LEVELS, QOIS, QUADRATURES
 from ipgraph.graphstore.schema.qoi import ONE_LOGIT, POSITIVE_NEGATIVE, poles
 
 if TYPE_CHECKING:

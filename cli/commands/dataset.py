@@ -4,16 +4,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ipgraph.cli.groups import Commands
 from ipgraph.cli.options import ColumnsOption, DatasetArgument, DatasetNameOption, FormatOption, RolesOption
 from ipgraph.cli.render import render, rows_table
 
 if TYPE_CHECKING:
     from ipgraph.graphstore.schema.records import Instance
 
-app = typer.Typer(no_args_is_help=True, help="Built-in datasets, and what a dataset or file contains.")
+app = Commands(help="Built-in datasets, and what a dataset or file contains.")
 
 
-@app.command("list")
+@app.command("list", example="ipgraph dataset list")
 def list_(output: FormatOption = "table") -> None:
     """List the built-in datasets and groups."""
     from ipgraph.extractor.datasets import infos
@@ -28,7 +29,7 @@ def list_(output: FormatOption = "table") -> None:
     )
 
 
-@app.command()
+@app.command(example="ipgraph dataset show sva-obj --examples 3")
 def show(
     dataset: DatasetArgument,
     examples: Annotated[int, typer.Option("--examples", min=1, help="Examples per condition.")] = 1,

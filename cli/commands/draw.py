@@ -52,7 +52,7 @@ def draw(
     of an edge is the share of the instances that take it.
     """
     from ipgraph.cli.figures import flow, style
-    from ipgraph.queries.language.binding import resolve_run
+    from ipgraph.queries.language.binding import resolve_run, saying_which_run
     from ipgraph.queries.language.running import opened
     from ipgraph.queries.views.scope import ALL
 
@@ -63,9 +63,9 @@ def draw(
     if instances and (subtask or min_share is not None):
         raise UsageError("--subtask and --min-share can be used with --condition only")
     chosen = _level(level)
-    with opened(store) as graph:
-        named = [resolve_run(graph, name) for name in run or [""]]
-        runs = list({record.id: record for record in named}.values())
+    with opened(store) as graph, saying_which_run(graph, is_newest=not run):
+        chosen_runs = [resolve_run(graph, name) for name in run or [""]]
+        runs = list({record.id: record for record in chosen_runs}.values())
         if instances:
             drawn = _of_instances(graph, runs, instances, chosen, threshold)
         else:

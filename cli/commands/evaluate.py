@@ -1,26 +1,24 @@
 """`ipgraph evaluate`: how well a run's patterns explain its model, beside other methods."""
 
-import re
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ipgraph.cli.commands.ingest import add_to, extract_run, usable_store
+from ipgraph.cli.commands.ingest import LOADING, add_to, extract_run, usable_store
 from ipgraph.cli.option_groups import Extraction, Selection, takes
 from ipgraph.cli.options import FormatOption, StoreOption
 from ipgraph.cli.progress import progress
 from ipgraph.extractor.methods.catalogue import COMPARABLE, COMPARED
 from ipgraph.graphstore.common.bootstrap import RESAMPLES
-from ipgraph.graphstore.common.errors import UsageError
+from ipgraph.graphstore.common.errors import NEAREST, UsageError, nearest_first, unknown
 
 if TYPE_CHECKING:
     from ipgraph.extractor.models.loading import LoadedModel
     from ipgraph.graphstore.runs.directory import RunDirectory
     from ipgraph.graphstore.schema.records import Measure
 
-_RUN_ID = re.compile("r[0-9a-f]{1,12}")
 _SERVE_ANY_RUN = {"model", "device", "batch_size", "runs_dir", "seed"}
 """Options of an extraction or selection that an evaluation uses too: where the run's model is now, and how to
 compute; a run's other ones are its own."""
@@ -82,15 +80,14 @@ def _run_and_model(
     context: typer.Context, target: str, extraction: Extraction, selection: Selection
 ) -> "tuple[RunDirectory, LoadedModel]":
     """Return the run that is meant, or the dataset's finished extraction; a built-in dataset's name wins."""
-    from ipgraph.extractor.datasets import names
     from ipgraph.graphstore.runs.finding import find_run
 
-    is_directory = (Path(target) / "run.json").exists()
-    if not is_directory and (target in names() or not _RUN_ID.fullmatch(target)):
-        from ipgraph.extractor.models.loading import load_model
-
+    if _is_dataset(target, extraction.runs_dir):
         wanted = {name: getattr(extraction, name) for name in ("task", "revision", "device", "dtype")}
-        model = load_model(extraction.model, **wanted)
+        with progress(LOADING, ""):
+            from ipgraph.extractor.models.loading import load_model
+
+            model = load_model(extraction.model, **wanted)
         return extract_run(target, extraction, selection, model)[0], model
     given = _given(context)
     serve = _SERVE_ANY_RUN | ({"revision"} if "model" in given else set())
@@ -103,7 +100,24 @@ def _run_and_model(
 
     run = find_run(extraction.runs_dir, target)
     name = extraction.model if "model" in given else ""
-    return run, model_of(run, name, extraction.revision, extraction.device)
+    with progress(LOADING, ""):
+        return run, model_of(run, name, extraction.revision, extraction.device)
+
+
+def _is_dataset(target: str, runs_dir: Path) -> bool:
+    """Tell whether a dataset is meant, whose name wins, and not a run; raises UsageError for neither."""
+    from ipgraph.extractor.datasets import names
+    from ipgraph.graphstore.runs.finding import list_runs
+
+    if (Path(target) / "run.json").exists():
+        return False
+    if target in names() or Path(target).suffix or Path(target).exists():
+        return True
+    runs = [name for run in list_runs(runs_dir) for name in (run.id, run.label) if name]
+    if any(run.startswith(target) for run in runs):
+        return False
+    near = ", ".join(nearest_first(target, runs)[:NEAREST]) or f"none in {runs_dir}"
+    raise UsageError(f"{unknown('dataset or run', target, names())} (datasets); {near} (runs)")
 
 
 def _given(context: typer.Context) -> list[str]:

@@ -8,6 +8,7 @@ import typer
 
 from ipgraph.cli.options import RunOption, StoreOption
 from ipgraph.graphstore.common.errors import UsageError
+from ipgraph.graphstore.common.files import written_beside
 
 if TYPE_CHECKING:
     from ipgraph.cli.page.page import Illustration, Section
@@ -50,7 +51,8 @@ def html(
         held = set(_held(graph, chosen))
         overview, *reports = _sections(graph, chosen, held)
         figures = list(_figures(graph, chosen, sentences, held))
-    output.write_text(page(chosen, overview, reports, figures, sentences), encoding="utf-8")
+    with written_beside(output) as partial:
+        partial.write_text(page(chosen, overview, reports, figures, sentences), encoding="utf-8")
     typer.echo(f"wrote {output} ({output.stat().st_size / 1e6:.1f} MB); open it in a browser")
 
 

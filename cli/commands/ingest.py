@@ -1,20 +1,19 @@
 """`ipgraph ingest` and `ipgraph extract`: from a dataset to a run directory, and into a store."""
 
-import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from typer.core import TyperGroup
 
+from ipgraph.cli.groups import Commands, Group
 from ipgraph.cli.option_groups import Extraction, Selection, takes
-from ipgraph.cli.options import AllowUnkOption, DatasetArgument, StoreOption
+from ipgraph.cli.options import RUNS_DIR, AllowUnkOption, DatasetArgument, RunsDirOption, StoreOption
 from ipgraph.cli.progress import progress
-from ipgraph.graphstore.common.errors import UsageError, nearest_first
+from ipgraph.graphstore.common.errors import UsageError
+from ipgraph.graphstore.common.suggested import suggested
 
 if TYPE_CHECKING:
     from ipgraph.extractor.datasets import Dataset
@@ -23,70 +22,99 @@ if TYPE_CHECKING:
     from ipgraph.graphstore.store.protocol import Store
 
 
-class _Kinds(TyperGroup):
+LOADING = "loading the model"
+
+
+class _Kinds(Group):
     """The group of `ipgraph ingest`, which explains how to name a dataset."""
 
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Return a command; raises UsageError for an unknown name."""
-        if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
-            commands = ", ".join(nearest_first(args[0], self.list_commands(ctx)))
-            raise UsageError(
-                f"unknown command `ipgraph ingest {args[0]}`; valid, nearest first: {commands}; "
-                "use `ipgraph ingest dataset NAME|FILE` for a dataset"
-            )
-        return super().resolve_command(ctx, args)
+    advice = "use `ipgraph ingest dataset NAME|FILE` for a dataset"
 
 
-app = typer.Typer(
-    cls=_Kinds, no_args_is_help=True, help="Extract influence patterns and put them into the graph store."
+app = Commands(cls=_Kinds, help="Extract influence patterns and put them into the graph store.")
+
+
+@app.command(
+    "dataset",
+    example=(
+        "ipgraph ingest dataset sva-obj --limit 100",
+        "ipgraph ingest dataset mine.jsonl --model bert-base-uncased --label mine",
+    ),
 )
-
-
-@app.command("dataset")
 @takes("selection", Selection)
 @takes("extraction", Extraction)
 def ingest_dataset(
     dataset: DatasetArgument, selection: Selection, extraction: Extraction, store: StoreOption = None
 ) -> None:
     """Extract the influence patterns of a dataset and put them into the graph store."""
-    _ingest(dataset, extraction, selection, store, "ipgraph report overview --run {run}")
+    _ingest(dataset, extraction, selection, store, "report overview", "--run")
 
 
-@app.command("text")
+@app.command(
+    "text",
+    example=(
+        "ipgraph ingest text 'the author that the guards like [MASK] happy .' --correct is --wrong are",
+        "ipgraph ingest text 'a fine film .' --model demo-sentiment",
+    ),
+)
 @takes("extraction", Extraction)
 def ingest_text(
     text: Annotated[str, typer.Argument(help="A sentence; for a masked language model, with one \\[MASK].")],
     extraction: Extraction,
     correct: Annotated[str, typer.Option("--correct", metavar="WORD", help="Right word for \\[MASK].")] = "",
     wrong: Annotated[str, typer.Option("--wrong", metavar="WORD", help="Wrong word for \\[MASK].")] = "",
-    label: Annotated[
-        int | None,
-        typer.Option("--label", help="Class of the sentence, for a classifier.", show_default="predicted"),
+    class_: Annotated[
+        str | None,
+        typer.Option(
+            "--class",
+            metavar="CLASS",
+            help="Class of the sentence, by name or number, for a classifier.",
+            show_default="predicted",
+        ),
     ] = None,
     allow_unk: AllowUnkOption = False,
     store: StoreOption = None,
 ) -> None:
     """Extract the influence patterns of one sentence and put them into the graph store."""
-    from ipgraph.extractor.datasets import read_sentence
+    from ipgraph.extractor.datasets import MASK, read_sentence
 
-    dataset = read_sentence(text, correct=correct, wrong=wrong, label=label)
+    if MASK in text and class_ is None:
+        _require_answers(correct, wrong)
+    dataset = read_sentence(text, correct=correct, wrong=wrong, label=class_)
     selection = Selection(strict=True, allow_unk=allow_unk)
-    _ingest(dataset, extraction, selection, store, f"ipgraph show {dataset.examples[0].instance.id}")
+    _ingest(dataset, extraction, selection, store, "show", dataset.examples[0].instance.id, "--run")
 
 
-@app.command("run")
+@app.command("run", example="ipgraph ingest run r2a88 elsewhere/runs/r4d5e6734b293")
 def ingest_run(
-    directories: Annotated[
-        list[Path], typer.Argument(metavar="DIR...", help="Run directories made elsewhere.")
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="RUN...", help="Ids, their beginnings, labels, or run directories."),
     ],
     store: StoreOption = None,
+    runs_dir: RunsDirOption = RUNS_DIR,
 ) -> None:
-    """Load finished run directories into the graph store. A run that is stored gets new measures only."""
-    from ipgraph.cli.summary import print_loaded
-    from ipgraph.graphstore.runs.directory import RunDirectory
+    """Load finished run directories into the graph store.
 
-    runs = [RunDirectory.open(directory) for directory in directories]
-    print_loaded(runs, *add_runs(runs, store))
+    A run that is there already is named, and gets its directory's label and measures where they differ.
+    """
+    from ipgraph.cli.summary import print_loaded
+    from ipgraph.graphstore.opening import open_store
+    from ipgraph.graphstore.runs.finding import find_run
+
+    runs = {run.id: run for run in (find_run(runs_dir, name) for name in names)}
+    with open_store(store) as opened:
+        complete = {run.id for run in opened.runs() if run.state == "complete"}
+        stored = [name for name in runs if name in complete]
+        location, _, seconds = add_to(list(runs.values()), opened)
+    print_loaded(list(runs.values()), stored, location, seconds)
+
+
+def _require_answers(correct: str, wrong: str) -> None:
+    """Raise UsageError that names the option of a masked word's answer that is missing."""
+    for option, answer, which in (("--correct", correct, "right"), ("--wrong", wrong, "wrong")):
+        if not answer:
+            raise UsageError(f"{option} is missing: pass {option} WORD, the {which} word for [MASK]")
 
 
 @takes("selection", Selection)
@@ -96,19 +124,21 @@ def extract(dataset: DatasetArgument, selection: Selection, extraction: Extracti
     from ipgraph.cli.summary import print_summary
 
     run, time_taken = extract_run(dataset, extraction, selection)
-    print_summary(run, time_taken, "", f"ipgraph ingest run {run.path}")
+    print_summary(run, time_taken, "", suggested("ingest run", str(run.path)))
 
 
 def _ingest(
-    dataset: "str | Dataset", extraction: Extraction, selection: Selection, store: str | None, then: str
+    dataset: "str | Dataset", extraction: Extraction, selection: Selection, store: str | None, *then: str
 ) -> None:
+    """Extract and load; `then` is the command to suggest, which ends with the run's id."""
     from ipgraph.cli.summary import print_summary
 
     with usable_store(store) as opened:
         run, extracting = extract_run(dataset, extraction, selection)
         location, _, loading = add_to([run], opened)
-    option = f" --store {store}" if store not in (None, os.environ.get("IPGRAPH_STORE")) else ""
-    print_summary(run, f"{extracting}, loading {loading:.1f} s", location, then.format(run=run.id) + option)
+    command, *arguments = then
+    following = suggested(command, *arguments, run.id, store=store)
+    print_summary(run, f"{extracting}, loading {loading:.1f} s", location, following)
 
 
 @contextmanager
@@ -130,7 +160,7 @@ def extract_run(
     """Return the finished run and how long it took; `model` is the requested one, if already loaded."""
     started = time.perf_counter()
     computed = False
-    with _resumable(), progress("extracting", "sentences") as bar:
+    with _resumable(), progress("extracting", "sentences", before="" if model else LOADING) as bar:
         from ipgraph.extractor.extraction.extract import extract
 
         def report(done: int, total: int) -> None:
@@ -141,19 +171,13 @@ def extract_run(
         arguments = asdict(extraction) | asdict(selection) | ({"model": model} if model else {})
         run = extract(dataset=dataset, **arguments, on_progress=report)
     seconds = time.perf_counter() - started
-    return run, f"extracting {seconds:.1f} s" + ("" if computed else " (the run already existed)")
-
-
-def add_runs(runs: "Sequence[RunDirectory]", store: str | None) -> tuple[str, int, float]:
-    """Add run directories to a store; return its location, the number of new runs, and seconds."""
-    from ipgraph.graphstore.opening import open_store
-
-    with open_store(store) as opened:
-        return add_to(runs, opened)
+    if computed:
+        return run, f"extracting {seconds:.1f} s"
+    return run, f"nothing to extract, the run already existed (found in {seconds:.1f} s)"
 
 
 def add_to(runs: "Sequence[RunDirectory]", store: "Store") -> tuple[str, int, float]:
-    """Add run directories to an open store; returns what `add_runs` does."""
+    """Add run directories to an open store; return its location, the number of new runs, and seconds."""
     started = time.perf_counter()
     with _resumable(), progress("loading", "patterns") as bar:
         new = store.add(runs, bar)

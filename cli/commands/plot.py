@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from ipgraph.cli.groups import Commands
 from ipgraph.cli.options import (
     ConditionOption,
     EvaluatedRunOption,
@@ -25,12 +26,10 @@ if TYPE_CHECKING:
     from ipgraph.graphstore.schema.records import Run
     from ipgraph.graphstore.store.protocol import Store
 
-app = typer.Typer(
-    no_args_is_help=True, help="Plots of a run, drawn from the store alone, as .svg, .pdf or .png."
-)
+app = Commands(help="Plots of a run, drawn from the store alone, as .svg, .pdf or .png.")
 
 
-@app.command("skip-share")
+@app.command("skip-share", example="ipgraph plot skip-share --output skips.pdf")
 def skip_share(
     output: OutputOption,
     by: Annotated[
@@ -56,7 +55,7 @@ def skip_share(
     _write(figure, output, chosen, of=scope_name(subtask, condition))
 
 
-@app.command()
+@app.command(example="ipgraph plot heads --role subject --role attractor --output heads.pdf")
 def heads(
     output: OutputOption,
     role: Annotated[
@@ -87,7 +86,7 @@ def heads(
     _write(plots.head_maps(maps, width), output, chosen, of=of)
 
 
-@app.command()
+@app.command(example="ipgraph plot margins --output margins.svg")
 def margins(
     output: OutputOption,
     subtask: SubtaskOption = "",
@@ -110,7 +109,7 @@ def margins(
     _write(plots.margins(panels, width), output, chosen, of=of)
 
 
-@app.command()
+@app.command(example="ipgraph plot entropy --output entropy.pdf")
 def entropy(
     output: OutputOption,
     task: Annotated[
@@ -141,11 +140,11 @@ def entropy(
 @contextmanager
 def _opened(store: str | None, run: str, output: "Path") -> "Iterator[tuple[Store, Run]]":
     """Check that a plot can be written, then give the store and the run to plot."""
-    from ipgraph.queries.language.binding import resolve_run
+    from ipgraph.queries.language.binding import resolve_run, saying_which_run
     from ipgraph.queries.language.running import opened
 
     _ready(output)
-    with opened(store) as graph:
+    with opened(store) as graph, saying_which_run(graph, is_newest=not run):
         yield graph, resolve_run(graph, run)
 
 

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ipgraph.cli.groups import Commands
 from ipgraph.cli.options import (
     FormatOption,
+    MaxRowsOption,
     ParamOption,
     QueriesDirOption,
     RunOption,
     ShowCypherOption,
     StoreOption,
+    TimeoutOption,
 )
 from ipgraph.cli.render import Format, print_cypher, render, rows_table
 from ipgraph.graphstore.common.errors import UsageError
@@ -21,9 +24,7 @@ from ipgraph.graphstore.common.errors import UsageError
 if TYPE_CHECKING:
     from ipgraph.queries.language.running import Rows
 
-app = typer.Typer(
-    no_args_is_help=True, help="Answer questions with Cypher: run templates, or queries of your own."
-)
+app = Commands(help="Answer questions with Cypher: run templates, or queries of your own.")
 
 NameArgument = Annotated[
     str, typer.Argument(metavar="NAME", help="A template; `ipgraph query list` lists them.")
@@ -62,7 +63,7 @@ def naming_param() -> Iterator[None]:
         raise UsageError(f"{error}; add --param {error.name}=...") from error
 
 
-@app.command("list")
+@app.command("list", example="ipgraph query list")
 def list_(queries_dir: QueriesDirOption = None, output: FormatOption = "table") -> None:
     """List the templates with their parameters."""
     from ipgraph.queries.language.registry import templates
@@ -75,7 +76,7 @@ def list_(queries_dir: QueriesDirOption = None, output: FormatOption = "table") 
     render([rows_table(["name", "question", "parameters"], rows, "Templates", note)], output)
 
 
-@app.command()
+@app.command(example="ipgraph query show shared-subpaths --param k=4")
 def show(
     name: NameArgument,
     param: ParamOption = None,
@@ -99,7 +100,7 @@ def show(
     typer.echo("".join(f"// {line}".rstrip() + "\n" for line in comments) + script)
 
 
-@app.command()
+@app.command(example="ipgraph query run shared-subpaths --param k=4 --param limit=5 --format csv")
 def run(
     name: NameArgument,
     param: ParamOption = None,
@@ -108,6 +109,8 @@ def run(
     queries_dir: QueriesDirOption = None,
     show_cypher: ShowCypherOption = False,
     explain: ExplainOption = False,
+    timeout: TimeoutOption = None,
+    max_rows: MaxRowsOption = None,
     output: FormatOption = "table",
 ) -> None:
     """Run a template and print its rows."""
@@ -121,11 +124,13 @@ def run(
             with opened(store) as graph:
                 typer.echo(graph.explain(chosen.text(graph.dialect), bind(chosen, values, graph)))
             return
-        rows = run_template(chosen, store, **values)
+        rows = run_template(chosen, store, timeout_s=timeout, max_rows=max_rows, **values)
     _answer(rows, chosen.title, show_cypher, output)
 
 
-@app.command()
+@app.command(
+    example="ipgraph query cypher 'MATCH (p:Pattern {run: $run, level: $level}) RETURN p.role, count(p)'"
+)
 def cypher(
     text: Annotated[str, typer.Argument(metavar="CYPHER", help="A read-only query; - reads it from stdin.")],
     param: ParamOption = None,
@@ -133,6 +138,8 @@ def cypher(
     store: StoreOption = None,
     show_cypher: ShowCypherOption = False,
     explain: ExplainOption = False,
+    timeout: TimeoutOption = None,
+    max_rows: MaxRowsOption = None,
     output: FormatOption = "table",
 ) -> None:
     """Run your own Cypher, read-only; $run, $level, $first, $stride and $role_stride are bound if used.
@@ -151,11 +158,15 @@ def cypher(
             with opened(store) as graph:
                 typer.echo(graph.explain(text, bind_text(text, values, graph)))
             return
-        rows = run_cypher(text, store, **values)
+        rows = run_cypher(text, store, timeout_s=timeout, max_rows=max_rows, **values)
     _answer(rows, "", show_cypher, output)
 
 
 def _answer(rows: "Rows", title: str, show_cypher: bool, output: Format) -> None:
     if show_cypher:
         print_cypher(rows.cypher, rows.parameters)
-    render([rows_table(rows.columns, rows.rows, title)], output)
+    note = f"the first {len(rows):,} rows; raise --max-rows for more" if rows.cut else ""
+    table = rows_table(rows.columns, rows.rows, title, note)
+    if rows.cut and output == "csv":  # which has no notes
+        typer.echo(note, err=True)
+    render([table], output)

@@ -4,8 +4,8 @@ import inspect
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
+from ipgraph.cli.groups import Command, Commands, Group, shown_examples
 from ipgraph.cli.options import EvaluatedRunOption, FormatOption, RunOption, ShowCypherOption, StoreOption
 from ipgraph.cli.render import print_cypher, render
 
@@ -13,10 +13,12 @@ if TYPE_CHECKING:
     from ipgraph.queries.reports.declaration import Report, ReportParameter
 
 _KEYWORD = inspect.Parameter.KEYWORD_ONLY
+SAMPLES = {"role": "subject", "other_role": "attractor", "layer": "5", "head": "2", "other": "r4d5e"}
+"""Values of required parameters, for the examples."""
 SHARED = ("store", "show_cypher", "output")
 
 
-class Reports(TyperGroup):
+class Reports(Group):
     """The group of reports, which asks the library for them when it is used and not before."""
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
@@ -37,7 +39,7 @@ class Reports(TyperGroup):
             self.commands = made | dict(self.commands)
 
 
-app = typer.Typer(cls=Reports, no_args_is_help=True, help="Reports, made from the store alone.")
+app = Commands(cls=Reports, help="Reports, made from the store alone.")
 
 
 def _command(report: "Report") -> Any:
@@ -62,8 +64,13 @@ def _command(report: "Report") -> Any:
     command.__annotations__ = {name: p.annotation for name, p in signature.parameters.items()}
     command.__doc__ = report.summary
     single = typer.Typer(add_completion=False)
-    single.command(report.name)(command)
+    single.command(report.name, cls=Command, epilog=shown_examples([_example(report)]))(command)
     return typer.main.get_command(single)
+
+
+def _example(report: "Report") -> str:
+    required = [p.name for p in report.parameters if p.is_required]
+    return " ".join(["ipgraph report", report.name, *(SAMPLES.get(n, n.upper()) for n in required)])
 
 
 def _parameter(declared: "ReportParameter", run: Any) -> inspect.Parameter:

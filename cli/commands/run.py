@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from ipgraph.cli.groups import Commands
 from ipgraph.cli.known_runs import known_run, known_runs
 from ipgraph.cli.options import (
     RUNS_DIR,
@@ -19,24 +20,36 @@ from ipgraph.cli.render import render, rows_table
 from ipgraph.cli.summary import skipped_reasons
 from ipgraph.graphstore.common.errors import UsageError
 
-app = typer.Typer(
-    no_args_is_help=True, help="Runs: what was extracted, with which settings, and where it is."
-)
+app = Commands(help="Runs: what was extracted, with which settings, and where it is.")
 
-LISTED = ("state", "model_name", "dataset", "method", "level", "instances", "patterns", "accuracy", "created")
+LISTED = {
+    "label": 9,
+    "state": 2,
+    "model_name": 8,
+    "dataset": 7,
+    "method": 6,
+    "level": 3,
+    "instances": 5,
+    "patterns": 1,
+    "accuracy": 4,
+    "created": 0,
+    "where": 0,
+}
+"""What is listed of a run, and how important it is where a screen is narrow."""
 
 
-@app.command("list")
+@app.command("list", example="ipgraph run list")
 def list_(
     store: StoreOption = None, runs_dir: RunsDirOption = RUNS_DIR, output: FormatOption = "table"
 ) -> None:
     """List the runs on disk and in the store, newest first."""
     runs = known_runs(store, runs_dir).values()
-    rows = [[run.id, *(run.fields.get(name) for name in LISTED), run.where] for run in runs]
-    render([rows_table(["run", *LISTED, "where"], rows, "Runs")], output)
+    rows = [[run.id, *((run.fields | {"where": run.where}).get(name) for name in LISTED)] for run in runs]
+    importance = {"run": 10, **LISTED}
+    render([rows_table(list(importance), rows, "Runs", importance=importance)], output)
 
 
-@app.command()
+@app.command(example="ipgraph run show r2a88")
 def show(
     run: RunArgument,
     store: StoreOption = None,
@@ -46,16 +59,35 @@ def show(
     """Show everything recorded about a run, including the rows that were skipped."""
     chosen = known_run(run, store, runs_dir)
     facts = chosen.facts | {"where": chosen.where}
-    tables = [rows_table(["what", "value"], facts.items(), f"Run {chosen.id}")]
+    tables = [rows_table(["what", "value"], facts.items(), f"Run {chosen.name}")]
     skipped = chosen.directory.manifest["skipped"] if chosen.directory else []
-    if skipped or output == "json":  # JSON always holds both tables
+    if skipped or output == "json":  # JSON always has both tables
         note = "" if chosen.directory else "the run directory, which holds the reasons, is missing"
         rows = [[reason.count, reason.kind, reason.example] for reason in skipped_reasons(skipped)]
         tables.append(rows_table(["rows", "reason", "example"], rows, "Rows skipped", note))
     render(tables, output)
 
 
-@app.command()
+@app.command(example="ipgraph run label r2a88 'agreement, 100 sentences'")
+def label(
+    run: RunArgument,
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="The label; '' removes it.")],
+    store: StoreOption = None,
+    runs_dir: RunsDirOption = RUNS_DIR,
+) -> None:
+    """Give a run another label, in its run directory and in the store."""
+    from ipgraph.graphstore.opening import open_store
+
+    chosen = known_run(run, store, runs_dir)
+    if chosen.directory is not None:
+        chosen.directory.set_label(text)
+    if chosen.stored is not None:
+        with open_store(store) as opened:
+            opened.set_label(chosen.id, text)
+    typer.echo(f"run {chosen.id} has the label {text!r}" if text else f"run {chosen.id} has no label")
+
+
+@app.command(example="ipgraph run diff r2a88 r4d5e")
 def diff(
     first: RunArgument,
     second: RunArgument,
@@ -71,7 +103,7 @@ def diff(
     render([rows_table(["what", *(run.id for run in runs)], rows, "Differences")], output)
 
 
-@app.command()
+@app.command(example="ipgraph run delete r2a88 --files")
 def delete(
     run: RunArgument,
     files: Annotated[bool, typer.Option("--files", help="Also delete the run directory.")] = False,

@@ -41,7 +41,8 @@ def show(
     with opened(store) as graph:
         steps = ask("patterns-of-instance", graph, run=run, level=level, instance=instance)
         bound = {name: str(value) for name, value in steps.parameters.items()}
-        sentence = load_sentence(graph, resolve_run(graph, bound["run"]), bound["instance"])
+        chosen = resolve_run(graph, bound["run"])
+        sentence = load_sentence(graph, chosen, bound["instance"])
     if output != "table":
         render([rows_table(steps.columns, steps.rows, sentence.text)], output)
         return
@@ -49,7 +50,7 @@ def show(
     least = threshold * sum(abs(pattern.total_influence) for pattern in patterns)
     drawn = [pattern for pattern in patterns if abs(pattern.total_influence) >= least]
     source = f"{bound['level']} level" if patterns else "no patterns"
-    source += f"; run {bound['run']}"
+    source += f"; run {chosen.id}" + (f" ({chosen.label})" if chosen.label else "")
     print_parts([_heading(sentence, source), _picture(sentence.tokens, drawn)])
     render([_listing(sentence, patterns, hidden=len(patterns) - len(drawn), threshold=threshold)])
 

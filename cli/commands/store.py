@@ -5,16 +5,16 @@ from typing import Annotated, Literal
 
 import typer
 
-from ipgraph.cli.commands.ingest import add_runs
+from ipgraph.cli.groups import Commands
 from ipgraph.cli.options import RUNS_DIR, FormatOption, RunsDirOption, StoreOption
 from ipgraph.cli.progress import working_store
 from ipgraph.cli.render import render, rows_table
 from ipgraph.graphstore.common.errors import IpgraphError
 
-app = typer.Typer(no_args_is_help=True, help="The graph store: contents, checks, rebuilding, export.")
+app = Commands(help="The graph store: contents, checks, rebuilding, export.")
 
 
-@app.command()
+@app.command(example="ipgraph store info")
 def info(store: StoreOption = None, output: FormatOption = "table") -> None:
     """Show what the store holds: counts of each label and relationship, version, notes."""
     from ipgraph.graphstore.opening import open_store
@@ -24,7 +24,7 @@ def info(store: StoreOption = None, output: FormatOption = "table") -> None:
         render([rows_table(["what", "value"], rows, f"Store {opened.location}")], output)
 
 
-@app.command()
+@app.command(example="ipgraph store check")
 def check(
     store: StoreOption = None, runs_dir: RunsDirOption = RUNS_DIR, output: FormatOption = "table"
 ) -> None:
@@ -49,23 +49,7 @@ def _counted(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-@app.command()
-def push(
-    runs: Annotated[
-        list[str], typer.Argument(metavar="RUN...", help="Run ids, their beginnings, or directories.")
-    ],
-    store: StoreOption = None,
-    runs_dir: RunsDirOption = RUNS_DIR,
-) -> None:
-    """Load existing run directories into the store. A run that is stored gets new measures only."""
-    from ipgraph.cli.summary import print_loaded
-    from ipgraph.graphstore.runs.finding import find_run
-
-    directories = [find_run(runs_dir, name) for name in runs]
-    print_loaded(directories, *add_runs(directories, store))
-
-
-@app.command()
+@app.command(example="ipgraph store rebuild --store new.db")
 def rebuild(
     full_graph: Annotated[
         bool, typer.Option("--full-graph", help="Write every edge, however long the sentences are.")
@@ -84,7 +68,12 @@ def rebuild(
     typer.echo(f"{location}: {runs} from {runs_dir}, {len(kept)} kept from the old store")
 
 
-@app.command()
+@app.command(
+    example=(
+        "ipgraph store export graph.graphml",
+        "ipgraph store export import --format neo4j-admin",
+    )
+)
 def export(
     path: Annotated[Path, typer.Argument(help="File (graphml, json) or folder (neo4j-admin) to write.")],
     form: Annotated[
@@ -110,12 +99,12 @@ def export(
 ) -> None:
     """Write the graph, or part of it, for other programs."""
     from ipgraph.graphstore.export.export import export as write
-    from ipgraph.graphstore.runs.finding import match_id
+    from ipgraph.graphstore.runs.finding import match_run
     from ipgraph.queries.language.binding import resolve_instance
 
     with working_store(store, "exporting") as (opened, bar):
-        stored_runs = [record.id for record in opened.runs()] if run or instance else []
-        runs = [match_id(name, stored_runs, opened.location) for name in run] if run else None
-        instances = [resolve_instance(opened, runs or stored_runs, name) for name in instance or ()] or None
+        labels = {record.id: record.label for record in opened.runs()} if run or instance else {}
+        runs = [match_run(name, labels, opened.location) for name in run] if run else None
+        instances = [resolve_instance(opened, runs or list(labels), name) for name in instance or ()] or None
         advice = write(opened, path, form, runs=runs, instances=instances, progress=bar)
     typer.echo(f"{path} written; {advice}")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from ipgraph.graphstore.common.errors import UsageError, lacking
+from ipgraph.graphstore.common.files import written_beside
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -122,8 +123,8 @@ def save(figure: "Figure", path: Path, about: str = "") -> None:
             f"{path}: the font of figures lacks {' '.join(letters[:10])}; write an .svg file, which is shown "
             "in the reader's fonts"
         )
-    with _style():
-        figure.savefig(path, format=kind, metadata=_metadata(kind, about))
+    with _style(), written_beside(path) as partial:
+        figure.savefig(partial, format=kind, metadata=_metadata(kind, about))
 
 
 def svg(figure: "Figure", about: str = "") -> str:

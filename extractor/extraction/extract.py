@@ -37,6 +37,7 @@ def extract(
     n_steps: int | Literal["auto"] = "auto",
     quadrature: str = "gauss-legendre",
     tolerance: float | None = None,
+    label: str = "",
     limit: int | None = None,
     seed: int = 0,
     max_tokens: int | None = None,
@@ -67,6 +68,8 @@ def extract(
     number of points from baseline to input, or "auto": as many as an instance's completeness error needs to
     be at most `tolerance` (by default 0.01) times the change of its QoI. The published rule is the quadrature
     "uniform" with 50 points.
+
+    `label` is a name for the run, which its id does not depend on; asking again with another one renames it.
 
     `limit` keeps that many usable instances, spread evenly over conditions and chosen by `seed`; `max_tokens`
     leaves out longer sentences, [CLS] and [SEP] counted; `answers` says how forms of several pieces are
@@ -125,6 +128,8 @@ def extract(
         files=job.files(sentences),
         skipped=[asdict(row) for row in skipped],
     )
+    if label and label != run.label:
+        run.set_label(label)
     # A run that is resumed keeps the model's name in its node ids, whatever the folder is called by now.
     job = replace(job, key=run.manifest["run"]["model"])
     if (missing := run.missing()) or not run.is_complete:
@@ -145,6 +150,8 @@ def _counter(
     """Return what adds up the sentences that are done and tells `on_progress`."""
     total = len(sentences)
     done = total - sum(map(sentences.size, missing))
+    if on_progress is not None:
+        on_progress(done, total)
 
     def count(more: int) -> None:
         nonlocal done

@@ -20,6 +20,7 @@ import torch
 from ipgraph.extractor.extraction.options import ALGORITHM_VERSION, AUTO, Options
 from ipgraph.extractor.models.adapter import Adapter
 from ipgraph.extractor.models.encoding import Encoded
+from ipgraph.extractor.models.files import DEMOS
 from ipgraph.extractor.models.loading import LoadedModel
 from ipgraph.graphstore.schema.graph import GraphLayer, GraphShape
 
@@ -46,7 +47,7 @@ def fields(model: LoadedModel, options: Options, dataset: str) -> dict[str, Any]
     """Return the fields of the run's record that are known before the first shard."""
     return {
         "model": model.key,
-        "model_name": model.name,
+        "model_name": _shown(model.name),
         "task": model.task,
         "dataset": dataset,
         "dtype": str(model.dtype).removeprefix("torch."),
@@ -58,6 +59,11 @@ def fields(model: LoadedModel, options: Options, dataset: str) -> dict[str, Any]
         **asdict(options),
         "n_steps": 0 if options.n_steps == AUTO else options.n_steps,
     }
+
+
+def _shown(name: str) -> str:
+    """Return a model's name as it is shown: of a folder its last part, never where it lies."""
+    return Path(name).resolve().name if name not in DEMOS and Path(name).is_dir() else name
 
 
 def graph_shape(adapter: Adapter) -> GraphShape:

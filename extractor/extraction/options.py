@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ipgraph.extractor.methods.catalogue import METHODS
+from ipgraph.extractor.methods.settings import QOIS
 from ipgraph.extractor.models.loading import LoadedModel
 from ipgraph.extractor.models.qoi import resolve
 from ipgraph.extractor.tracing.batch import IntegrationPath
@@ -23,12 +24,6 @@ ALGORITHM_VERSION = 2
 AUTO: Literal["auto"] = "auto"
 """As n_steps: as many points as each instance needs."""
 LEVEL_OPTIONS = ("both", *LEVELS)
-QOIS = {
-    "correct-wrong": "logit of the correct form or label minus that of the wrong form or best other class",
-    "positive-negative": "logit of the positive class minus that of the negative one, by their names; of two "
-    "classes with other names, class 1 minus class 0",
-    "logit:CLASS": "logit of one class, by its name or number",
-}
 
 
 @dataclass(frozen=True, kw_only=True)

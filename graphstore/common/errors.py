@@ -4,6 +4,9 @@ import sys
 from collections.abc import Iterable
 from difflib import SequenceMatcher
 
+NEAREST = 6
+"""The most names that an error for an unknown name lists."""
+
 
 class IpgraphError(Exception):
     """Something failed: the command ends with exit code 1."""
@@ -28,6 +31,8 @@ def nearest_first(name: str, valid: Iterable[str]) -> list[str]:
 
 
 def unknown(kind: str, name: str, valid: Iterable[str], where: str = "") -> UsageError:
-    """Return the error for a name that is not one of `valid`, which it lists, nearest first."""
-    names = ", ".join(nearest_first(name, valid))
-    return UsageError(f"unknown {kind} {name!r}{where and f' {where}'}; valid, nearest first: {names}")
+    """Return the error for a name that is not one of `valid`, of which it lists the nearest."""
+    names = nearest_first(name, valid)
+    more = f", and {len(names) - NEAREST} more" if len(names) > NEAREST else ""
+    listed = ", ".join(names[:NEAREST]) or "none"
+    return UsageError(f"unknown {kind} {name!r}{where and f' {where}'}; valid, nearest first: {listed}{more}")

@@ -11,6 +11,7 @@ from typing import Literal, Self
 import ladybug
 
 from ipgraph.graphstore.common.errors import UsageError
+from ipgraph.graphstore.common.suggested import suggested
 from ipgraph.graphstore.embedded.file import Change, Database, Unchanged, changed_copy, require_schema
 from ipgraph.graphstore.embedded.load import load, merge_measures
 from ipgraph.graphstore.embedded.readonly import require_read
@@ -118,11 +119,13 @@ class EmbeddedStore:
     def add(self, runs: Iterable[RunDirectory], progress: Progress | None = None) -> int:
         """Add finished run directories; return how many runs were new (patterns are the unit of progress).
 
-        A run that is there gets its directory's measures, where they differ.
+        A run that is there gets its directory's label and measures, where they differ.
         """
         due = verified(runs)
-        stored = {run.id for run in self.runs()} & due.keys()
+        labels = {run.id: run.label for run in self.runs() if run.id in due}
+        stored = set(labels)
         if stored == due.keys() and not any(_outdated(self, due[name]) for name in stored):
+            self._relabel(labels, due)
             return 0
         self.close()
         with changed_copy(self.path, room=_bytes(due[name] for name in due.keys() - stored)) as change:
@@ -136,7 +139,13 @@ class EmbeddedStore:
                 load(database, change.staging, from_directories(new, change.staging), progress=progress)
             if outdated:
                 merge_measures(database, outdated)
+        self._relabel(labels, due)
         return len(new)
+
+    def _relabel(self, labels: Mapping[str, str], directories: Mapping[str, RunDirectory]) -> None:
+        for run, label in labels.items():
+            if directories[run].label != label:
+                self.set_label(run, directories[run].label)
 
     def remove(self, run: str, progress: Progress | None = None) -> None:
         """Delete a run and what only it used: the store is built again from what it holds of the others."""
@@ -184,6 +193,13 @@ class EmbeddedStore:
         with changed_copy(self.path) as change:
             merge_measures(change.database, due)
 
+    def set_label(self, run: str, label: str) -> None:
+        """Give a stored run another label; raises UsageError if it is not there."""
+        reading.require_run(self, run)
+        self.close()
+        with changed_copy(self.path) as change:
+            change.database.read(reading.SET_LABEL, {"run": run, "label": label})
+
     def info(self) -> dict[str, Scalar]:
         """Return what the store holds: counts of labels and relationships, versions, how far graphs reach."""
         comments: dict[str, Scalar] = {
@@ -215,7 +231,9 @@ class EmbeddedStore:
 def require_file(path: Path) -> os.stat_result:
     """Return the facts of a store's file; raises UsageError if there is none, or an empty one."""
     if not path.exists():
-        raise UsageError(f"there is no store at {path}; `ipgraph ingest dataset sva-obj` makes one")
+        raise UsageError(
+            f"there is no store at {path}; `{suggested('ingest dataset', 'sva-obj', store=path)}` makes one"
+        )
     _require_regular(path)
     facts = path.stat()
     if facts.st_size == 0:

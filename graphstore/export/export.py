@@ -1,14 +1,13 @@
 """A store in other programs' formats: GraphML and JSON by way of networkx, CSV for Neo4j's import."""
 
 import json
-import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ipgraph.graphstore.common.errors import UsageError, unknown
+from ipgraph.graphstore.common.files import written_beside
 from ipgraph.graphstore.runs.content import Row
 from ipgraph.graphstore.schema import tables
 from ipgraph.graphstore.schema.records import Pattern, columns
@@ -59,18 +58,9 @@ def export(
         return _neo4j_admin(store, path, chosen, instances)
     graph = to_networkx(store, chosen, instances, progress)
     write = write_graphml if form == "graphml" else write_json
-    with _beside(path) as partial:
+    with written_beside(path) as partial:
         write(graph, partial)
     return f"read it with {READERS[form]}"
-
-
-@contextmanager
-def _beside(path: Path) -> Iterator[Path]:
-    """Give a place beside `path` to write to, which is renamed to it once all is written."""
-    with tempfile.TemporaryDirectory(prefix=".ipgraph-export-", dir=path.parent) as folder:
-        partial = Path(folder, path.name)  # networkx compresses by the name's suffix
-        yield partial
-        partial.rename(path)
 
 
 def _neo4j_admin(store: Store, path: Path, runs: list[str], instances: Iterable[str] | None) -> str:
@@ -81,7 +71,7 @@ def _neo4j_admin(store: Store, path: Path, runs: list[str], instances: Iterable[
         raise UsageError("files for neo4j-admin are made from an embedded store: name its path (--store)")
     if instances is not None:
         raise UsageError("files for neo4j-admin hold whole runs: leave the instances out")
-    with _beside(path) as partial:
+    with written_beside(path) as partial:
         command = write_csv(store, partial, runs)
     return f"in {path}, the server stopped: {command}"
 

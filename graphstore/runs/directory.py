@@ -143,6 +143,17 @@ class RunDirectory:
         return cls(path, manifest)
 
     @property
+    def label(self) -> str:
+        """What the user calls the run; "" where nothing was given."""
+        return str(self.manifest["run"].get("label", ""))
+
+    def set_label(self, label: str) -> None:
+        """Give the run another label, which is no part of what its id is made from."""
+        written = RunDirectory.open(self.path).manifest
+        _write(written | {"run": written["run"] | {"label": label}}, self.path / MANIFEST)
+        self.manifest["run"]["label"] = label
+
+    @property
     def is_complete(self) -> bool:
         """Whether every shard was written and the run finished."""
         return bool(self.manifest["state"] == "complete")
@@ -225,10 +236,7 @@ class RunDirectory:
         self.require_sound()
         manifest = self.manifest | summary | {"state": "complete"}
         manifest["run"] = self._record(manifest)
-        try:
-            shards.write_json(manifest, self.path / MANIFEST)
-        except OSError as error:
-            raise IpgraphError(f"{self.path / MANIFEST} could not be written: {error}") from error
+        _write(manifest, self.path / MANIFEST)
         self.manifest = manifest
         shards.remove_leftovers(self.path / "shards")
         creation.remove_leftovers(self.path)
@@ -312,6 +320,13 @@ class RunDirectory:
             "loaded": rows["patterns"],
         }
         return asdict(Run(**known))
+
+
+def _write(manifest: Mapping[str, Any], file: Path) -> None:
+    try:
+        shards.write_json(manifest, file)
+    except OSError as error:
+        raise IpgraphError(f"{file} could not be written: {error}") from error
 
 
 def require_of_run(run: str, measures: Iterable[Measure]) -> None:

@@ -1,7 +1,7 @@
-"""The run directories under a folder: all of them, or the one that an id or its beginning names."""
+"""The run directories under a folder: all of them, or the one that an id, its beginning or a label names."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from ipgraph.graphstore.common.errors import UsageError, unknown
@@ -23,25 +23,30 @@ def list_runs(root: str | Path) -> list[RunDirectory]:
 
 
 def find_run(root: str | Path, name: str) -> RunDirectory:
-    """Return the run directory under `root` whose id is `name` or begins with it, or the one at path `name`.
+    """Return the run directory under `root` that `name` names (see `match_run`), or the one at path `name`.
 
     Raises UsageError, listing the ids, if none or several match.
     """
     if (Path(name) / MANIFEST).exists():
         return RunDirectory.open(name)
     runs = {run.id: run for run in list_runs(root)}
-    return runs[match_id(name, list(runs), str(root))]
+    return runs[match_run(name, {key: run.label for key, run in runs.items()}, str(root))]
 
 
-def match_id(name: str, ids: Sequence[str], where: str) -> str:
-    """Return the id among `ids` that is `name` or the only one to begin with it, else raise UsageError."""
-    if name in ids:
+def match_run(name: str, labels: Mapping[str, str], where: str) -> str:
+    """Return the id that `name` names among runs, given as id to label, else raise UsageError.
+
+    It is an id, the label of only one run, or the beginning of only one id.
+    """
+    if name in labels:
         return name
-    matches = [key for key in ids if name and key.startswith(name)]
+    labelled = [key for key, label in labels.items() if name and label == name]
+    matches = labelled or [key for key in labels if name and key.startswith(name)]
     if len(matches) > 1:
-        raise UsageError(f"several runs in {where} begin with {name!r}: {', '.join(sorted(matches))}")
-    if not matches and not ids:
+        are = "have the label" if labelled else "begin with"
+        raise UsageError(f"several runs in {where} {are} {name!r}: {', '.join(sorted(matches))}")
+    if not matches and not labels:
         raise UsageError(f"there is no run {name!r} in {where}: it has no runs")
     if not matches:
-        raise unknown("run", name, ids)
+        raise unknown("run", name, [*labels, *filter(None, labels.values())])
     return matches[0]

@@ -1,5 +1,7 @@
 """What a Neo4j server or its driver complains about, in one sentence that says what to do."""
 
+import logging
+
 from neo4j.exceptions import (
     AuthError,
     ClientError,
@@ -14,15 +16,16 @@ from neo4j.exceptions import (
 
 from ipgraph.graphstore.common.errors import IpgraphError, UsageError
 
+log = logging.getLogger(__name__)
+
 
 def as_sentence(error: Neo4jError | DriverError, location: str, database: str | None) -> IpgraphError:
     """Return the error to show instead of one from the driver, for a database at a location."""
     if isinstance(error, Neo4jError):
         return _from_server(error, location, database)
     if isinstance(error, ServiceUnavailable | SessionExpired):
-        return IpgraphError(
-            f"no Neo4j server answers at {location}: is it running, and is the URI right? ({_line(error)})"
-        )
+        log.debug("%s", error)
+        return IpgraphError(f"no Neo4j server answers at {location}: is it running, and is the URI right?")
     if isinstance(error, ConfigurationError):
         return UsageError(f"{location} cannot be connected to: {_line(error)}")
     return IpgraphError(f"the connection to {location} failed: {_line(error)}")

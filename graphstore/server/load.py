@@ -73,7 +73,7 @@ def unprepared(connection: Connection) -> list[str]:
     labels = [table.name for table in tables.nodes()]
     lacking = [f"no uniqueness constraint on {label}.id" for label in labels if not owners.get((label, "id"))]
     lacking += ["no index on Pattern(run, level)"] * (("Pattern", "run", "level") not in owners)
-    return [f"{what}: the next `ipgraph store push` makes it" for what in lacking]
+    return [f"{what}: the next `ipgraph ingest run` makes it" for what in lacking]
 
 
 def load(connection: Connection, run: RunDirectory, report: Report) -> bool:

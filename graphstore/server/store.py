@@ -82,7 +82,7 @@ class Neo4jStore:
     def add(self, runs: Iterable[RunDirectory], progress: Progress | None = None) -> int:
         """Load run directories, each from where an earlier loading stopped; return how many runs were new.
 
-        A run that is there gets its directory's measures, where they differ.
+        A run that is there gets its directory's label and measures, where they differ.
         """
         return self._load(list(verified(runs).values()), progress)
 
@@ -96,6 +96,8 @@ class Neo4jStore:
             else:
                 due = reading.outdated(self, run.id, run.measures())
                 neo4j_load.load_measures(self._connection, due)
+                if reading.require_run(self, run.id).label != run.label:
+                    self.set_label(run.id, run.label)
             before += run.run.patterns
             if progress:
                 progress(before, total)
@@ -139,6 +141,11 @@ class Neo4jStore:
         due = list(measures)
         require_of_run(run, due)
         neo4j_load.load_measures(self._connection, due)
+
+    def set_label(self, run: str, label: str) -> None:
+        """Give a stored run another label; raises UsageError if it is not there."""
+        reading.require_run(self, run)
+        self._connection.write(reading.SET_LABEL, run=run, label=label)
 
     def info(self) -> dict[str, Scalar]:
         """Return counts of each label and relationship, versions, and how far the graphs reach."""

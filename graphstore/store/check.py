@@ -46,7 +46,7 @@ def _incomplete(store: Store, run: Run) -> Iterator[Problem]:
     if run.state != "complete":
         half = f"only half loaded ({run.loaded} of {run.patterns} patterns)"
         what = "only half removed" if run.state == "removing" else half
-        yield Problem(where, f"is {what}: load it again (`ipgraph store push`), or delete it")
+        yield Problem(where, f"is {what}: load it again (`ipgraph ingest run`), or delete it")
         return
     for what, number, due in wrong_counts(store, run):
         yield Problem(where, f"has {number} {what}, and should have {due}")

@@ -67,8 +67,8 @@ class Store(Protocol):
     def add(self, runs: Iterable[RunDirectory], progress: Progress | None = None) -> int:
         """Add finished run directories; return how many runs were new (patterns are the unit of progress).
 
-        A run that is there gets its directory's measures, where they differ. Raises IpgraphError, before
-        anything is written, for a directory with a missing or corrupt shard.
+        A run that is there gets its directory's label and measures, where they differ. Raises IpgraphError,
+        before anything is written, for a directory with a missing or corrupt shard.
         """
 
     def remove(self, run: str, progress: Progress | None = None) -> None:
@@ -81,6 +81,9 @@ class Store(Protocol):
 
     def add_measures(self, run: str, measures: Iterable[Measure]) -> None:
         """Attach measures to a run, replacing those of the same id."""
+
+    def set_label(self, run: str, label: str) -> None:
+        """Give a stored run another label."""
 
     def info(self) -> dict[str, Scalar]:
         """Return what `store info` shows: counts of each label and relationship, version, notes."""

@@ -25,6 +25,8 @@ _STEPS = (
     "collect(coalesce(t.runner_up, -1)) AS runner_ups"
 )
 
+SET_LABEL = "MATCH (r:Run {id: $run}) SET r.label = $label"
+
 
 class Reader(Protocol):
     """What reads: a store, or one that is being built."""

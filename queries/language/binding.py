@@ -1,9 +1,9 @@
 """Binding: from what a user gives to the parameters a store gets, checked by what the template declares.
 
-Some types are looked up in the store: a `run` by a unique prefix of its id (`newest`: the newest complete
-one), a `level` (`finest`: attention where every run named has it), an `instance` by its id, the name of its
-row, or a unique prefix; a `subtask`, a `condition` or a `role` must be one that the first run has, or
-empty; a `layer` or a `head` one that its model has.
+Some types are looked up in the store: a `run` by its id, the beginning of one or a label (`newest`: the
+newest complete one), a `level` (`finest`: attention where every run named has it), an `instance` by its id,
+the name of its row, or a unique prefix; a `subtask`, a `condition` or a `role` must be one that the first run
+has, or empty; a `layer` or a `head` one that its model has.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ipgraph.graphstore.common.errors import UsageError, nearest_first, unknown
+from ipgraph.graphstore.common.suggested import suggested
+from ipgraph.graphstore.runs.finding import match_run
 from ipgraph.graphstore.schema.labels import LABEL_WIDTH, ROLE_LABEL_WIDTH
 from ipgraph.graphstore.schema.records import LEVELS, Run, levels_of
 from ipgraph.queries.language.parameters import BOUND_BY_STORE, Parameter
@@ -58,7 +60,7 @@ def bind(template: Template, given: Mapping[str, object], store: "Store") -> "di
     runs = [resolve_run(store, str(values[name])) for name in by_type["run"]]
     is_newest = any(values[name] == NEWEST for name in by_type["run"][:1])
     values |= {name: run.id for name, run in zip(by_type["run"], runs, strict=True)}
-    with _saying_which_run(store, is_newest):
+    with saying_which_run(store, is_newest=is_newest):
         values |= {name: resolve_level(runs, str(values[name])) for name in by_type["level"]}
         for name in by_type["instance"]:
             values[name] = resolve_instance(store, [runs[0].id], str(values[name]))
@@ -73,7 +75,7 @@ def bind(template: Template, given: Mapping[str, object], store: "Store") -> "di
 
 
 @contextmanager
-def _saying_which_run(store: "Store", is_newest: bool) -> Iterator[None]:
+def saying_which_run(store: "Store", *, is_newest: bool) -> Iterator[None]:
     """Add to what is wrong that the newest run was taken, since none was named, where there are others."""
     try:
         yield
@@ -153,33 +155,28 @@ def _plain(name: str, value: object) -> "Plain | list[Plain] | None":
 
 
 def resolve_run(store: "Store", text: str = NEWEST) -> Run:
-    """Return the complete run that a unique prefix of an id names; by default the store's newest."""
+    """Return the complete run that an id, its beginning or a label names; by default the store's newest."""
     runs = store.runs()
     complete = [run for run in runs if run.state == "complete"]
     if not complete:
         from ipgraph.graphstore.opening import is_server
 
-        place, there = Path(store.location), f"--store {store.location}"
+        place = Path(store.location)
+        make = suggested("ingest dataset", "sva-obj", store=store.location)
+        load = suggested("ingest run", "RUN", store=store.location)
         is_absent = not is_server(store.location) and not place.exists()
         what = f"{store.location} holds no complete run"
         if is_absent:
             what = f"there is no store {place.absolute()}"
-        raise UsageError(
-            f"{what}; make one by `ipgraph ingest dataset sva-obj {there}`, or load one that is on disk by "
-            f"`ipgraph store push RUN {there}`"
-        )
+        raise UsageError(f"{what}; make one by `{make}`, or load one that is on disk by `{load}`")
     if text in ("", NEWEST):
         return complete[0]
-    matches = [run for run in complete if run.id.startswith(text)]
-    exact = [run for run in matches if run.id == text]
-    if len(matches) == 1 or exact:
-        return (exact or matches)[0]
-    if matches:
-        raise UsageError(f"run {text!r} is the beginning of {len(matches)} runs: {_listed(matches)}")
-    if half := [run for run in runs if run.id.startswith(text)]:
+    half = [run for run in runs if run.state != "complete" and run.id.startswith(text)]
+    if half and not any(run.id.startswith(text) or run.label == text for run in complete):
         what = "partly removed from" if half[0].state == "removing" else "only partly loaded into"
         raise UsageError(f"run {text!r} is {what} {store.location}; load it again, or delete it")
-    raise unknown("run", text, [run.id for run in complete])
+    by_id = {run.id: run for run in complete}
+    return by_id[match_run(text, {run.id: run.label for run in complete}, store.location)]
 
 
 def _listed(runs: Sequence[Run]) -> str:
@@ -214,7 +211,9 @@ def resolve_instance(store: "Store", runs: Sequence[str], text: str) -> str:
             some = ", ".join(str(row[0]) for row in matches[:5])
             many = f"{len(matches)}{' or more' * (len(rows) == _MOST)}"
             raise UsageError(f"instance {text!r} names {many} instances of {_named(runs)}: {some}, ...")
-    raise UsageError(f"{_named(runs)} has no instance {text!r}; `ipgraph query run instances` lists them")
+    of_run = ("--run", runs[0]) if len(runs) == 1 else ()
+    lists = suggested("query run instances", *of_run, store=store.location)
+    raise UsageError(f"{_named(runs)} has no instance {text!r}; `{lists}` lists them")
 
 
 def _require_known(store: "Store", run: str, kind: str, names: Sequence[str]) -> None:

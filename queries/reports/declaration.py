@@ -6,7 +6,7 @@ A report's function takes a store and, by keyword, its parameters; the type of e
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Need = Literal["run", "attention", "evaluation"]
 """A run; a run with attention-level patterns; runs that `evaluate` has measured."""
 
-RunId = Annotated[str, "Run id or its beginning."]
+RunId = Annotated[str, "Run id, its beginning, or label."]
 OtherRun = Annotated[str, "The run to compare it with."]
 AtLevel = Annotated[str, "embedding or attention; if empty, attention where the run has it."]
 Subtask = Annotated[str, "Only instances of this subtask."]
@@ -71,7 +71,9 @@ class Report:
         """Return the report's tables; raises UsageError for a parameter that is missing or not its own."""
         self._check_names(given)
         with opened(store) as graph:
-            return self.function(graph, **given)
+            tables = self.function(graph, **given)
+            labels = {run.id: run.label for run in graph.runs() if run.label}
+        return [_with_labels(table, labels) for table in tables]
 
     def _check_names(self, given: Mapping[str, object]) -> None:
         for name in given:
@@ -80,3 +82,12 @@ class Report:
         for parameter in self.parameters:
             if parameter.is_required and parameter.name not in given:
                 raise UsageError(f"the report {self.name} needs {parameter.name}: {parameter.help}")
+
+
+def _with_labels(table: Table, labels: Mapping[str, str]) -> Table:
+    """Return a table whose title and note give the label beside the id of each run that has one."""
+    title, note = table.title, table.note
+    for run, label in labels.items():
+        title, note = (text.replace(f"run {run}", f"run {run} ({label})") for text in (title, note))
+        title = title.replace(f"Run {run}", f"Run {run} ({label})")
+    return replace(table, title=title, note=note)

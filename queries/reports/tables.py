@@ -4,21 +4,33 @@ A table keeps its values as they are, for JSON and CSV, beside how each column i
 """
 
 import itertools
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 MISSING = "–"
 """What stands for a value that does not exist."""
+IDS = ("run", "other", "instance")
+"""Columns of ids."""
 
 
 @dataclass(frozen=True, slots=True)
 class TableColumn:
-    """A column: its name, the format of its numbers (`format()`'s own language) and its alignment."""
+    """A column: its name, the format of its numbers (`format()`'s own language) and its alignment.
+
+    Where a screen is too narrow for a table, the column of the least `importance` is left out first.
+    """
 
     name: str
     format: str = ""
     align: Literal["left", "right"] = "left"
+    importance: int = 0
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether a cell is never wrapped: numbers, and ids, which are there to be copied."""
+        return self.align == "right" or self.name in IDS
 
     def text(self, value: object) -> str:
         """Return a value as it is printed."""
@@ -51,11 +63,12 @@ class Table:
     @property
     def headers(self) -> list[str]:
         """The columns' names; where one repeats, the later ones are numbered."""
-        names: list[str] = []
-        for column in self.columns:
-            numbered = (f"{column.name} ({number})" for number in itertools.count(2))
-            names.append(next(n for n in itertools.chain([column.name], numbered) if n not in names))
-        return names
+        return _distinct([column.name for column in self.columns], "{} ({})")
+
+    @property
+    def keys(self) -> list[str]:
+        """The headers as programs take them, such as `of_patterns`."""
+        return _distinct([_key(column.name) for column in self.columns], "{}_{}")
 
     def cells(self) -> list[list[str]]:
         """Return the rows as they are printed."""
@@ -64,6 +77,21 @@ class Table:
     def records(self) -> list[dict[str, object]]:
         """Return the rows by column name, values as they are."""
         return [dict(zip(self.headers, row, strict=True)) for row in self.rows]
+
+
+def _distinct(names: Iterable[str], numbered: str) -> list[str]:
+    """Return names of which none repeats: the later ones get a number, from 2."""
+    distinct: list[str] = []
+    for name in names:
+        others = (numbered.format(name, number) for number in itertools.count(2))
+        distinct.append(next(n for n in itertools.chain([name], others) if n not in distinct))
+    return distinct
+
+
+def _key(name: str) -> str:
+    """Return a column's name in lower case, its words joined by underscores; + and - are said."""
+    signed = re.sub(r"[-−](?=\W|$)", " minus ", name.replace("+", " plus "))
+    return re.sub(r"[\W_]+", "_", signed).strip("_").lower() or "value"
 
 
 def text(name: str) -> TableColumn:

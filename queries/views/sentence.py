@@ -90,9 +90,9 @@ class Sentence:
     @property
     def expected(self) -> str:
         """What the model should say: its words, or the name of the class; "" where nothing is right."""
-        if self.correct:
-            return f"{self.correct}, not {self.wrong}"
-        return "" if self.label_is_predicted else self.class_name
+        if self.label_is_predicted:
+            return ""
+        return f"{self.correct}, not {self.wrong}" if self.correct else self.class_name
 
     @property
     def qoi_of(self) -> str:

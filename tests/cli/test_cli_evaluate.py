@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.cli_runs import call, invoke
+from support.cli_runs import tables as json_tables
 from support.interpreters import imported
 from support.tiny_models import save_masked_lm
 
@@ -108,8 +109,10 @@ def test_reports_on_the_command_line_are_the_librarys(
     monkeypatch.chdir(done.path)
     with open_store(done.path / "ipgraph.db") as store:
         expected = REPORTS[name].function(store)
-    shown = json.loads(invoke("report", name, "--format", "json").stdout)
-    records = json.dumps([table.records() for table in expected], default=asdict)
+    shown = json_tables("report", name)
+    records = json.dumps(
+        [[dict(zip(t.keys, row, strict=True)) for row in t.rows] for t in expected], default=asdict
+    )
     assert [table["rows"] for table in shown] == json.loads(records)
     printed = invoke("report", name, "--show-cypher")
     assert all(table.title in printed.stdout and table.note in printed.stdout for table in expected)
@@ -137,7 +140,7 @@ def test_a_run_is_evaluated_by_its_id(done: Done, tmp_path: Path, monkeypatch: p
         *("evaluate", done.run.id[:6], "--methods", "attention_max", "--draws", "2", "--resamples", "5"),
         *("--store", store, "--format", "json"),
     )
-    tables = json.loads(shown.stdout)
+    tables = json.loads(shown.stdout)["tables"]
     labels = [row["measure"] for row in tables[0]["rows"]]
     assert "attention (head max)^e" in labels
     assert "random^e" not in labels

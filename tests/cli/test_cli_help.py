@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -11,12 +12,14 @@ from typing import Any
 
 import pytest
 import typer
+from support.cli_runs import invoke
 
 from ipgraph.cli.app import app
 from ipgraph.cli.option_groups import Extraction, Selection
 from ipgraph.extractor.extraction.extract import extract
-from ipgraph.extractor.extraction.options import BASELINES, QOIS, QUADRATURES
+from ipgraph.extractor.extraction.options import BASELINES, QUADRATURES
 from ipgraph.extractor.methods.catalogue import METHODS
+from ipgraph.extractor.methods.settings import QOIS
 from ipgraph.extractor.models.files import DEMOS
 from ipgraph.extractor.models.loading import DEVICES, DTYPES
 from ipgraph.graphstore.schema.records import LEVELS
@@ -43,6 +46,43 @@ def test_command_and_options_have_help(name: str) -> None:
     assert command.help.strip()
     silent = [p.name for p in command.params if p.name != "help" and not getattr(p, "help", None)]
     assert silent == []
+
+
+LEAVES = [name for name, command in ALL.items() if not hasattr(command, "list_commands")]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_help_has_no_type_for_flags_and_no_long_lines(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = invoke(*name.split()[1:], "--help").stdout
+    assert "bool" not in shown
+    assert max(map(len, shown.split("\n"))) <= 80
+
+
+@pytest.mark.parametrize("name", LEAVES)
+def test_every_command_has_examples_that_name_options_it_has(name: str) -> None:
+    examples = [text.removeprefix("Example: ") for text in (ALL[name].epilog or "").split("\n\n")]
+    options = {option for p in ALL[name].params for option in p.opts}
+    for example in examples:
+        words = shlex.split(example.replace("\\[", "["))
+        assert " ".join(words).startswith(name)
+        assert {word for word in words if word.startswith("-")} <= options
+
+
+@pytest.mark.parametrize("name", LEAVES)
+def test_tables_come_in_every_format(name: str) -> None:
+    formats = [p for p in ALL[name].params if p.name == "output" and "--format" in p.opts]
+    assert all([*p.type_descriptor.choices] == ["table", "json", "csv", "md", "latex"] for p in formats)
+    assert formats or not name.endswith(("list", "overview", "run show", "info", "query run", "diff"))
+
+
+@pytest.mark.parametrize("name", LEAVES)
+def test_no_option_of_one_value_is_taken_twice(name: str) -> None:
+    for p in ALL[name].params:
+        if p.param_type_name == "option" and not (p.multiple or p.is_flag):
+            for names in {(p.opts[0], p.opts[-1]), (p.opts[-1],) * 2}:
+                twice = [word for option in names for word in (option, "1")]
+                assert f"{p.opts[0]} is given twice" in invoke(*name.split()[1:], *twice, code=2).stderr
 
 
 def test_the_commands_are_those_that_are_documented() -> None:

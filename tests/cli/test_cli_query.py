@@ -1,7 +1,6 @@
 """`ipgraph query` and `report`: the library's rows and tables in every format, and what is refused."""
 
 import csv
-import json
 import math
 from inspect import signature
 from io import StringIO
@@ -9,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from support.cli_runs import Folder, folder, invoke, shared_folder
+from support.cli_runs import rows as json_rows
+from support.cli_runs import tables as json_tables
 
 from ipgraph.graphstore.common.errors import UsageError
 from ipgraph.graphstore.opening import open_store
@@ -40,7 +41,7 @@ def equal(one: object, other: object) -> bool:
 
 
 def test_list_has_every_template(folder: Folder) -> None:
-    rows = json.loads(invoke("query", "list", "--format", "json").stdout)
+    rows = json_rows("query", "list")
     assert [row["name"] for row in rows] == list(templates())
 
 
@@ -48,16 +49,14 @@ def test_json_and_csv_are_exactly_the_rows_of_the_library(folder: Folder) -> Non
     arguments = ("query", "run", "heads-by-traversal", "--param", "limit=5", "--format")
     rows = ask("heads-by-traversal", folder.path / "ipgraph.db", limit=5).records()
     assert len(rows) == 5
-    assert json.loads(invoke(*arguments, "json").stdout) == rows
+    assert json_rows(*arguments[:-1]) == rows
     read = list(csv.DictReader(StringIO(invoke(*arguments, "csv").stdout)))
     assert read == [{name: str(value) for name, value in row.items()} for row in rows]
 
 
 def test_a_run_is_chosen_by_the_beginning_of_its_id(folder: Folder) -> None:
     counts = {
-        chosen.id: json.loads(
-            invoke("query", "run", "skip-share", "--param", f"run={chosen.id[:6]}", "--format", "json").stdout
-        )
+        chosen.id: json_rows("query", "run", "skip-share", "--param", f"run={chosen.id[:6]}")
         for chosen in folder.runs
     }
     expected = {
@@ -97,8 +96,8 @@ def test_explain_prints_a_plan_instead_of_rows(folder: Folder) -> None:
 
 def test_cypher_of_ones_own_takes_typed_parameters(folder: Folder) -> None:
     text = "MATCH (p:Pattern {run: $run}) WHERE p.position = $at AND p.role IN $roles RETURN count(p) AS n"
-    given = ("--param", "at=1", "--param", 'roles=["det", "cls"]', "--format", "json")
-    (row,) = json.loads(invoke("query", "cypher", text, *given).stdout)
+    given = ("--param", "at=1", "--param", 'roles=["det", "cls"]')
+    (row,) = json_rows("query", "cypher", text, *given)
     newest = max(folder.runs, key=lambda one: (one.manifest["created"], one.id))
     expected = sum(p.position == 1 and p.role in ("det", "cls") for p in newest.records("patterns"))
     assert row["n"] == expected > 0
@@ -112,7 +111,7 @@ def test_a_run_is_named_as_everywhere_else(folder: Folder) -> None:
         ]
         assert named[0] == named[1]
         text = "MATCH (r:Run {id: $run}) RETURN r.id AS id"
-        (row,) = json.loads(invoke("query", "cypher", text, "--run", one.id[:6], "--format", "json").stdout)
+        (row,) = json_rows("query", "cypher", text, "--run", one.id[:6])
         assert row["id"] == one.id
         shown = invoke("query", "show", "accuracy", "--run", one.id, "--store", "ipgraph.db").stdout
         assert f':param run => "{one.id}";' in shown
@@ -120,9 +119,9 @@ def test_a_run_is_named_as_everywhere_else(folder: Folder) -> None:
 
 def test_templates_of_ones_own_are_found(folder: Folder, tmp_path: Path) -> None:
     (tmp_path / "signs.cypher").write_text(TEMPLATE)
-    given = ("--queries-dir", str(tmp_path), "--format", "json")
+    given = ("--queries-dir", str(tmp_path))
     assert "signs" in invoke("query", "list", *given).stdout
-    (row,) = json.loads(invoke("query", "run", "signs", "--param", "sign=-1", *given).stdout)
+    (row,) = json_rows("query", "run", "signs", "--param", "sign=-1", *given)
     newest = max(folder.runs, key=lambda one: (one.manifest["created"], one.id))
     assert row["patterns"] == sum(p.sign == -1 for p in newest.records("patterns")) > 0
 
@@ -187,13 +186,12 @@ def test_reports_are_the_library_s_tables(name: str, folder: Folder) -> None:
         refused = str(error)
         assert invoke("report", name, *arguments, *options, code=2).stderr == f"error: {refused}\n"
         return
-    shown = json.loads(invoke("report", name, *arguments, *options, "--format", "json").stdout)
-    tables = [shown] if len(expected) == 1 else [table["rows"] for table in shown]
-    for rows, table in zip(tables, expected, strict=True):
-        assert [list(row) for row in rows] == [list(table.headers)] * len(table.rows)
+    shown = json_tables("report", name, *arguments, *options)
+    for rows, table in zip((table["rows"] for table in shown), expected, strict=True):
+        assert [list(row) for row in rows] == [list(table.keys)] * len(table.rows)
         cells = zip((list(row.values()) for row in rows), table.rows, strict=True)
         assert all(equal(*pair) for row in cells for pair in zip(*row, strict=True))
-    assert all(len(set(table.headers)) == len(table.headers) for table in expected)
+    assert all(len(set(names)) == len(names) for table in expected for names in (table.headers, table.keys))
     text = invoke("report", name, *arguments, *options, "--show-cypher")
     assert all(table.title in text.stdout and table.note in text.stdout for table in expected)
     assert all(table.cypher in text.stderr for table in expected)

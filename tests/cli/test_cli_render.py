@@ -4,12 +4,17 @@ import csv
 import json
 import math
 from io import StringIO
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.console import Console
 
 from ipgraph.cli import render as rendering
-from ipgraph.cli.render import render, rows_table, to_csv, to_json, to_markdown
+from ipgraph.cli.fitting import fit
+from ipgraph.cli.formats import to_csv, to_json, to_latex, to_markdown
+from ipgraph.cli.render import render, rows_table
 from ipgraph.graphstore.common.bootstrap import Interval
 from ipgraph.queries.reports.tables import Table
 
@@ -26,27 +31,42 @@ def table() -> Table:
     return rows_table(COLUMNS, ROWS, "A title", "A note.")
 
 
+def rows_of(table: Table) -> list[dict[str, Any]]:
+    """Return a table's rows as JSON has them."""
+    (only,) = json.loads(to_json([table]))["tables"]
+    return list(only["rows"])
+
+
 def test_json_gives_every_value_back(table: Table) -> None:
-    assert [list(row.values()) for row in json.loads(to_json([table]))] == ROWS
-    floats = json.loads(to_json([rows_table(["x"], [[value] for value in VALUES])]))
+    assert [list(row.values()) for row in rows_of(table)] == ROWS
+    floats = rows_of(rows_table(["x"], [[value] for value in VALUES]))
     assert [repr(row["x"]) for row in floats] == [repr(value) for value in VALUES]
 
 
 def test_json_has_null_for_what_json_cannot_say() -> None:
-    rows = json.loads(to_json([rows_table(["x"], [[math.nan], [math.inf], [[math.nan, 1.0]]])]))
+    rows = rows_of(rows_table(["x"], [[math.nan], [math.inf], [[math.nan, 1.0]]]))
     assert [row["x"] for row in rows] == [None, None, [None, 1.0]]
 
 
 def test_json_of_several_tables_keeps_them_apart(table: Table) -> None:
-    first, second = json.loads(to_json([table, table]))
+    first, second = json.loads(to_json([table, table]))["tables"]
     assert first == second
-    assert (first["title"], first["note"], len(first["rows"])) == ("A title", "A note.", 2)
+    assert (first["title"], first["notes"], len(first["rows"])) == ("A title", ["A note."], 2)
+    assert first["columns"] == COLUMNS == list(first["rows"][0])
+
+
+def test_names_in_json_are_in_snake_case() -> None:
+    table = rows_table(
+        ["of patterns", "H of Pi_+", "H of Pi_-", "|I| of a word", "of  patterns"], [[1, 2, 3, 4, 5]]
+    )
+    named = ["of_patterns", "h_of_pi_plus", "h_of_pi_minus", "i_of_a_word", "of_patterns_2"]
+    assert json.loads(to_json([table]))["tables"][0]["columns"] == named
 
 
 def test_an_interval_is_exact_for_programs_and_short_for_readers() -> None:
     table = rows_table(["figure"], [[Interval(0.123456789, math.nan, 2.0)]])
     exact = {"value": 0.123456789, "low": None, "high": 2.0}
-    assert json.loads(to_json([table])) == [{"figure": exact}]
+    assert rows_of(table) == [{"figure": exact}]
     assert json.loads(next(csv.DictReader(StringIO(to_csv(table))))["figure"]) == exact
     assert "| 0.12 [nan, 2.00] |" in to_markdown(table)
 
@@ -88,17 +108,83 @@ def test_markup_in_a_cell_is_text(capsys: pytest.CaptureFixture[str], table: Tab
     assert "[bold]the[/bold] | pipe" in capsys.readouterr().out
 
 
+def on_screen(width: int, table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Print a table as on a terminal of a width."""
+    monkeypatch.setattr(
+        rendering, "console", lambda: Console(width=width, force_terminal=True, color_system=None)
+    )
+    render([table])
+
+
 def test_a_terminal_wraps_instead_of_cutting(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        rendering, "console", lambda: Console(width=40, force_terminal=True, color_system=None)
-    )
     text = " ".join(f"word{i}" for i in range(50))
-    render([rows_table(["text", "n"], [[text, 1]])])
+    on_screen(40, rows_table(["text", "n"], [[text, 1]]), monkeypatch)
     out = capsys.readouterr().out
     assert max(map(len, out.split("\n"))) <= 40
     assert all(f"word{i}" in out for i in range(50))
+
+
+@given(
+    cells=st.lists(st.lists(st.text("ab ", max_size=30), min_size=5, max_size=5), min_size=1, max_size=4),
+    importance=st.lists(st.integers(0, 3), min_size=5, max_size=5),
+    width=st.integers(50, 100),
+)
+def test_what_is_shown_fits_without_a_broken_word(
+    cells: list[list[str]], importance: list[int], width: int
+) -> None:
+    names = ["first", "second one", "third", "fourth", "fifth"]
+    table = rows_table(names, cells, importance=dict(zip(names, importance, strict=True)))
+    shown, widths = fit(table, width)
+    columns = zip(names, *cells, strict=True)
+    longest = [max(len(word) for text in column for word in text.split() or [""]) for column in columns]
+    assert all(longest[index] <= wide for index, wide in zip(shown, widths, strict=True))
+    assert len(shown) == 2 or sum(widths) + 3 * (len(widths) - 1) <= width
+    hidden = [index for index in range(5) if index not in shown]
+    assert all((importance[h], -h) < (importance[s], -s) for h in hidden for s in shown)
+
+
+def test_columns_that_do_not_fit_are_named_below(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"column-number-{n}" for n in range(8)]
+    table = rows_table(names, [[f"value-{n}" for n in range(8)]], importance={names[7]: 1})
+    on_screen(80, table, monkeypatch)
+    out = capsys.readouterr().out
+    assert max(map(len, out.split("\n"))) <= 80
+    assert out.split("\n")[0].split() == [*names[:3], names[7]]
+    assert " ".join(out.split()).endswith(
+        f"not shown: {', '.join(names[3:7])}; widen the terminal or use --format csv"
+    )
+    monkeypatch.undo()
+    render([table])
+    assert capsys.readouterr().out.split("\n")[0].split() == names
+
+
+def test_a_value_longer_than_the_screen_stays_whole(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_screen(40, rows_table(["what", "value"], [["digest", "f" * 64]]), monkeypatch)
+    assert "f" * 64 in capsys.readouterr().out
+
+
+def test_latex_is_escaped_and_has_the_rules_of_booktabs(table: Table) -> None:
+    lines = to_latex(table).split("\n")
+    assert lines[1:6] == [
+        "\\begin{table}",
+        "\\centering",
+        "\\caption{A title}",
+        "\\begin{tabular}{rrlllr}",
+        "\\toprule",
+    ]
+    assert lines[6] == "layer & share & word & right & roles & margin \\\\"
+    assert lines[9] == "2 & 0.001 & {[}bold{]}the{[}/bold{]} \\textbar{} pipe & no &  & 2.500 \\\\"
+    assert [lines[i] for i in (7, 10)] == ["\\midrule", "\\bottomrule"]
+    assert "A note." in lines[12]
+    hostile = to_latex(rows_table(["50% & $x_1$ #~^\\{}"], [[-0.5], [None]]))
+    assert r"50\% \& \$x\_1\$ \#\textasciitilde{}\textasciicircum{}\textbackslash{}\{\} \\" in hostile
+    assert "$-$0.500 \\\\\n--" in hostile
 
 
 def test_a_table_without_rows_says_so(capsys: pytest.CaptureFixture[str]) -> None:

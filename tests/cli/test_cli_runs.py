@@ -8,6 +8,8 @@ from pathlib import Path
 
 import networkx as nx
 from support.cli_runs import Folder, folder, invoke, own, shared_folder
+from support.cli_runs import rows as json_rows
+from support.cli_runs import tables as json_tables
 from support.fixtures import make_run
 from support.remade import remade
 
@@ -18,7 +20,7 @@ __all__ = ["folder", "own", "shared_folder"]
 
 
 def listed() -> dict[str, dict[str, object]]:
-    return {row["run"]: row for row in json.loads(invoke("run", "list", "--format", "json").stdout)}
+    return {row["run"]: row for row in json_rows("run", "list")}
 
 
 def test_run_list_says_where_each_run_is(own: Folder) -> None:
@@ -49,7 +51,7 @@ def test_a_run_that_is_partly_in_the_store_is_listed_as_such(folder: Folder) -> 
 
 def test_run_show_has_every_field_and_the_skipped_rows(folder: Folder) -> None:
     one = folder.runs[0]
-    facts, skipped = json.loads(invoke("run", "show", one.id[:8], "--format", "json").stdout)
+    facts, skipped = json_tables("run", "show", one.id[:8])
     shown = {row["what"]: row["value"] for row in facts["rows"]}
     assert shown["layers"] == one.run.layers
     assert shown["settings.seed"] == 0
@@ -67,11 +69,11 @@ def test_layers_that_see_differently_are_told_apart() -> None:
 
 def test_run_diff_shows_just_what_differs(folder: Folder) -> None:
     first, second = folder.runs
-    rows = json.loads(invoke("run", "diff", first.id, second.id, "--format", "json").stdout)
+    rows = json_rows("run", "diff", first.id, second.id)
     seeds = next(row for row in rows if row["what"] == "settings.seed")
     assert (seeds[first.id], seeds[second.id]) == (0, 1)
     assert not {"model", "layers", "id", "environment.device"} & {row["what"] for row in rows}
-    assert json.loads(invoke("run", "diff", first.id, first.id, "--format", "json").stdout) == []
+    assert json_rows("run", "diff", first.id, first.id) == []
 
 
 def test_run_delete_keeps_the_directory_unless_told(own: Folder) -> None:
@@ -88,7 +90,7 @@ def test_run_delete_keeps_the_directory_unless_told(own: Folder) -> None:
 
 
 def test_an_unknown_run_is_named_with_the_known_ones(folder: Folder) -> None:
-    for command in (("run", "show"), ("cite",), ("store", "push")):
+    for command in (("run", "show"), ("cite",), ("ingest", "run")):
         stderr = invoke(*command, "rnothing", code=2).stderr
         assert all(one.id in stderr for one in folder.runs)
 
@@ -125,16 +127,16 @@ def test_cite_names_the_paper_of_the_method(own: Folder) -> None:
 def test_loading_again_adds_nothing(own: Folder) -> None:
     info = invoke("store", "info", "--format", "json").stdout
     paths = [str(one.path) for one in own.runs]
-    assert "0 added, 2 already stored" in invoke("ingest", "run", *paths).stdout
-    assert "0 added, 2 already stored" in invoke("store", "push", *(one.id[:7] for one in own.runs)).stdout
+    assert f"already there  {', '.join(one.id for one in own.runs)}" in invoke("ingest", "run", *paths).stdout
+    assert "added          no run\n" in invoke("ingest", "run", *(one.id[:7] for one in own.runs)).stdout
     assert invoke("store", "info", "--format", "json").stdout == info
-    pushed = invoke("store", "push", own.runs[0].id, "--store", "other.db").stdout
-    assert "1 added, 0 already stored" in pushed
-    assert json.loads(invoke("store", "info", "--store", "other.db", "--format", "json").stdout) != []
+    pushed = invoke("ingest", "run", own.runs[0].id, "--store", "other.db").stdout
+    assert f"added          {own.runs[0].id}\n" in pushed
+    assert json_rows("store", "info", "--store", "other.db") != []
 
 
 def test_store_info_counts_what_the_runs_hold(folder: Folder) -> None:
-    rows = json.loads(invoke("store", "info", "--format", "json").stdout)
+    rows = json_rows("store", "info")
     shown = {row["what"]: row["value"] for row in rows}
     assert shown["Run"] == 2
     assert shown["Instance"] == 24
@@ -144,7 +146,7 @@ def test_store_info_counts_what_the_runs_hold(folder: Folder) -> None:
 
 def test_store_check_passes_then_names_what_differs(own: Folder) -> None:
     assert "no problems in ipgraph.db: 2 runs, 2 of them compared" in invoke("store", "check").stdout
-    assert json.loads(invoke("store", "check", "--format", "json").stdout) == []
+    assert json_rows("store", "check") == []
     changed = make_run(own.path / "elsewhere", scale=2)
     own.runs[0].delete()
     manifest = json.loads((changed.path / "run.json").read_text())
@@ -159,18 +161,14 @@ def test_store_check_passes_then_names_what_differs(own: Folder) -> None:
 
 def test_store_rebuild_keeps_runs_without_a_directory(own: Folder) -> None:
     first, second = own.runs
-    before = json.loads(
-        invoke("query", "run", "skip-share", "-p", f"run={second.id}", "--format", "json").stdout
-    )
+    before = json_rows("query", "run", "skip-share", "-p", f"run={second.id}")
     second.delete()
     assert "1 run from runs, 1 kept from the old store" in invoke("store", "rebuild").stdout
     assert {key: row["where"] for key, row in listed().items()} == {
         first.id: f"runs/{first.id}, store",
         second.id: "store",
     }
-    after = json.loads(
-        invoke("query", "run", "skip-share", "-p", f"run={second.id}", "--format", "json").stdout
-    )
+    after = json_rows("query", "run", "skip-share", "-p", f"run={second.id}")
     assert after == before
 
 
@@ -197,7 +195,7 @@ def test_show_judges_no_instance_without_a_label(own: Folder) -> None:
     unlabelled = remade(
         own.runs[0], own.path / "runs", predictions=lambda row: replace(row, label_is_predicted=True)
     )
-    invoke("store", "push", unlabelled.id)
+    invoke("ingest", "run", unlabelled.id)
     instance = next(iter(unlabelled.records("instances"))).id
     judged, not_judged = (
         invoke("show", instance, "--run", run.id).stdout for run in (own.runs[0], unlabelled)
@@ -225,7 +223,7 @@ def test_show_lists_each_path_as_the_run_has_it(folder: Folder) -> None:
 def test_show_as_json_gives_the_steps(folder: Folder) -> None:
     one = folder.runs[0]
     (instance, *_) = one.records("instances")
-    rows = json.loads(invoke("show", instance.id, "--run", one.id, "--format", "json").stdout)
+    rows = json_rows("show", instance.id, "--run", one.id)
     routes: dict[int, list[str]] = {}
     for row in rows:
         routes.setdefault(row["position"], []).append(row["label"])
@@ -238,7 +236,7 @@ def test_show_as_json_gives_the_steps(folder: Folder) -> None:
 
 
 def test_dataset_list_and_show(tmp_path: Path) -> None:
-    names = [row["name"] for row in json.loads(invoke("dataset", "list", "--format", "json").stdout)]
+    names = [row["name"] for row in json_rows("dataset", "list")]
     assert {
         "sva-obj",
         "sva-subj",
@@ -251,7 +249,7 @@ def test_dataset_list_and_show(tmp_path: Path) -> None:
         "all",
         "sentiment",
     } <= set(names)
-    sizes, examples = json.loads(invoke("dataset", "show", "ra-ga", "--format", "json").stdout)
+    sizes, examples = json_tables("dataset", "show", "ra-ga")
     assert sum(row["sentences"] for row in sizes["rows"]) == 1000
     assert len(examples["rows"]) == 4
     assert all(len(row["text"].split()) == len(row["roles"]) for row in examples["rows"])
@@ -260,9 +258,7 @@ def test_dataset_list_and_show(tmp_path: Path) -> None:
 def test_dataset_show_reports_the_bad_rows_of_a_file(tmp_path: Path) -> None:
     good = '{"text": "the boy [MASK] old", "correct": "is", "wrong": "are"}'
     (tmp_path / "mine.jsonl").write_text(f'{good}\n{{"text": "no mask", "correct": "is", "wrong": "are"}}\n')
-    *_, skipped = json.loads(
-        invoke("dataset", "show", str(tmp_path / "mine.jsonl"), "--format", "json").stdout
-    )
+    *_, skipped = json_tables("dataset", "show", str(tmp_path / "mine.jsonl"))
     (row,) = skipped["rows"]
     assert (row["rows"], row["example"]) == (1, "mine.jsonl:2")
     assert "[MASK]" in row["reason"]
@@ -270,13 +266,11 @@ def test_dataset_show_reports_the_bad_rows_of_a_file(tmp_path: Path) -> None:
 
 def test_dataset_show_takes_names_roles_and_columns_and_names_what_is_not_read(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text('Title,Body,Class\nx,"good, film",pos\ny,bad,neg\nz,worst,neg\n')
-    options = ("--column", "text=body", "--roles", "quality work", "--name", "films", "--format", "json")
-    head, examples, columns, skipped = json.loads(
-        invoke("dataset", "show", str(tmp_path / "t.csv"), *options).stdout
-    )
+    options = ("--column", "text=body", "--roles", "quality work", "--name", "films")
+    head, examples, columns, skipped = json_tables("dataset", "show", str(tmp_path / "t.csv"), *options)
     assert head["title"] == "films (classifier)"
     assert [(row["text"], row["expected"]) for row in examples["rows"]] == [("good, film", "pos")]
-    assert [(row["column"], row["read as"]) for row in columns["rows"]] == [
+    assert [(row["column"], row["read_as"]) for row in columns["rows"]] == [
         ("Body", "text"),
         ("Class", "label"),
         ("Title", "not read"),

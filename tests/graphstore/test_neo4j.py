@@ -27,7 +27,7 @@ def test_loading_makes_constraints_and_index_first(neo4j_server: Login, run: Run
         lacking = [problem.what for problem in store.check()]
         assert len(lacking) == 6
         for what in ("index on Pattern(run, level)", "uniqueness constraint on Pattern.id"):
-            assert f"no {what}: the next `ipgraph store push` makes it" in lacking
+            assert f"no {what}: the next `ipgraph ingest run` makes it" in lacking
         store.add([run])
         assert store.check([run]) == []
         plan = store.explain("MATCH (p:Pattern {run: 'a', level: 'b'}) RETURN count(*) AS n")

@@ -40,7 +40,7 @@ def test_a_half_loaded_run_is_visible_and_the_next_loading_completes_it(
         assert counts(store)["Pattern"] == held.loaded
         half = f"is only half loaded ({held.loaded} of {held.patterns} patterns): load it again "
         assert [p.what for p in store.check([run]) if p.where == f"run {run.id}"] == [
-            f"{half}(`ipgraph store push`), or delete it"
+            f"{half}(`ipgraph ingest run`), or delete it"
         ]
         with pytest.raises(UsageError, match=f"run {run.id} is not whole in bolt://.*: load it again"):
             export(store, run.path.parent / "half.json", "json")

@@ -86,10 +86,15 @@ def test_the_run_is_the_newest_complete_one_or_a_unique_prefix(runs: list[RunDir
         resolve_run(listing, third.id[:7])
     with pytest.raises(UsageError, match="is partly removed from bolt://lab; load it again, or delete it"):
         resolve_run(Listing(replace(half, state="removing"), second), third.id)  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match="run 'r' is the beginning of 2 runs"):
+    with pytest.raises(UsageError, match="several runs in bolt://lab begin with 'r': "):
         resolve_run(listing, "r")
     with pytest.raises(UsageError, match="unknown run 'x1'; valid, nearest first: r"):
         resolve_run(listing, "x1")
+    named = Listing(replace(first, label="mine"), replace(second, label="its"))
+    assert resolve_run(named, "mine").id == first.id  # type: ignore[arg-type]
+    twice = Listing(replace(first, label="mine"), replace(second, label="mine"))
+    with pytest.raises(UsageError, match=f"have the label 'mine': {min(first.id, second.id)}, "):
+        resolve_run(twice, "mine")  # type: ignore[arg-type]
     for empty in (Listing(), Listing(half)):
         with pytest.raises(UsageError, match="bolt://lab holds no complete run; make one by `ipgraph ingest"):
             resolve_run(empty)  # type: ignore[arg-type]
@@ -131,9 +136,7 @@ def test_an_instance_is_named_by_id_row_or_prefix(store: Store) -> None:
             assert [row["instance"] for row in found] == [named["instance"]], name
     with pytest.raises(UsageError, match="instance 'sva-obj:' names 24 instances of run"):
         ask("instance", store, instance="sva-obj:")
-    with pytest.raises(
-        UsageError, match="has no instance 'nothing'; `ipgraph query run instances` lists them"
-    ):
+    with pytest.raises(UsageError, match="has no instance 'nothing'; `ipgraph query run instances --run r"):
         ask("instance", store, instance="nothing")
     with pytest.raises(UsageError, match="has no instance ''"):
         ask("instance", store, instance="")

@@ -1,12 +1,16 @@
 """What the tests of the command line share: a folder with two synthetic runs in a store, and calls."""
 
+import errno
+import json
 import os
+import pty
 import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -63,9 +67,22 @@ def make_folder(path: Path) -> Folder:
 def invoke(*arguments: str, code: int = 0, env: Mapping[str, str] | None = None) -> Result:
     """Call the command line in this process; its exit code must be `code`, and no other error may escape."""
     result = CliRunner().invoke(app, list(arguments), env=env, prog_name="ipgraph")
-    assert result.exit_code == code, result.output
+    assert result.exit_code == code, f"{result.output}{result.exception!r}"
     assert "Traceback" not in result.output
     return result
+
+
+def tables(*arguments: str) -> list[dict[str, Any]]:
+    """Return the tables that a command prints as JSON."""
+    shown = json.loads(invoke(*arguments, "--format", "json").stdout)
+    assert list(shown) == ["tables"]
+    return list(shown["tables"])
+
+
+def rows(*arguments: str) -> list[dict[str, Any]]:
+    """Return the rows of the only table that a command prints as JSON."""
+    (table,) = tables(*arguments)
+    return list(table["rows"])
 
 
 def call(
@@ -80,6 +97,25 @@ def call(
         text=True,
         check=False,
     )
+
+
+def on_terminal(*arguments: str, cwd: Path, env: Mapping[str, str], columns: int = 100) -> str:
+    """Run the command with stdout and stderr on a terminal; return what it wrote there."""
+    ours, theirs = pty.openpty()
+    settings = environment() | {"TERM": "xterm-256color", "COLUMNS": str(columns), **env}
+    process = subprocess.Popen([COMMAND, *arguments], cwd=cwd, env=settings, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    written = b""
+    try:
+        while block := os.read(ours, 65536):
+            written += block
+    except OSError as error:
+        if error.errno != errno.EIO:  # the other end is closed
+            raise
+    finally:
+        os.close(ours)
+        process.wait()
+    return written.decode()
 
 
 def environment() -> dict[str, str]:
