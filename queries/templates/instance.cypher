@@ -20,6 +20,8 @@
 //   target: Position whose logits the quantity of interest reads.
 //   label_is_predicted: Whether the label is the model's own prediction, the dataset giving none; accuracies
 //     leave such instances out.
+//   toward: What the quantity of interest's first logit is of: a piece of the vocabulary, or a class.
+//   against: The same of the second; empty where there is one logit.
 //   tokens: Tokens by position.
 //   words: The word that each token belongs to.
 //   roles: Roles by position.
@@ -27,5 +29,5 @@ MATCH (r:Run {id: $run})-[e:PREDICTED]->(i:Instance {id: $instance})
 RETURN i.id AS instance, i.dataset AS dataset, i.name AS name, i.subtask AS subtask, i.condition AS condition,
        i.text AS text, i.correct AS correct, i.wrong AS wrong, i.label AS label, e.qoi AS qoi,
        e.qoi_baseline AS qoi_baseline, e.is_correct AS is_correct, e.completeness_error AS completeness_error,
-       e.target AS target, e.label_is_predicted AS label_is_predicted, e.tokens AS tokens, e.words AS words,
-       e.roles AS roles
+       e.target AS target, e.label_is_predicted AS label_is_predicted, e.toward AS toward,
+       e.against AS against, e.tokens AS tokens, e.words AS words, e.roles AS roles

@@ -80,6 +80,8 @@ class Sentence:
     label_is_predicted: bool
     completeness_error: float
     target: int
+    toward: str
+    against: str
     tokens: tuple[str, ...]
     roles: tuple[str, ...]
     patterns: tuple[WordPattern, ...]

@@ -54,6 +54,8 @@ def sentence(*patterns: WordPattern, tokens: str = "a b c d", roles: str = "det 
         label_is_predicted=False,
         completeness_error=0.0,
         target=3,
+        toward="are",
+        against="is",
         tokens=tuple(tokens.split()),
         roles=tuple(roles.split()),
         patterns=patterns,
