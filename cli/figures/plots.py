@@ -35,7 +35,7 @@ HEIGHT = 2.1
 APART, SPREAD = 0.06, 0.5
 """Distance, in layers, between two series at one layer; largest distance between all of them."""
 DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)))
-CELL_WITH_NUMBER = 0.22
+CELL_WITH_NUMBER = 0.17
 """Least width in inches of a cell that shows its number in a map of heads."""
 WIDEST_MAP, LEAST_CELL = 0.32, 0.1
 """Widest and narrowest cell of a map; a narrower one has no room for the number of its head."""
@@ -117,6 +117,9 @@ def head_maps(maps: Sequence[HeadMap], width: float | None = None) -> "Figure":
         _cells(axes, titled, scale, letter(number), with_numbers=cell >= CELL_WITH_NUMBER)
         if number % columns == 0:
             axes.set_ylabel("layer")
+        if number + columns >= len(maps):
+            axes.set_xlabel("head")
+            axes.tick_params(labelbottom=True)
     for axes in panels.flat[len(maps) :]:
         axes.set_axis_off()
     bar = figure.colorbar(ScalarMappable(scale, SCALE), ax=list(panels.flat), pad=0.02, aspect=16)
@@ -145,7 +148,7 @@ def _cells(axes: "Axes", drawn: HeadMap, scale: Any, panel: str, *, with_numbers
     edges_x, edges_y = [h + 0.5 for h in range(heads + 1)], [n + 0.5 for n in range(layers + 1)]
     axes.pcolormesh(edges_x, edges_y, drawn.shares, cmap=SCALE, norm=scale, edgecolors="white", linewidth=0.5)
     axes.set_title(drawn.title, parse_math=False)
-    axes.set(xlabel="head", xticks=range(1, heads + 1), yticks=range(1, layers + 1))
+    axes.set(xticks=range(1, heads + 1), yticks=range(1, layers + 1))
     axes.tick_params(length=0)
     for side in ("left", "bottom"):
         axes.spines[side].set_visible(False)

@@ -238,7 +238,7 @@
     const expected = i.correct ? `${i.correct}, not ${i.wrong}` : i.label < 0 ? "" : `label ${i.label}`;
     const judged = i.right === null ? "no label to judge by" : i.right ? "right" : "wrong";
     const rows = [["id", i.id], ["name", i.name], ["subtask", i.subtask], ["condition", i.condition], ["expected", expected],
-      ["model", judged], ["q", signed(i.q)], ["completeness error", signed(i.error)]];
+      ["model", judged], ["q", signed(i.q)], ["q is for", i.classes], ["completeness error", signed(i.error)]];
     const body = rows.filter(([, value]) => value).map(([what, value]) => make("tr", {}, make("th", { scope: "row" }, what), make("td", {}, value)));
     $("numbers").replaceChildren(make("table", {}, make("tbody", {}, ...body)));
   }

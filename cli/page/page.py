@@ -16,7 +16,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from ipgraph.graphstore.schema.records import Run
-from ipgraph.queries.views.flow import THRESHOLD
+from ipgraph.queries.views.flow import THRESHOLD, sides
 from ipgraph.queries.views.scope import model_title
 from ipgraph.queries.views.sentence import SKIP, Hop, Sentence, WordPattern
 
@@ -141,6 +141,7 @@ def _instance(sentence: Sentence) -> dict[str, object]:
         "correct": sentence.correct,
         "wrong": sentence.wrong,
         "label": sentence.label,
+        "classes": "" if sentence.correct else sides(sentence),
         "q": _digits(sentence.qoi),
         "right": None if sentence.label_is_predicted else sentence.is_correct,
         "error": _digits(sentence.completeness_error),

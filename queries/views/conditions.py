@@ -107,7 +107,8 @@ def structures(sentences: Iterable[Sentence]) -> Counter[tuple[tuple[str, ...], 
 
 def _uses(sentence: Sentence, choice: Choice, *, is_signed: bool) -> Uses:
     influence: dict[EdgeKey, float] = defaultdict(float)
-    for pattern in drawn_patterns(sentence.patterns, choice.level or finest([sentence]), choice.threshold):
+    patterns = sentence.at(choice.level or finest([sentence]))
+    for pattern in drawn_patterns(patterns, choice.threshold):
         for edge in edges_of(pattern):
             key = key_of(edge)
             influence[key if is_signed else (*key[:4], 0)] += abs(pattern.influence)
@@ -144,10 +145,11 @@ def _why_nothing(groups: Sequence[Sequence[Uses]], choice: Choice) -> str:
 
 def _note(start: str, choice: Choice) -> str:
     joint = " " if start.endswith("of") else ": "
+    words, edges = (f"{100 * share:.3g}%" for share in (choice.threshold, choice.min_share))
     return (
         f"{start}{joint}the share of the n sentences that use it times their mean |I|, the influence of the "
-        f"whole {choice.level} patterns through it. Drawn: words with at least {100 * choice.threshold:.3g}% of the "
-        f"sum of |g| of their sentence; edges that at least {100 * choice.min_share:.3g}% of the sentences use."
+        f"whole {choice.level} patterns through it. Drawn: words with at least {words} of the sum of |g| of "
+        f"their sentence; edges that at least {edges} of the sentences use."
     )
 
 

@@ -91,31 +91,31 @@ def of_sentence(sentence: Sentence, level: Level | None = None, threshold: float
     level = level or finest([sentence])
     require_level(sentence, level)
     weights: dict[EdgeKey, float] = defaultdict(float)
-    for pattern in drawn_patterns(sentence.patterns, level, threshold):
+    patterns = sentence.at(level)
+    for pattern in drawn_patterns(patterns, threshold):
         for edge in edges_of(pattern):
             weights[key_of(edge)] += edge.weight
     bars = mean_bars([sentence])
     rows = tuple(Row(token, bars=bars[at]) for at, token in enumerate(sentence.tokens))
-    empty = "" if weights else why_nothing(sentence.patterns, level, threshold)
+    empty = "" if weights else why_nothing(patterns, threshold)
     layers = layers_of(sentence.patterns)
     return Diagram(
         _title(sentence), rows, edges_from(weights), layers, sentence.target, "influence", empty=empty
     )
 
 
-def drawn_patterns(patterns: Iterable[WordPattern], level: Level, threshold: float) -> list[WordPattern]:
-    """Return the patterns at a level of the words whose |g| is at least `threshold` of the sum of |g|."""
-    at_level = [p for p in patterns if p.level == level]
-    least = threshold * sum(abs(p.total_influence) for p in at_level)
-    return [p for p in at_level if abs(p.total_influence) >= least]
+def drawn_patterns(patterns: Sequence[WordPattern], threshold: float) -> list[WordPattern]:
+    """Return the patterns, all of one level, whose |g| is at least `threshold` of the sum of |g|."""
+    least = threshold * sum(abs(p.total_influence) for p in patterns)
+    return [p for p in patterns if abs(p.total_influence) >= least]
 
 
-def why_nothing(patterns: Iterable[WordPattern], level: Level, threshold: float) -> str:
-    """Return why no pattern of a sentence is drawn."""
-    shares = [abs(p.total_influence) for p in patterns if p.level == level]
-    if not shares:
+def why_nothing(patterns: Sequence[WordPattern], threshold: float) -> str:
+    """Return why none of a sentence's patterns, all of one level, is drawn."""
+    sizes = [abs(p.total_influence) for p in patterns]
+    if not sizes:
         return "no word of this sentence has a pattern"
-    greatest = max(shares) / (sum(shares) or 1)
+    greatest = max(sizes) / (sum(sizes) or 1)
     return f"no word has {threshold:.0%} of the sum of |g|; the greatest has {greatest:.1%}"
 
 
@@ -132,10 +132,13 @@ def _title(sentence: Sentence) -> str:
 
 def asked(sentence: Sentence) -> str:
     """Return the QoI in words: `are − is`, or of a classifier `POSITIVE, not NEGATIVE: q`."""
-    if sentence.correct:
-        return f"{sentence.correct} − {sentence.wrong}"
-    named = f"{sentence.toward}, not {sentence.against}" if sentence.against else sentence.toward
-    return f"{named}: q" if named else "q"
+    return f"{sentence.correct} − {sentence.wrong}" if sentence.correct else f"{sides(sentence)}: q"
+
+
+def sides(sentence: Sentence) -> str:
+    """Return what the QoI speaks for and against: words, or classes by their names."""
+    toward, against = sentence.correct or sentence.toward, sentence.wrong or sentence.against
+    return f"{toward}, not {against}" if against else toward
 
 
 def key_of(edge: Edge) -> EdgeKey:
