@@ -157,14 +157,18 @@ class _Grid:
         target = self.columns[lane.target]
         ends = {self.columns[source] for source in lane.sources} | {target}
         first, last = min(ends), max(ends)
+        crossed = {column for column, cell in row.items() if cell.reach} | ends
         for column in range(first, last + 1):
             if column not in ends:
                 row[column] = Cell()  # a line that only crosses is interrupted
             _line(row[column], LEFT * (column > first) | RIGHT * (column < last), lane.signs)
+        digits = len(lane.through)
         if first < target:
-            _write(row, target - 1 - len(lane.through), lane.through, lane.signs)
+            places = range(target - 1 - digits, first, -1)
+            _write(row, _clear(places, digits, crossed), lane.through, lane.signs)
         if last > target:
-            _write(row, target + 2, lane.through, lane.signs)
+            places = range(target + 2, last - digits)
+            _write(row, _clear(places, digits, crossed), lane.through, lane.signs)
 
     def words(self, tokens: Sequence[str], paths: Sequence[WordPattern]) -> None:
         """Draw the words, their positions and, if there is room, the total influences."""
@@ -237,6 +241,12 @@ def _bundle(hops: Sequence[Edge]) -> int:
     for position, through in _stays(hops, _lanes(hops)):
         columns[position] += 1 + len(through.replace(SKIP, ""))
     return max(columns.values(), default=0)
+
+
+def _clear(places: range, digits: int, crossed: set[int]) -> int:
+    """Return the first place where a number covers no line that its lane crosses."""
+    free = (at for at in places if crossed.isdisjoint(range(at, at + digits)))
+    return next(free, places.start)
 
 
 def _total(path: WordPattern) -> str:

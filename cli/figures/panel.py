@@ -105,7 +105,10 @@ class Panel:
             about = self.diagram.rows[group.start]
             is_folded = len(group) > 1
             text = f"… {len(group)} words" if is_folded else short(about.label, LONGEST_LABEL)
-            look = {"ha": "right", "fontstyle": "italic" if about.is_role or is_folded else "normal"}
+            look: dict[str, Any] = {
+                "ha": "right",
+                "fontstyle": "italic" if about.is_role or is_folded else "normal",
+            }
             name = self.id("folded" if is_folded else "word", group.start)
             self.pen.text((self.left + self.scales.labels - EDGE, self.y(row)), text, gid=name, **look)
 

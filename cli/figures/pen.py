@@ -102,6 +102,6 @@ def extent(text: str, size: float = NORMAL, *, is_bold: bool = False) -> float:
 
     if not text.strip():
         return 0.0
-    font = FontProperties("DejaVu Sans", weight="bold" if is_bold else "normal")
+    font = FontProperties(family="DejaVu Sans", weight="bold" if is_bold else "normal")
     path = TextPath((0, 0), text.replace("$", "S"), size=size, prop=font)
     return float(path.get_extents().width) / 72
