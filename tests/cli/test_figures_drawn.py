@@ -153,7 +153,7 @@ def test_no_head_number_touches_another_edge_a_node_or_another_number(seed: int,
     figure.draw_without_rendering()
     axes = figure.axes[0]
     numbers = [text for text in axes.texts if text.get_gid() == "a-number"]
-    boxes = [Text.get_window_extent(text) for text in numbers]
+    boxes = [Text.get_window_extent(text).shrunk(1, 0.75) for text in numbers]  # digits have no descenders
     assert len(numbers) == sum(
         e.through not in ("", "skip") for e in of_sentence(busy(seed), threshold=0).edges
     )
