@@ -4,6 +4,7 @@
             ┆       skip connection        │3       head 3 at the same position
             ╭─3─╯   head 3 to another position; lines that leave or join it end in a corner or a ┤ ├ ┬ ┴,
                     it interrupts lines that only cross it
+            …12     12 words that no pattern passes
 
 Heads are numbered 1..A as in the paper. An embedding-level path has no heads: its hops carry no number.
 """
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len, set_cell_size
 
 from ipgraph.queries.views.flow import Edge, edges_of
+from ipgraph.queries.views.folding import folded
 from ipgraph.queries.views.sentence import SKIP, WordPattern
 
 if TYPE_CHECKING:
@@ -57,8 +59,9 @@ class Cell:
 def draw(tokens: Sequence[str], paths: Sequence[WordPattern], width: int | None = None) -> "Text":
     """Return the drawing of `paths` over `tokens`.
 
-    If it is wider than `width` columns, unused positions are left out, words are cut, and totals without room
-    are omitted. It can still be wider.
+    A run of unused positions is one column, `…` and how many they are, in a long sentence and where the
+    drawing would be wider than `width` columns; then words are cut too, and totals without room are omitted.
+    It can still be wider.
     """
     taken = [hop for path in paths for hop in edges_of(path)]
     layers = range(max((hop.layer for hop in taken), default=0), 0, -1)
@@ -66,7 +69,7 @@ def draw(tokens: Sequence[str], paths: Sequence[WordPattern], width: int | None 
     used = {position for hop in taken for position in (hop.source, hop.target)} | {p.position for p in paths}
     best = [NARROWEST, *(cell_len(t) + 1 for t in (*tokens, *(_total(path) for path in paths)))]
     least = max([TIGHTEST, *(_bundle(hops) + 1 for hops in by_layer.values())])
-    grid = _Grid(_columns(len(tokens), sorted(used), width, max(best), least))
+    grid = _Grid(_columns(len(tokens), used, width, max(best), least))
     for layer in layers:
         grid.nodes(layer, _passing(taken, layer))
         grid.band(by_layer[layer])
@@ -85,14 +88,14 @@ def _passing(hops: Sequence[Edge], layer: int) -> dict[int, Signs]:
     return {position: frozenset(passing) for position, passing in signs.items()}
 
 
-def _columns(count: int, used: Sequence[int], width: int | None, best: int, least: int) -> dict[int, int]:
-    """Return the column of each position's middle: `best` apart or, on a narrow terminal, as far as fits."""
+def _columns(count: int, used: set[int], width: int | None, best: int, least: int) -> dict[range, int]:
+    """Return the middle of each column: `best` apart or, on a narrow terminal, as far as fits."""
     step = max(best, least)
-    shown: Sequence[int] = range(count)
+    shown = folded(count, used)
     if width is not None and MARGIN + step * len(shown) > width:
-        shown = used
+        shown = folded(count, used, longest=0)
         step = max(least, min(step, (width - MARGIN) // max(1, len(shown))))
-    return {position: MARGIN + step * i + step // 2 for i, position in enumerate(shown)}
+    return {positions: MARGIN + step * i + step // 2 for i, positions in enumerate(shown)}
 
 
 Row = defaultdict[int, Cell]
@@ -101,8 +104,9 @@ Row = defaultdict[int, Cell]
 class _Grid:
     """Rows of cells, drawn from the top."""
 
-    def __init__(self, columns: dict[int, int]) -> None:
-        self.columns = columns
+    def __init__(self, columns: dict[range, int]) -> None:
+        self.columns = {positions.start: at for positions, at in columns.items() if len(positions) == 1}
+        self.folds = {at: len(positions) for positions, at in columns.items() if len(positions) > 1}
         middles = sorted(columns.values())
         self.step = middles[1] - middles[0] if len(middles) > 1 else 2 * NARROWEST
         self.rows: list[Row] = []
@@ -153,14 +157,18 @@ class _Grid:
         target = self.columns[lane.target]
         ends = {self.columns[source] for source in lane.sources} | {target}
         first, last = min(ends), max(ends)
+        crossed = {column for column, cell in row.items() if cell.reach} | ends
         for column in range(first, last + 1):
             if column not in ends:
                 row[column] = Cell()  # a line that only crosses is interrupted
             _line(row[column], LEFT * (column > first) | RIGHT * (column < last), lane.signs)
+        digits = len(lane.through)
         if first < target:
-            _write(row, target - 1 - len(lane.through), lane.through, lane.signs)
+            places = range(target - 1 - digits, first, -1)
+            _write(row, _clear(places, digits, crossed), lane.through, lane.signs)
         if last > target:
-            _write(row, target + 2, lane.through, lane.signs)
+            places = range(target + 2, last - digits)
+            _write(row, _clear(places, digits, crossed), lane.through, lane.signs)
 
     def words(self, tokens: Sequence[str], paths: Sequence[WordPattern]) -> None:
         """Draw the words, their positions and, if there is room, the total influences."""
@@ -168,6 +176,8 @@ class _Grid:
         for position, column in self.columns.items():
             _centre(row, column, _fitting(tokens[position], self.step - 1))
             _centre(numbers, column, str(position))
+        for column, count in self.folds.items():
+            _centre(row, column, f"…{count}")
         if all(len(_total(path)) < self.step for path in paths):
             totals = self._row()
             for path in paths:
@@ -231,6 +241,12 @@ def _bundle(hops: Sequence[Edge]) -> int:
     for position, through in _stays(hops, _lanes(hops)):
         columns[position] += 1 + len(through.replace(SKIP, ""))
     return max(columns.values(), default=0)
+
+
+def _clear(places: range, digits: int, crossed: set[int]) -> int:
+    """Return the first place where a number covers no line that its lane crosses."""
+    free = (at for at in places if crossed.isdisjoint(range(at, at + digits)))
+    return next(free, places.start)
 
 
 def _total(path: WordPattern) -> str:

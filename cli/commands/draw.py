@@ -13,6 +13,7 @@ from ipgraph.queries.views.flow import THRESHOLD
 if TYPE_CHECKING:
     from ipgraph.graphstore.schema.records import Level, Run
     from ipgraph.graphstore.store.protocol import Store
+    from ipgraph.queries.views.conditions import Choice
     from ipgraph.queries.views.flow import Diagram
 
 
@@ -26,6 +27,13 @@ def draw(
         list[str] | None,
         typer.Option(
             help="Draw all instances of a condition as one; repeat it to compare; '' is the whole run."
+        ),
+    ] = None,
+    versus: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CONDITION",
+            help="Draw the difference between one --condition and this one, first less second.",
         ),
     ] = None,
     subtask: Annotated[str, typer.Option(help="With --condition: only instances of this subtask.")] = "",
@@ -49,19 +57,23 @@ def draw(
     """Draw flow diagrams: words down, layers to the right, skips dashed, heads numbered from 1.
 
     There is one panel per INSTANCE and --run, or per --condition and --run. In a condition's panel, the width
-    of an edge is the share of the instances that take it.
+    of an edge is the share of the instances that use it times their mean |I|. With --versus, there is one
+    panel per --run: the colour of an edge says which of the two conditions uses it more.
     """
     from ipgraph.cli.figures import flow, style
     from ipgraph.queries.language.binding import resolve_run, saying_which_run
     from ipgraph.queries.language.running import opened
+    from ipgraph.queries.views.conditions import MIN_SHARE, Choice
     from ipgraph.queries.views.scope import ALL
 
     style.check_format(output)
     style.need_matplotlib()
     if bool(instances) == bool(condition):
         raise UsageError("give either instances (`ipgraph query run instances` lists them) or --condition")
-    if instances and (subtask or min_share is not None):
-        raise UsageError("--subtask and --min-share can be used with --condition only")
+    if instances and (subtask or min_share is not None or versus is not None):
+        raise UsageError("--subtask, --min-share and --versus can be used with --condition only")
+    if versus is not None and len(condition or ()) != 1:
+        raise UsageError("--versus needs exactly one --condition to compare with")
     chosen = _level(level)
     with opened(store) as graph, saying_which_run(graph, is_newest=not run):
         chosen_runs = [resolve_run(graph, name) for name in run or [""]]
@@ -69,8 +81,9 @@ def draw(
         if instances:
             drawn = _of_instances(graph, runs, instances, chosen, threshold)
         else:
-            drawn = _of_conditions(graph, runs, condition or (), subtask, (chosen, threshold, min_share))
-    what = ", ".join(filter(None, [subtask, *(instances or condition or ())]))
+            choice = Choice(chosen, threshold, MIN_SHARE if min_share is None else min_share)
+            drawn = _of_conditions(graph, runs, condition or (), versus, subtask, choice)
+    what = ", ".join(filter(None, [subtask, *(instances or condition or ()), versus]))
     about = f"runs {', '.join(r.id for r in runs)}: {what or ALL}"
     style.save(flow.draw(drawn, width), output, about)
     typer.echo(f"wrote {output}")
@@ -93,30 +106,43 @@ def _of_conditions(
     store: "Store",
     runs: "Sequence[Run]",
     conditions: Sequence[str],
+    versus: str | None,
     subtask: str,
-    how: "tuple[Level | None, float, float | None]",
+    choice: "Choice",
 ) -> "list[Diagram]":
-    from ipgraph.queries.views.flow import MIN_SHARE, of_condition
+    """Return a panel per condition and run, or where one is compared with another, a panel per run."""
+    from ipgraph.queries.views.conditions import of_condition, of_difference
     from ipgraph.queries.views.scope import ALL, scope_name
     from ipgraph.queries.views.sentence import load_sentences
 
-    level, threshold, asked = how
-    least = MIN_SHARE if asked is None else asked
     drawn = []
     for condition in conditions:
-        title = scope_name(subtask, condition) or ALL
+        names = [condition] if versus is None else [condition, versus]
+        titles = [scope_name(subtask, name) or ALL for name in names]
         for run in runs:
-            sentences = load_sentences(store, run, subtask=subtask, condition=condition)
-            drawn.append(_named(of_condition(sentences, title, level, threshold, least), run, runs))
+            first, *other = (load_sentences(store, run, subtask=subtask, condition=name) for name in names)
+            diagram = (
+                of_difference(first, other[0], (titles[0], titles[1]), choice)
+                if other
+                else of_condition(first, titles[0], choice)
+            )
+            drawn.append(_named(diagram, run, runs))
     return drawn
 
 
 def _named(drawn: "Diagram", run: "Run", runs: "Sequence[Run]") -> "Diagram":
-    """Return a diagram whose title says which of several runs it shows: by method, model or id."""
+    """Return a diagram whose title says which of several runs it shows: by label, method, model or id."""
+    from ipgraph.queries.views.scope import model_title
+
     if len(runs) == 1:
         return drawn
-    names = ([r.method for r in runs], [r.model_name for r in runs], [r.id for r in runs])
-    telling = next(name for name in names if len(set(name)) == len(runs))
+    names = (
+        [r.label for r in runs],
+        [r.method for r in runs],
+        [*map(model_title, runs)],
+        [r.id for r in runs],
+    )
+    telling = next(name for name in names if all(name) and len(set(name)) == len(runs))
     return replace(drawn, title=f"{telling[runs.index(run)]}: {drawn.title}")
 
 

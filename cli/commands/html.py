@@ -116,7 +116,7 @@ def _flows(sentences: "list[Sentence]", instances: int) -> "Iterator[Illustratio
     from ipgraph.cli.figures import flow
     from ipgraph.cli.figures.style import svg
     from ipgraph.cli.page.page import Illustration
-    from ipgraph.queries.views.flow import of_condition, structures
+    from ipgraph.queries.views.conditions import of_condition, structures
     from ipgraph.queries.views.scope import scope_name
 
     if not sentences:
@@ -130,8 +130,7 @@ def _flows(sentences: "list[Sentence]", instances: int) -> "Iterator[Illustratio
         for key in conditions
     ]
     caption = (
-        "Patterns by condition: an edge's width is the share of instances that take it, from 10% on; words "
-        f"with less than 5% of the sum of |g| are left out. Of {len(sentences):,} of the run's {instances:,} "
+        f"Patterns by condition. Of {len(sentences):,} of the run's {instances:,} "
         f"instances, the {len(alike):,} of the commonest structure"
         + (f"; {PANELS} of {len(every)} conditions." if len(every) > PANELS else ".")
     )

@@ -158,7 +158,8 @@ def _ready(output: "Path") -> None:
 
 def _write(figure: "Figure", output: "Path", *runs: "Run", of: str = "") -> None:
     from ipgraph.cli.figures.style import save
+    from ipgraph.queries.views.scope import model_title
 
-    about = [f"run {run.id}: {run.method} on {run.dataset}, {run.model_name}" for run in runs]
+    about = [f"run {run.id}: {run.method} on {run.dataset}, {model_title(run)}" for run in runs]
     save(figure, output, "; ".join(filter(None, [*about, of])))
     typer.echo(f"wrote {output}")

@@ -34,8 +34,11 @@ def show(
     A node shows the sign of the patterns that pass it. With --format json or csv, each row is a step of a
     pattern.
     """
+    from rich.text import Text
+
     from ipgraph.queries.language.binding import resolve_run
     from ipgraph.queries.language.running import ask, opened
+    from ipgraph.queries.views.flow import drawn_patterns, why_nothing
     from ipgraph.queries.views.sentence import load_sentence
 
     with opened(store) as graph:
@@ -47,11 +50,11 @@ def show(
         render([rows_table(steps.columns, steps.rows, sentence.text)], output)
         return
     patterns = [pattern for pattern in sentence.patterns if pattern.level == bound["level"]]
-    least = threshold * sum(abs(pattern.total_influence) for pattern in patterns)
-    drawn = [pattern for pattern in patterns if abs(pattern.total_influence) >= least]
+    drawn = drawn_patterns(patterns, threshold)
     source = f"{bound['level']} level" if patterns else "no patterns"
     source += f"; run {chosen.id}" + (f" ({chosen.label})" if chosen.label else "")
-    print_parts([_heading(sentence, source), _picture(sentence.tokens, drawn)])
+    picture = _picture(sentence.tokens, drawn) if drawn else Text(f"({why_nothing(patterns, threshold)})")
+    print_parts([_heading(sentence, source), picture])
     render([_listing(sentence, patterns, hidden=len(patterns) - len(drawn), threshold=threshold)])
 
 

@@ -3,12 +3,15 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ipgraph.cli.figures.pen import DASHES, Pen, Point, extent
+from ipgraph.cli.figures.pen import DASHES, Pen, Point, extent, short
 from ipgraph.cli.figures.style import FAINT, INK, SIGNS, SMALL
 from ipgraph.queries.views.flow import Diagram
 
 LINE, MARK, APART = 0.17, 0.26, 0.1
 """Inches: height of a line; width of a mark; room between entries."""
+LONGEST = 2.5
+"""The widest name of a sign."""
+WIDTHS = {"influence": "|I|", "mean": "share × mean |I|", "difference": "difference"}
 TINTS = (1.0, 0.62, 0.32)
 """Strengths of colour of a word's bars."""
 BAR_NAMES = ("total g", "embedding I(πᵉ)", "attention I(πᵃ)")
@@ -28,13 +31,13 @@ class _Entry:
 
 def _entries(diagrams: Sequence[Diagram]) -> Iterator[_Entry]:
     edges = [edge for d in diagrams for edge in d.edges]
-    yield from (_Entry(mark, mark) for mark in ("positive", "negative"))
+    for mark, name in zip(("positive", "negative"), diagrams[0].signs, strict=True):
+        yield _Entry(mark, short(name, LONGEST, SMALL))
     if any(edge.through for edge in edges):
         yield from (_Entry("head", "head (number)"), _Entry("skip", "skip"))
     if edges:
         greatest = max(edge.weight for edge in edges)
-        is_share = diagrams[0].weight == "share"
-        yield _Entry("width", f"{greatest:.0%} of instances" if is_share else f"|I| = {greatest:.2g}")
+        yield _Entry("width", f"{WIDTHS[diagrams[0].weight]} = {greatest:.2g}")
     for index, name in enumerate(BAR_NAMES):
         if any(row.bars[index] is not None for d in diagrams for row in d.rows):
             yield _Entry(f"bar{index}", name)

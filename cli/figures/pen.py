@@ -74,20 +74,34 @@ def tint(colour: str, strength: float) -> tuple[float, float, float]:
     return red, green, blue
 
 
-def short(text: str, room: float) -> str:
+def short(text: str, room: float, size: float = NORMAL, *, is_bold: bool = False) -> str:
     """Return as much of a text as fits."""
-    if extent(text) <= room:
+    if extent(text, size, is_bold=is_bold) <= room:
         return text
-    return next(text[:n] + "…" for n in range(len(text), -1, -1) if extent(text[:n] + "…") <= room)
+    cut = (text[:n] + "…" for n in range(len(text), 0, -1))
+    return next((shorter for shorter in cut if extent(shorter, size, is_bold=is_bold) <= room), "…")
+
+
+def wrapped(text: str, room: float, size: float = NORMAL, *, is_bold: bool = False) -> list[str]:
+    """Return a text in lines that fit, broken at spaces; a word without room is cut."""
+    lines: list[str] = []
+    for word in text.split(" "):
+        joined = f"{lines[-1]} {word}" if lines else word
+        if lines and extent(joined, size, is_bold=is_bold) <= room:
+            lines[-1] = joined
+        else:
+            lines.append(short(word, room, size, is_bold=is_bold))
+    return lines
 
 
 @cache
-def extent(text: str, size: float = NORMAL) -> float:
+def extent(text: str, size: float = NORMAL, *, is_bold: bool = False) -> float:
     """Return the width of a text in inches."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import TextPath
 
     if not text.strip():
         return 0.0
-    path = TextPath((0, 0), text.replace("$", "S"), size=size, prop=FontProperties("DejaVu Sans"))
+    font = FontProperties(family="DejaVu Sans", weight="bold" if is_bold else "normal")
+    path = TextPath((0, 0), text.replace("$", "S"), size=size, prop=font)
     return float(path.get_extents().width) / 72

@@ -5,8 +5,11 @@ told apart in black and white.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
+from ipgraph.cli.figures.pen import wrapped
 from ipgraph.cli.figures.style import (
     COLUMN,
     INK,
@@ -21,6 +24,7 @@ from ipgraph.cli.figures.style import (
     styled,
     turn,
 )
+from ipgraph.graphstore.common.errors import UsageError
 from ipgraph.queries.views.charts import HeadMap, Series
 
 if TYPE_CHECKING:
@@ -31,14 +35,20 @@ HEIGHT = 2.1
 APART, SPREAD = 0.06, 0.5
 """Distance, in layers, between two series at one layer; largest distance between all of them."""
 DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)))
-CELL_WITH_NUMBER = 0.22
+CELL_WITH_NUMBER = 0.17
 """Least width in inches of a cell that shows its number in a map of heads."""
-WIDEST_MAP = 0.32
+WIDEST_MAP, LEAST_CELL = 0.32, 0.1
+"""Widest and narrowest cell of a map; a narrower one has no room for the number of its head."""
+MOST_TICKS = 12
+"""The most layers that an axis numbers."""
+BESIDE_MAP, SCALE_ROOM, LEAST_PANEL = 0.45, 0.5, 2.0
+"""Room beside a map, that of the colour scale, and the least width of a panel with axes."""
 
 
 @styled
 def skip_share(series: Sequence[Series], width: float = COLUMN) -> "Figure":
     """Return the skip share by layer with intervals, one line per series."""
+    columns_in(width, 1, LEAST_PANEL)
     figure, axes = _axes(width)
     for index, line in enumerate(series):
         shift = min(APART, SPREAD / len(series)) * (index - (len(series) - 1) / 2)
@@ -54,17 +64,23 @@ def skip_share(series: Sequence[Series], width: float = COLUMN) -> "Figure":
 @styled
 def margins(panels: Sequence[tuple[str, Sequence[Series]]], width: float | None = None) -> "Figure":
     """Return the share of choices with at most a given margin: one panel per level, one line per layer."""
-    figure = sheet(width or COLUMN * min(2, len(panels)), HEIGHT)
+    width = width or COLUMN * min(2, len(panels))
+    columns = columns_in(width, len(panels), LEAST_PANEL)
+    lines = -(-len(panels) // columns)
+    figure = sheet(width, HEIGHT * lines)
     most = max(len(series) for _, series in panels)
+    grid_of = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
     for number, (title, series) in enumerate(panels):
-        axes = figure.add_subplot(1, len(panels), number + 1)
+        axes = grid_of.flat[number]
         for index, line in enumerate(series):
             xs, ys = [p.x for p in line.points], [p.value for p in line.points]
             axes.plot(xs, ys, label=line.name, **_rank(index, most))
-        axes.set(xscale="log", ylim=(0, 1.02), title=title, xlabel="margin / |q|")
+        axes.set(xscale="log", ylim=(0, 1.02), title=title)
+        if number + columns >= len(panels):
+            axes.set_xlabel("margin / |q|")
         axes.yaxis.set_major_formatter(_percent())
         grid(axes, "both")
-        if number == 0:
+        if number % columns == 0:
             axes.set_ylabel("share of choices")
     names: dict[str, Any] = {"title": "layer", "handlelength": 2.4, "ncols": 1 + (most > 6)}
     fullest = max(figure.axes, key=lambda axes: len(axes.lines))
@@ -87,18 +103,26 @@ def head_maps(maps: Sequence[HeadMap], width: float | None = None) -> "Figure":
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
-    layers, heads = len(maps[0].shares), max(len(row) for m in maps for row in m.shares)
-    natural = len(maps) * (0.45 + heads * WIDEST_MAP) + 0.5
+    layers, heads = max(len(m.shares) for m in maps), max(len(row) for m in maps for row in m.shares)
+    natural = len(maps) * (BESIDE_MAP + heads * WIDEST_MAP) + SCALE_ROOM
     width = width or min(natural, COLUMN if len(maps) == 1 else TEXT)
-    cell = ((width - 0.5) / len(maps) - 0.45) / heads
-    figure = sheet(width, layers * max(min(cell, WIDEST_MAP), 0.16) + 0.65)
+    columns = columns_in(width - SCALE_ROOM, len(maps), BESIDE_MAP + heads * LEAST_CELL, beside=SCALE_ROOM)
+    cell = ((width - SCALE_ROOM) / columns - BESIDE_MAP) / heads
+    lines = -(-len(maps) // columns)
+    figure = sheet(width, lines * (layers * max(min(cell, WIDEST_MAP), 0.16) + 0.65))
     scale = Normalize(0, max((share for m in maps for row in m.shares for share in row), default=1) or 1)
-    panels = figure.subplots(1, len(maps), sharey=True, squeeze=False)[0]
-    for number, (axes, drawn) in enumerate(zip(panels, maps, strict=True)):
-        _cells(axes, drawn, scale, letter(number), with_numbers=cell >= CELL_WITH_NUMBER)
-        if number == 0:
+    panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
+    for number, (axes, drawn) in enumerate(zip(panels.flat, maps, strict=False)):
+        titled = replace(drawn, title="\n".join(wrapped(drawn.title, heads * cell + BESIDE_MAP / 2)))
+        _cells(axes, titled, scale, letter(number), with_numbers=cell >= CELL_WITH_NUMBER)
+        if number % columns == 0:
             axes.set_ylabel("layer")
-    bar = figure.colorbar(ScalarMappable(scale, SCALE), ax=list(panels), pad=0.02, aspect=16)
+        if number + columns >= len(maps):
+            axes.set_xlabel("head")
+            axes.tick_params(labelbottom=True)
+    for axes in panels.flat[len(maps) :]:
+        axes.set_axis_off()
+    bar = figure.colorbar(ScalarMappable(scale, SCALE), ax=list(panels.flat), pad=0.02, aspect=16)
     bar.ax.yaxis.set_major_formatter(_percent())
     if bar.solids is not None:
         bar.solids.set(rasterized=False, edgecolor="face")
@@ -108,12 +132,23 @@ def head_maps(maps: Sequence[HeadMap], width: float | None = None) -> "Figure":
     return figure
 
 
+def columns_in(width: float, count: int, least: float, *, beside: float = 0.0) -> int:
+    """Return how many panels of at least a width, in inches, stand side by side.
+
+    Raises UsageError, with the width that would do, if not even one has room.
+    """
+    if width < least - 1e-9:
+        needed = ceil(10 * (least + beside) - 1e-9) / 10
+        raise UsageError(f"this figure needs a width of at least {needed:.1f} inches, not {width + beside:g}")
+    return min(count, int(width / least + 1e-9))
+
+
 def _cells(axes: "Axes", drawn: HeadMap, scale: Any, panel: str, *, with_numbers: bool) -> None:
     layers, heads = len(drawn.shares), len(drawn.shares[0])
     edges_x, edges_y = [h + 0.5 for h in range(heads + 1)], [n + 0.5 for n in range(layers + 1)]
     axes.pcolormesh(edges_x, edges_y, drawn.shares, cmap=SCALE, norm=scale, edgecolors="white", linewidth=0.5)
     axes.set_title(drawn.title, parse_math=False)
-    axes.set(xlabel="head", xticks=range(1, heads + 1), yticks=range(1, layers + 1))
+    axes.set(xticks=range(1, heads + 1), yticks=range(1, layers + 1))
     axes.tick_params(length=0)
     for side in ("left", "bottom"):
         axes.spines[side].set_visible(False)
@@ -156,7 +191,7 @@ def _axes(width: float) -> "tuple[Figure, Axes]":
 
 def _whole_layers(axes: "Axes", series: Sequence[Series]) -> None:
     layers = sorted({round(p.x) for line in series for p in line.points})
-    axes.set_xticks(layers)
+    axes.set_xticks(layers[:: -(-len(layers) // MOST_TICKS)])
 
 
 def _percent() -> Any:

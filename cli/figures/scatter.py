@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import hypot
 from typing import TYPE_CHECKING, Any
 
-from ipgraph.cli.figures.plots import error_bars
+from ipgraph.cli.figures.plots import LEAST_PANEL, columns_in, error_bars
 from ipgraph.cli.figures.style import COLUMN, MARKERS, SMALL, TEXT, colour, grid, letter, sheet, styled, turn
 from ipgraph.queries.views.charts import Point, Series
 
@@ -44,18 +44,25 @@ class Scatter:
 @styled
 def scatter(rows: Sequence[Sequence[Scatter]], width: float | None = None) -> "Figure":
     """Return rows of scatter plots; marked points (attractors in the paper's Figure 5a) are hollow."""
-    columns = max(len(row) for row in rows)
-    figure = sheet(width or (COLUMN if columns == 1 else TEXT), len(rows) * HEIGHT)
+    most = max(len(row) for row in rows)
+    width = width or (COLUMN if most == 1 else TEXT)
+    columns = columns_in(width, most, LEAST_PANEL)
+    heights = [-(-len(row) // columns) for row in rows]
+    figure = sheet(width, sum(heights) * HEIGHT)
     figure.set_layout_engine("constrained")
     labels = []
     for number, row in enumerate(rows):
+        start = f"({letter(number)}) " if len(rows) > 1 else ""
+        first = sum(heights[:number]) * columns + 1
+        drawn: list[Axes] = []
         for place, panel in enumerate(row):
-            axes = figure.add_subplot(len(rows), columns, number * columns + place + 1)
-            start = f"({letter(number)}) " if len(rows) > 1 and place == 0 else ""
-            labels += _panel(axes, panel, start)
-            if place == 0:
+            alike = drawn[0] if drawn else None
+            axes = figure.add_subplot(sum(heights), columns, first + place, sharex=alike, sharey=alike)
+            labels += _panel(axes, panel, start if place == 0 else "")
+            if place % columns == 0:
                 axes.set_ylabel(panel.y)
-                _legend(axes, panel)
+            drawn.append(axes)
+        _legend(drawn[0], row[0])
     _spread(figure, labels)
     return figure
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from ipgraph.graphstore.schema.records import Run
 from ipgraph.queries.views.flow import THRESHOLD
+from ipgraph.queries.views.scope import model_title
 from ipgraph.queries.views.sentence import SKIP, Hop, Sentence, WordPattern
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def page(
     whole = _resource("page.html")
     parts = {
         "policy": _policy(script),
-        "title": escape(f"{run.dataset}, {run.model_name}: run {run.id}"),
+        "title": escape(f"{run.dataset}, {model_title(run)}: run {run.id}"),
         "style": style,
         "overview": _section(overview),
         "reports": "".join(map(_section, reports)),

@@ -1,4 +1,6 @@
-"""What a view is restricted to, in words."""
+"""What a view is of, in words: a subtask, a condition, a model."""
+
+from ipgraph.graphstore.schema.records import Run
 
 ALL = "all instances"
 """What a view without restriction is of."""
@@ -7,3 +9,8 @@ ALL = "all instances"
 def scope_name(*names: str) -> str:
     """Return the role, subtask and condition that a view is restricted to, leaving out empty ones."""
     return " ".join(filter(None, names))
+
+
+def model_title(run: Run) -> str:
+    """Return a model's name without the folder or owner that it lies in."""
+    return run.model_name.replace("\\", "/").rstrip("/").rpartition("/")[2]

@@ -106,6 +106,10 @@ class Sentence:
         levels = {pattern.level for pattern in self.patterns}
         return [level for level in LEVELS if level in levels]
 
+    def at(self, level: Level) -> list[WordPattern]:
+        """Return its patterns at a level."""
+        return [pattern for pattern in self.patterns if pattern.level == level]
+
 
 def load_sentence(store: "Store", run: Run, instance: str) -> Sentence:
     """Return an instance, by its id, its row's name or the beginning of its id, with its patterns."""

@@ -131,17 +131,32 @@ def test_an_embedding_path_carries_no_head_numbers() -> None:
     assert drawn(embedding(0, 2, 2)) == expected
 
 
-def test_what_is_too_wide_leaves_out_positions_without_a_path_and_shortens_words() -> None:
+def test_what_is_too_wide_folds_positions_without_a_path_and_shortens_words() -> None:
     tokens = ["extraordinarily", "b", "c", "d"]
-    expected = picture("""
-        | 1      ·       +
-        |        ╭─────1─╯
-        | 0      +       ·
-        |     extrao…    d
-        |        0       3
-        |     +1.000
-        """)
-    assert drawn(attention(0, 1, (1, 3)), tokens=tokens, width=20) == expected
+    lines = drawn(attention(0, 1, (1, 3)), tokens=tokens, width=20).split("\n")
+    assert [line.split() for line in lines] == [
+        ["1", "·", "+"],
+        ["╭───────1─╯"],
+        ["0", "+", "·"],
+        ["ext…", "…2", "d"],
+        ["0", "3"],
+    ]
+    assert max(map(len, lines)) <= 20
+
+
+def test_a_long_sentence_folds_its_unused_words_and_says_how_many() -> None:
+    words = drawn(attention(5, 1, (3, 20)), tokens=[f"w{n}" for n in range(40)]).split("\n")[-3]
+    assert words.split() == ["…5", "w5", "…14", "w20", "…19"]
+
+
+def test_the_number_of_a_head_covers_no_line_that_its_lane_crosses() -> None:
+    """Four heads stay at position 1, side by side, where a lane comes in from the right."""
+    staying = [attention(1, 1, (head, 1)) for head in (1, 2, 3, 4)]
+    picture_ = drawn(*staying, attention(3, 1, (12, 1))).split("\n")
+    lane, below = picture_[1], picture_[2]
+    at = lane.index("12")
+    assert below.count("│") == 5
+    assert all(below[column : column + 1] in ("", " ") or below[column].isdigit() for column in (at, at + 1))
 
 
 def test_where_there_is_less_room_columns_draw_nearer_and_totals_that_would_meet_are_left_out() -> None:
@@ -173,8 +188,8 @@ def test_wide_letters_and_accents_take_the_columns_that_a_terminal_gives_them() 
 
     for position, token in enumerate(tokens):
         assert column(words, token) == column(numbers, str(position))
-    cut = drawn(attention(0, 1, (3, 3)), tokens=tokens, width=18).split("\n")[-3]
-    assert cut.split() == ["农民", "喜欢…"]
+    cut = drawn(attention(0, 1, (3, 3)), tokens=tokens, width=22).split("\n")[-2]
+    assert cut.split() == ["农民", "…2", "喜欢…"]
 
 
 @pytest.mark.parametrize(("sign", "style"), [(1, "blue"), (-1, "dark_orange")])

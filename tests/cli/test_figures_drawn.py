@@ -9,13 +9,19 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from matplotlib.patches import Patch
+from matplotlib.path import Path as Path_
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
 from support.diagrams import SKIP, TWO_WORDS, attention, sentence
 
 from ipgraph.cli.figures import flow, plots, style
 from ipgraph.cli.figures.scatter import Scatter, scatter
 from ipgraph.graphstore.common.errors import IpgraphError, UsageError
 from ipgraph.queries.views.charts import HeadMap, Point, Series
+from ipgraph.queries.views.conditions import of_condition
 from ipgraph.queries.views.flow import of_sentence
+from ipgraph.queries.views.sentence import Sentence
 
 SVG = "{http://www.w3.org/2000/svg}"
 BLUE, ORANGE = "#0072b2", "#d55e00"
@@ -99,7 +105,7 @@ def test_two_diagrams_stand_side_by_side_on_one_scale_and_fit_a_page() -> None:
 def test_a_figure_takes_the_width_asked_for_or_says_what_it_needs() -> None:
     drawn = of_sentence(TWO_WORDS)
     assert flow.draw([drawn], 3.0).get_figwidth() == pytest.approx(3.0)
-    with pytest.raises(UsageError, match=r"needs a width of at least 1\.\d inches; --width is 0\.5"):
+    with pytest.raises(UsageError, match=r"needs a width of at least 1\.\d inches, not 0\.5"):
         flow.draw([drawn], 0.5)
 
 
@@ -112,6 +118,103 @@ def test_a_model_of_many_layers_and_a_long_word_still_fit() -> None:
     shown = [text for text in texts(svg(figure)) if text.startswith("Donau")]
     assert len(shown) == 2
     assert all(text.endswith("…") and len(text) > 8 for text in shown)
+
+
+@pytest.mark.parametrize("panels", [1, 2])
+def test_the_width_that_a_refusal_names_is_enough_and_panels_stack_in_it(panels: int) -> None:
+    drawn = [of_sentence(TWO_WORDS)] * panels
+    with pytest.raises(UsageError) as caught:
+        flow.draw(drawn, 1.5)
+    needed = float(re.findall(r"at least ([\d.]+) inches", str(caught.value))[0])
+    figure = flow.draw(drawn, needed)
+    assert figure.get_figwidth() == pytest.approx(needed)
+    words = [t for t in figure.axes[0].texts if "-word-0" in (t.get_gid() or "")]
+    assert len({round(t.get_position()[0], 6) for t in words}) == 1
+    assert len({round(t.get_position()[1], 6) for t in words}) == panels
+
+
+def busy(seed: int) -> Sentence:
+    """A sentence of many words whose patterns wander through heads of one or two digits."""
+    import random
+
+    draw = random.Random(seed)  # noqa: S311
+    count, layers = 12, 5
+    words = []
+    for at in range(count):
+        stops = [(draw.choice([SKIP, 3, 11]), draw.randrange(count)) for _ in range(layers - 1)]
+        words.append(attention(at, draw.choice((-1.0, 1.0)), *stops, (draw.randrange(1, 13), 3)))
+    return sentence(*words, tokens=" ".join("abcdefghijkl"), roles=" ".join(["w"] * count))
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("width", [None, 3.3])
+def test_no_head_number_touches_another_edge_a_node_or_another_number(seed: int, width: float | None) -> None:
+    figure = flow.draw([of_sentence(busy(seed), threshold=0)], width)
+    figure.draw_without_rendering()
+    axes = figure.axes[0]
+    numbers = [text for text in axes.texts if text.get_gid() == "a-number"]
+    boxes = [Text.get_window_extent(text).shrunk(1, 0.75) for text in numbers]  # digits have no descenders
+    assert len(numbers) == sum(
+        e.through not in ("", "skip") for e in of_sentence(busy(seed), threshold=0).edges
+    )
+    for index, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[:index])
+    edges = [patch for patch in axes.patches if "-edge-" in (patch.get_gid() or "")]
+    for text, box in zip(numbers, boxes, strict=True):
+        touched = [patch.get_gid() for patch in edges if crosses(patch, box)]
+        own = [gid for gid in touched if f"-{text.get_text()}-" in gid]
+        assert len(touched) <= 1, (text.get_text(), touched)
+        assert touched == own
+
+
+def crosses(patch: Patch, box: Bbox) -> bool:
+    """Tell whether an edge's line, as wide as it is drawn, meets a box: points along it, in pixels."""
+    line = patch.get_path().interpolated(1).to_polygons(patch.get_transform(), closed_only=False)[0]
+    wide = patch.get_linewidth() * patch.get_figure().dpi / 72 / 2
+    grown = Bbox.from_extents(box.x0 - wide, box.y0 - wide, box.x1 + wide, box.y1 + wide)
+    return bool(Path_(line).intersects_bbox(grown, filled=False))
+
+
+def test_long_sentences_fold_unused_words_alike_in_all_panels() -> None:
+    tokens = " ".join(f"w{n}" for n in range(40))
+    both = [
+        sentence(
+            attention(at, 1.0, (SKIP, at), (5, 20)), tokens=tokens, roles=" ".join(["r"] * 40), target=20
+        )
+        for at in (3, 30)
+    ]
+    figure = flow.draw(list(map(of_sentence, both)))
+    for panel in "ab":
+        rows = [
+            t.get_text()
+            for t in figure.axes[0].texts
+            if re.match(f"{panel}-(word|folded)-", t.get_gid() or "")
+        ]
+        assert rows == ["… 3 words", "w3", "… 16 words", "w20", "… 9 words", "w30", "… 9 words"]
+
+
+def test_a_panel_without_an_edge_says_why_within_its_bounds() -> None:
+    figure = flow.draw([of_sentence(TWO_WORDS, threshold=0.9)])
+    said = [t.get_text() for t in figure.axes[0].texts if "-reason-" in (t.get_gid() or "")]
+    assert " ".join(said) == "no word has 90% of the sum of |g|; the greatest has 66.7%"
+
+
+@pytest.mark.parametrize("width", [None, 2.5, 3.3])
+def test_no_text_of_a_diagram_is_clipped_or_lies_on_another(width: float | None) -> None:
+    group = [busy(seed) for seed in range(4)]
+    drawn = [
+        of_condition(group, "a condition of a long name"),
+        of_condition(group[:2], "another long condition"),
+    ]
+    figure = flow.draw(drawn, width)
+    figure.draw_without_rendering()
+    boxes = [(t.get_text(), Text.get_window_extent(t)) for t in figure.axes[0].texts if t.get_text().strip()]
+    for index, (text, box) in enumerate(boxes):
+        assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1 + 1, text
+        assert figure.bbox.y0 <= box.y0 < box.y1 <= figure.bbox.y1, text
+        assert not [
+            other for other, b in boxes[:index] if b.shrunk(0.9, 0.8).overlaps(box.shrunk(0.9, 0.8))
+        ], text
 
 
 def test_edges_that_join_the_same_nodes_do_not_cover_each_other() -> None:
@@ -232,8 +335,6 @@ def test_margins_of_a_layer_look_the_same_at_both_levels() -> None:
 
 
 def test_labels_of_points_that_lie_together_stand_apart() -> None:
-    from matplotlib.transforms import Bbox
-
     points = tuple(
         Point(1 + dx / 50, 1 + dy / 50, label=f"word{dx}{dy}", is_marked=dx == 0)
         for dx in (0, 1)
@@ -253,8 +354,6 @@ def test_labels_of_points_that_lie_together_stand_apart() -> None:
 def test_a_label_that_stands_nearer_another_point_is_led_to_its_own() -> None:
     """Points in a row, so close that no label has room beside its own."""
     points = tuple(Point(1 + n / 100, 1.0, label=f"a long label {n}") for n in range(6))
-    from matplotlib.text import Text
-
     figure = scatter([[Scatter("x", "H", (Series("gpr", (*points, Point(3, 3, label="far"))),))]])
     figure.draw_without_rendering()
     axes = figure.axes[0]

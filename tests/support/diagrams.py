@@ -39,7 +39,9 @@ def pattern(
     )
 
 
-def sentence(*patterns: WordPattern, tokens: str = "a b c d", roles: str = "det noun verb end") -> Sentence:
+def sentence(
+    *patterns: WordPattern, tokens: str = "a b c d", roles: str = "det noun verb end", target: int = 3
+) -> Sentence:
     return Sentence(
         id="toy:1",
         name="toy-1",
@@ -56,7 +58,7 @@ def sentence(*patterns: WordPattern, tokens: str = "a b c d", roles: str = "det 
         is_correct=True,
         label_is_predicted=False,
         completeness_error=0.0,
-        target=3,
+        target=target,
         tokens=tuple(tokens.split()),
         roles=tuple(roles.split()),
         patterns=patterns,
