@@ -201,12 +201,15 @@ def test_what_a_run_has_of_its_own_is_refused_beside_it(
 
 
 def test_only_guided_patterns_are_extracted_to_be_evaluated() -> None:
-    assert "No such option: --method" in invoke("evaluate", "ra", "--method", "random", code=2).stderr
+    assert (
+        "unknown option '--method'; valid, nearest first: --methods"
+        in invoke("evaluate", "ra", "--method", "random", code=2).stderr
+    )
 
 
 def test_what_cannot_be_evaluated_is_one_sentence(done: Done, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(done.path)
-    assert "there is no run 'rffffff'" in invoke(
+    assert "unknown dataset or run 'rffffff'" in invoke(
         "evaluate", "rffffff", "--runs-dir", "nowhere", code=2
     ).output.replace("\n", " ")
     said = invoke("evaluate", done.run.id, "--methods", "attentoin", code=2).output
