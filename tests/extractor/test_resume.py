@@ -11,6 +11,7 @@ from ipgraph.cli.summary import print_summary
 from ipgraph.extractor.evaluation.instances import read
 from ipgraph.extractor.models.loading import load_model
 from ipgraph.graphstore.opening import open_store
+from ipgraph.graphstore.runs.directory import SHARD_INSTANCES
 from ipgraph.graphstore.store.check import check
 
 
