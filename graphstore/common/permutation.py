@@ -71,7 +71,7 @@ def _p_values(
 
 
 def adjusted(p_values: "npt.ArrayLike") -> "Floats":
-    """Return p-values adjusted together (Benjamini-Hochberg): those up to q have a false discovery rate of q."""
+    """Return p-values adjusted together (Benjamini-Hochberg): up to q, the false discovery rate is q."""
     import numpy as np
     from scipy.stats import false_discovery_control
 

@@ -51,6 +51,16 @@ def accuracy(data: Data, run: str, **scope: Any) -> Rows:
     return rows
 
 
+def outcomes(data: Data, run: str, limit: int = 1000, **scope: Any) -> Rows:
+    rows: Rows = []
+    for i, e in data.evaluated(run, **scope)[:limit]:
+        change = e["qoi"] - e["qoi_baseline"]
+        said = [e["roles"], e["target"], not e["label_is_predicted"], e["is_correct"], e["qoi"], change]
+        total = change + e["completeness_error"]
+        rows.append([i["id"], i["subtask"], i["condition"], *said, total])
+    return rows
+
+
 def structures(data: Data, run: str, **scope: Any) -> Rows:
     pairs = [i | {"e": e} for i, e in data.evaluated(run, **scope)]
     groups = by(pairs, lambda row: (row["subtask"], row["e"]["target"], tuple(row["e"]["roles"])))

@@ -6,7 +6,18 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
-from support.expected_data import Data, Row, Rows, by, columns_of, instances_of, mean, node, words_of
+from support.expected_data import (
+    Data,
+    Row,
+    Rows,
+    by,
+    carried_by,
+    columns_of,
+    instances_of,
+    mean,
+    node,
+    words_of,
+)
 
 _INSTANCE = ("id", "dataset", "name", "subtask", "condition", "text", "correct", "wrong", "label")
 _EVALUATION = (
@@ -55,15 +66,28 @@ def pattern_steps(data: Data, run: str, level: str, instances: int = 10, **scope
     return rows
 
 
-def influential_words(data: Data, sign: int = 0, at_least: int = 1, limit: int = 20, **scope: Any) -> Rows:
-    words = [word for word in words_of(data.scope(**scope)) if sign in (0, word["sign"])]
+def influential_words(
+    data: Data,
+    sign: int = 0,
+    at_least: int = 1,
+    limit: int = 20,
+    role: str = "",
+    rank: str = "total",
+    **scope: Any,
+) -> Rows:
+    patterns = data.scope(**scope)
+    words = [w for w in words_of(patterns) if sign in (0, w["sign"]) and role in ("", w["role"])]
     groups = by(words, lambda w: (w["role"], w["sign"], w["word"]))
     rows = [
-        [*key, instances_of(ws), mean(w["total"] for w in ws), mean(w["carried"] for w in ws)]
+        [
+            *(*key, instances_of(ws), mean(w["total"] for w in ws), mean(w["carried"] for w in ws)),
+            *carried_by([p for w in ws for p in w["pieces"]], patterns),
+        ]
         for key, ws in groups.items()
         if instances_of(ws) >= at_least
     ]
-    return sorted(rows, key=lambda r: (-math.floor(1e6 * abs(r[4])), r[0], r[2], r[1]))[:limit]
+    ranked = {"total": 4, "count": 3, "influence": 6}[rank]
+    return sorted(rows, key=lambda r: (-math.floor(1e6 * abs(r[ranked])), r[0], r[2], r[1]))[:limit]
 
 
 def influence_by_role(data: Data, **scope: Any) -> Rows:
