@@ -4,9 +4,12 @@ A table keeps its values as they are, for JSON and CSV, beside how each column i
 """
 
 import itertools
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
+
+from ipgraph.graphstore.common.bootstrap import Interval
 
 MISSING = "–"
 """What stands for a value that does not exist."""
@@ -19,6 +22,8 @@ class TableColumn:
     name: str
     format: str = ""
     align: Literal["left", "right"] = "left"
+    key: str = ""
+    """What a program calls the column; if empty, it is made from the name."""
 
     def text(self, value: object) -> str:
         """Return a value as it is printed."""
@@ -28,7 +33,7 @@ class TableColumn:
             return "yes" if value else "no"
         if isinstance(value, list | tuple):
             return " ".join(self.text(part) for part in value)
-        return format(value, self.format) if isinstance(value, int | float) else str(value)
+        return format(value, self.format) if isinstance(value, int | float | Interval) else str(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +56,12 @@ class Table:
     @property
     def headers(self) -> list[str]:
         """The columns' names; where one repeats, the later ones are numbered."""
-        names: list[str] = []
-        for column in self.columns:
-            numbered = (f"{column.name} ({number})" for number in itertools.count(2))
-            names.append(next(n for n in itertools.chain([column.name], numbered) if n not in names))
-        return names
+        return _distinct([column.name for column in self.columns], "{} ({})")
+
+    @property
+    def keys(self) -> list[str]:
+        """The columns' identifiers in snake_case, for programs; where one repeats, the later are numbered."""
+        return _distinct([column.key or _identifier(column.name) for column in self.columns], "{}_{}")
 
     def cells(self) -> list[list[str]]:
         """Return the rows as they are printed."""
@@ -64,6 +70,19 @@ class Table:
     def records(self) -> list[dict[str, object]]:
         """Return the rows by column name, values as they are."""
         return [dict(zip(self.headers, row, strict=True)) for row in self.rows]
+
+
+def _distinct(names: Iterable[str], numbered: str) -> list[str]:
+    found: list[str] = []
+    for name in names:
+        others = (numbered.format(name, number) for number in itertools.count(2))
+        found.append(next(other for other in itertools.chain([name], others) if other not in found))
+    return found
+
+
+def _identifier(name: str) -> str:
+    """Return a column's name in snake_case: `mean |influence|` gives `mean_influence`."""
+    return re.sub(r"\W+", "_", name.lower()).strip("_") or "column"
 
 
 def text(name: str) -> TableColumn:

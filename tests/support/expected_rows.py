@@ -127,7 +127,7 @@ _EXAMPLES: list[tuple[str, dict[str, Any]]] = [
     ("convergence", {**_EMBEDDING, "sign": 1, "subtask": "object-relative-across", "limit": 5}),
     *(
         (name, {**level, **pair})
-        for name in ("merges", "merge-points")
+        for name in ("merges", "merge-points", "first-meetings")
         for level in (_ATTENTION, _EMBEDDING)
         for pair in (_PAIR, _TWINS, _DOTTED)
     ),
@@ -151,6 +151,7 @@ _EXAMPLES: list[tuple[str, dict[str, Any]]] = [
     ("outcomes", {**_OF_RUN, "condition": "singular-plural", "limit": 3}),
     ("completeness", {**_OF_RUN, "threshold": 0.001}),
     ("completeness", {**_OF_RUN, "threshold": 0.0, "subtask": "object-relative-across", "limit": 100}),
+    *(("margins-by-instance", options) for options in (_ATTENTION, {**_EMBEDDING, "limit": 5})),
     ("margins", _ATTENTION),
     ("margins", {**_EMBEDDING, "condition": "singular-plural"}),
     ("measures", _OF_RUN),

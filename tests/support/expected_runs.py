@@ -96,6 +96,20 @@ def margins(data: Data, **scope: Any) -> Rows:
     ]
 
 
+def margins_by_instance(data: Data, limit: int = 1000, **scope: Any) -> Rows:
+    groups: dict[str, list[Row]] = by(data.scope(**scope), lambda p: p["instance"])
+    rows: Rows = []
+    for instance, patterns in groups.items():
+        found: dict[int, list[float]] = defaultdict(list)
+        for at in (at for p in patterns for at in p["at"] if at.margin is not None):
+            found[at.layer].append(at.margin / abs(patterns[0]["e"]["qoi"]))
+        bounds = [1e-5, 1e-4, 1e-3, 1e-2, 1e-1]
+        for layer, ratios in sorted(found.items()):
+            within = [sum(ratio <= bound for ratio in ratios) for bound in bounds]
+            rows.append([instance, layer, len(ratios), *within])
+    return rows[:limit]
+
+
 KEY = [
     "metric",
     "method",

@@ -154,7 +154,8 @@ def convergence(data: Data, limit: int = 20, **scope: Any) -> Rows:
     rows: Rows = []
     for (layer, role), found_in in groups.items():
         ids = {one for one, _ in found_in}
-        rows.append([layer, role, len(ids), len(ids) / instances_of(patterns), sum(n for _, n in found_in)])
+        total = instances_of(patterns)
+        rows.append([layer, role, len(ids), total, len(ids) / total, sum(n for _, n in found_in)])
     return sorted(rows, key=lambda r: (-r[2], r[0], r[1]))[:limit]
 
 
@@ -215,6 +216,18 @@ def merge_points(data: Data, limit: int = 20, **options: Any) -> Rows:
             groups[layer, role, _into(p, layer), _into(q, layer)].append(p["instance"])
     rows: Rows = [[*key, len(ids), len(ids) / len(pairs), len(set(ids))] for key, ids in groups.items()]
     return sorted(rows, key=lambda r: (-r[4], *r[:4]))[:limit]
+
+
+def first_meetings(data: Data, limit: int = 1000, **options: Any) -> Rows:
+    rows: Rows = []
+    for p, q, layer in _pairs(data, **options):
+        where = ["", "", ""]
+        if layer is not None:
+            role = p["e"]["roles"][columns_of(p)[layer].position]
+            where = [role.ljust(16, "."), _into(p, layer), _into(q, layer)]
+        i = p["i"]
+        rows.append([i["id"], i["subtask"], i["condition"], p["position"], q["position"], layer, *where])
+    return sorted(rows, key=lambda r: (r[0], r[3], r[4]))[:limit]
 
 
 def _into(pattern: Row, layer: int) -> str:
