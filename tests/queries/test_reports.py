@@ -185,7 +185,9 @@ def test_overview_sums_many_conditions_up_by_subtask(
     rows = made("overview", store, runs)[1].records()
     assert [row["subtask"] for row in rows] == [ACROSS, "object-relative-within", "all"]
     evaluated = [e for i, e in data.evaluated(runs[0].id) if i["subtask"] == ACROSS]
-    assert value_of(rows[0]["accuracy"]) == pytest.approx(sum(e["is_correct"] for e in evaluated) / len(evaluated))
+    assert value_of(rows[0]["accuracy"]) == pytest.approx(
+        sum(e["is_correct"] for e in evaluated) / len(evaluated)
+    )
     assert value_of(rows[0]["mean QoI"]) == pytest.approx(sum(e["qoi"] for e in evaluated) / len(evaluated))
 
 
@@ -254,7 +256,9 @@ def test_lexical_sums_the_conditions_of_a_form(store: Store, data: Data, runs: l
     evaluated = {p["instance"]: p["e"] for p in patterns}
     assert (row["word"], row["instances"]) == ("the", 24)
     assert value_of(row["accuracy"]) == pytest.approx(sum(e["is_correct"] for e in evaluated.values()) / 24)
-    assert value_of(row["mean g"]) == pytest.approx(sum(p["total_influence"] for p in patterns) / len(patterns))
+    assert value_of(row["mean g"]) == pytest.approx(
+        sum(p["total_influence"] for p in patterns) / len(patterns)
+    )
     assert value_of(row["of all errors"]) == pytest.approx(1.0)
     assert len(per_condition.rows) == 4
 

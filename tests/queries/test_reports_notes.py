@@ -80,7 +80,7 @@ def test_without_labels_there_is_no_accuracy(run: RunDirectory, tmp_path: Path) 
     column = accuracy.headers.index("accuracy")
     assert {row[column] for row in accuracy.rows} == {None}
     assert {row[column] for row in accuracy.cells()} == {"–"}
-    assert accuracy.note.endswith("0 of 24 have a label in the dataset")
+    assert "0 of 24 have a label in the dataset; " in accuracy.note
     assert {(row["accuracy"], row["of all errors"]) for row in forms.records()} == {(None, None)}
 
 

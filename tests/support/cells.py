@@ -3,6 +3,8 @@
 import math
 from typing import Any
 
+from ipgraph.graphstore.common.bootstrap import Interval
+
 
 def close(actual: Any, wanted: Any) -> bool:
     """Tell whether two cells are equal, floats up to rounding."""
