@@ -32,7 +32,7 @@ PRINTED = re.compile(r"\bh\d+\.(\d+)|\bhead (\d+)\b")
 WITH_HEADS = {
     *("heads-by-traversal", "heads-by-layer", "heads-by-role", "heads-by-destination"),
     *("shared-subpaths", "node-probability", "node-probability-by-position", "node-probability-difference"),
-    *("patterns-of-instance", "pattern-steps", "merge-points"),
+    *("patterns-of-instance", "pattern-steps", "merge-points", "first-meetings", "routes"),
 }
 """Templates whose rows name a head."""
 REPORTS_WITH_HEADS = {"overview", "heads", "subpaths", "through-head", "conditions", "merges"}
