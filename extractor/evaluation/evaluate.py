@@ -85,23 +85,22 @@ def model_of(
 
     Raises UsageError where the folder it came from is not there.
     """
-    record, digest = run.run, str(run.manifest["settings"]["model"])
-    options = {"task": record.task, "device": device, "dtype": record.dtype}
+    job = Job.read(run)
+    options = {"task": job.task, "device": device, "dtype": job.dtype}
     if name:
         return load_model(name, revision=revision, **options)
-    if record.model_name.startswith(OBJECT):
+    if job.model.startswith(OBJECT):
         raise UsageError(
-            f"run {run.id} was made with the model object {record.model_name!r}, which has no files; pass "
+            f"run {run.id} was made with the model object {job.model!r}, which has no files; pass "
             "the object, loaded by `load_model`, as the model"
         )
-    is_commit = len(digest) == COMMIT_LENGTH
-    if not is_commit and record.model_name not in DEMOS and not Path(record.model_name).is_dir():
+    is_commit = len(job.digest) == COMMIT_LENGTH
+    if not is_commit and job.model not in DEMOS and not Path(job.model).is_dir():
         raise UsageError(
-            f"run {run.id} was made with the model in the folder {record.model_name!r}, which is not here; "
+            f"run {run.id} was made with the model in the folder {job.model!r}, which is not here; "
             "name its folder as the model"
         )
-    revision = digest if is_commit else None
-    return load_model(record.model_name, revision=revision, **options)
+    return load_model(job.model, revision=job.digest if is_commit else None, **options)
 
 
 def _check(methods: Sequence[str], draws: int, resamples: int) -> None:

@@ -150,7 +150,7 @@ def _counter(
     """Return what adds up the sentences that are done and tells `on_progress`."""
     total = len(sentences)
     done = total - sum(map(sentences.size, missing))
-    if on_progress is not None:
+    if on_progress is not None and missing:
         on_progress(done, total)
 
     def count(more: int) -> None:

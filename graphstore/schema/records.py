@@ -131,7 +131,7 @@ class Run:
     id: str
     label: str  # the user's name for it; "" where there is none
     model: str  # as in node ids: name and digest of weights, config and tokenizer
-    model_name: str  # as the user gave it
+    model_name: str  # as the user gave it; of a folder its last part
     task: str  # "masked-lm" or "classifier"
     dataset: str
     method: str

@@ -42,7 +42,7 @@ def test_the_environment_names_the_server_and_no_output_the_password(
     environment = {"IPGRAPH_STORE": neo4j_server.uri, **neo4j_server.environment}
     loaded = call("-vv", "ingest", "run", str(folder.runs[0].path), cwd=folder.path, env=environment)
     assert loaded.returncode == 0, loaded.stderr
-    assert f"store     {neo4j_server.uri}" in loaded.stdout
+    assert f"store          {neo4j_server.uri}" in loaded.stdout
     wrong = call("run", "list", cwd=folder.path, env=environment | {"NEO4J_PASSWORD": "not-the-password"})
     assert wrong.returncode == 2
     assert wrong.stderr.startswith("error: ")

@@ -50,7 +50,7 @@ def test_a_width_or_a_seed_out_of_range_is_refused(folder: Folder, plot: str) ->
     wrong = [("--width", "0.1"), ("--width", "inf"), ("--width", "-3")]
     for option, value in [*wrong, *([("--seed", "-1")] if plot == "skip-share" else [])]:
         said = " ".join(invoke("plot", plot, "-o", "a.svg", option, value, code=2).output.split())
-        assert f"Invalid value for '{option}'" in said
+        assert f"invalid value for '{option}'" in said
         assert ("1.5 to 60 inches" in said) == (option == "--width")
         assert not Path("a.svg").exists()
 
