@@ -94,9 +94,9 @@ class Panel:
             self.pen.text(place, line, fontweight="bold", gid=self.id("title", number))
         self._words()
         self._bars()
-        self._edges()
+        left_out = self._edges()
         self._nodes()
-        self._axis()
+        self._axis(left_out)
         if not self.diagram.edges:
             self._reason()
 
@@ -134,15 +134,18 @@ class Panel:
         """Where the axes lie."""
         return self.y(len(self.groups)) - 0.4 * ROW
 
-    def _edges(self) -> None:
+    def _edges(self) -> int:
+        """Draw the edges and the numbers of heads; return how many numbers had no room."""
         curves: list[Curve] = []
         for edge, aside in _asides(self.diagram.edges, self.scales.pitch / 2):
             curve = self._curve(edge, aside)
             self._edge(edge, curve)
             curves.append(curve)
         nodes = [(self.x(n), self.y_of(at)) for n in range(self.layers + 1) for at in self.shown()]
-        for place in place_numbers(curves, nodes, NODE):
+        places = place_numbers(curves, nodes, NODE)
+        for place in places:
             self._number(place)
+        return sum(bool(curve.number) for curve in curves) - len(places)
 
     def _curve(self, edge: Edge, aside: float) -> Curve:
         start = (self.x(edge.layer - 1), self.y_of(edge.source))
@@ -206,11 +209,12 @@ class Panel:
         place, order = (self.x(layer), self.y_of(row)), ABOVE if met else BELOW
         self.pen.circle(place, radius, zorder=order, gid=self.id("embedding", layer, row), **look)
 
-    def _axis(self) -> None:
+    def _axis(self, left_out: int) -> None:
         for layer in range(self.layers + 1):
             self.pen.text((self.x(layer), self.bottom + 0.09), str(layer), SMALL, ha="center")
         middle = (self.x(0) + self.x(self.layers)) / 2
-        self.pen.text((middle, self.bottom + 0.2), "layer", SMALL, ha="center")
+        label = f"layer ({left_out} head numbers: no room)" if left_out else "layer"
+        self.pen.text((middle, self.bottom + 0.2), label, SMALL, ha="center")
 
 
 def _asides(edges: Sequence[Edge], room: float) -> Iterator[tuple[Edge, float]]:

@@ -1,5 +1,6 @@
 """`ipgraph draw` on a store, against edges counted in plain Python from the rows; the page on figures."""
 
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,58 @@ def test_a_condition_is_drawn_with_the_edges_of_enough_of_its_instances(
     assert drawn(out) == {edge for edge, count in taken.items() if count >= 0.5 * len(ids)} != set()
 
 
+def widths(path: Path) -> dict[str, float]:
+    """Return the width in points of each edge of an SVG's first panel."""
+    root = ElementTree.parse(path).getroot()  # noqa: S314
+    groups = {g.get("id", ""): g.find(f"{SVG}path") for g in root.iter(f"{SVG}g")}
+    styles = {
+        name[2:]: path.get("style", "")
+        for name, path in groups.items()
+        if "-edge-" in name and path is not None
+    }
+    return {
+        name: float((re.findall(r"stroke-width: ([\d.]+)", style) or ["1"])[0])
+        for name, style in styles.items()
+    }
+
+
+def influences(run: RunDirectory, condition: str) -> dict[str, float]:
+    """Return each edge's mean over a condition's instances of the |I| of their drawn patterns through it."""
+    chosen = [i.id for i in run.records("instances") if (i.subtask, i.condition) == (SUBTASK, condition)]
+    sums: Counter[str] = Counter()
+    for id_ in chosen:
+        patterns = [p for p in run.records("patterns") if (p.instance, p.level) == (id_, "attention")]
+        least = 0.05 * sum(abs(p.total_influence) for p in patterns)
+        for pattern in patterns:
+            if abs(pattern.total_influence) >= least:
+                sums.update(dict.fromkeys(hops(pattern), abs(pattern.influence)))
+    return {edge: total / len(chosen) for edge, total in sums.items()}
+
+
+def as_drawn(weights: dict[str, float]) -> dict[str, float]:
+    """Return weights as widths: .5 points for none, 3.2 for the greatest."""
+    return {edge: 0.5 + 2.7 * weight / max(weights.values()) for edge, weight in weights.items()}
+
+
+def test_the_width_of_an_edge_is_the_mean_influence_through_it(folder: Folder, tmp_path: Path) -> None:
+    run, out = folder.runs[0], tmp_path / "all.svg"
+    where = ("--subtask", SUBTASK, "--min-share", "0", "--run", run.id, "-o", str(out))
+    invoke("draw", "--condition", CONDITION, *where)
+    assert widths(out) == pytest.approx(as_drawn(influences(run, CONDITION)), abs=1e-4)
+
+
+def test_a_difference_is_drawn_with_its_sign_and_size(folder: Folder, tmp_path: Path) -> None:
+    run, out, other = folder.runs[0], tmp_path / "difference.svg", "plural-singular"
+    where = ("--subtask", SUBTASK, "--min-share", "0", "--run", run.id, "-o", str(out))
+    invoke("draw", "--condition", CONDITION, "--versus", other, *where)
+    apart: Counter[str] = Counter()
+    for sign, condition in ((1, CONDITION), (-1, other)):
+        for edge, weight in influences(run, condition).items():
+            apart[edge.rpartition("-")[0]] += sign * weight  # type: ignore[assignment]
+    signed = {f"{e}-{'positive' if d > 0 else 'negative'}": abs(d) for e, d in apart.items() if d}
+    assert widths(out) == pytest.approx(as_drawn(signed), abs=1e-4)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -101,12 +154,13 @@ def test_a_condition_is_drawn_with_the_edges_of_enough_of_its_instances(
         (("--condition", CONDITION, "-o", "a.svg"), "of 2 structures"),
         (
             ("x", "--subtask", "y", "-o", "a.svg"),
-            "--subtask and --min-share can be used with --condition only",
+            "--subtask, --min-share and --versus can be used with --condition only",
         ),
         (
             ("x", "--min-share", "0", "-o", "a.svg"),
-            "--subtask and --min-share can be used with --condition only",
+            "--subtask, --min-share and --versus can be used with --condition only",
         ),
+        (("--condition", "a", "--condition", "b", "--versus", "c", "-o", "a.svg"), "exactly one --condition"),
         (("x", "-o", "a.svg", "--width", "nan"), "nan; a figure must be 1.5 to 60 inches wide"),
     ],
 )

@@ -131,8 +131,8 @@ def test_a_classifiers_title_names_its_classes() -> None:
     from dataclasses import replace
 
     review = replace(TWO_WORDS, correct="", wrong="", toward="POSITIVE", against="NEGATIVE")
-    assert of_sentence(review).title == "plural   POSITIVE, not NEGATIVE: q = +1.25"
-    assert of_sentence(replace(review, against="")).title == "plural   POSITIVE: q = +1.25"
+    assert of_sentence(review).title == "plural   POSITIVE − NEGATIVE = +1.25"
+    assert of_sentence(replace(review, against="")).title == "plural   POSITIVE = +1.25"
 
 
 def test_runs_of_unused_positions_fold_in_long_sentences_only() -> None:

@@ -150,6 +150,7 @@ def busy(seed: int) -> Sentence:
 @pytest.mark.parametrize("width", [None, 3.3])
 def test_no_head_number_touches_another_edge_a_node_or_another_number(seed: int, width: float | None) -> None:
     figure = flow.draw([of_sentence(busy(seed), threshold=0)], width)
+    figure.set_dpi(300)  # as it is written
     figure.draw_without_rendering()
     axes = figure.axes[0]
     numbers = [text for text in axes.texts if text.get_gid() == "a-number"]
@@ -165,6 +166,15 @@ def test_no_head_number_touches_another_edge_a_node_or_another_number(seed: int,
         own = [gid for gid in touched if f"-{text.get_text()}-" in gid]
         assert len(touched) <= 1, (text.get_text(), touched)
         assert touched == own
+
+
+def test_numbers_without_any_room_are_left_out_and_counted() -> None:
+    drawn = of_condition([busy(seed) for seed in range(4)], "x")
+    axes = flow.draw([drawn], 2.5).axes[0]
+    numbers = [text for text in axes.texts if text.get_gid() == "a-number"]
+    said = next(text.get_text() for text in axes.texts if text.get_text().startswith("layer ("))
+    left_out = int(said.removeprefix("layer (").split()[0])
+    assert left_out + len(numbers) == sum(e.through not in ("", "skip") for e in drawn.edges)
 
 
 def crosses(patch: Patch, box: Bbox) -> bool:
@@ -209,6 +219,7 @@ def test_no_text_of_a_diagram_is_clipped_or_lies_on_another(width: float | None)
         of_condition(group[:2], "another long condition"),
     ]
     figure = flow.draw(drawn, width)
+    figure.set_dpi(300)  # as it is written
     figure.draw_without_rendering()
     boxes = [(t.get_text(), Text.get_window_extent(t)) for t in figure.axes[0].texts if t.get_text().strip()]
     for index, (text, box) in enumerate(boxes):
