@@ -22,8 +22,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ipgraph.graphstore.common.errors import IpgraphError, UsageError
+from ipgraph.graphstore.common.files import MAX_VALUES, read_json, require_folder, require_regular
 from ipgraph.graphstore.schema import tables
-from ipgraph.graphstore.schema.arrow import read_table, require_version, to_table
+from ipgraph.graphstore.schema.arrow import OtherVersionError, read_table, require_version, to_table
 from ipgraph.graphstore.schema.records import SCHEMA_VERSION, Instance, Pattern, Prediction, Step
 
 SHARD_INSTANCES = 100
@@ -95,31 +96,55 @@ def fault(folder: Path) -> str | None:
 
     Raises UsageError for another schema version.
     """
-    if not folder.is_dir():
-        return "missing"
     try:
-        manifest = json.loads((folder / MANIFEST).read_text())
-        require_version(manifest.get("schema_version"), str(folder))
-        digests = {name: facts["sha256"] for name, facts in manifest["files"].items()}
-        wrong = [name for name in sorted(digests) if _digest(folder / name) != digests[name]]
-    except UsageError:
+        require_folder(folder)
+        manifest = _manifest(folder)
+        require_version(manifest["schema_version"], str(folder))
+        wrong = [name for name, digest in _digests(manifest).items() if _digest(folder / name) != digest]
+    except FileNotFoundError:
+        return "corrupt: a file is missing" if folder.exists() else "missing"
+    except OtherVersionError:
         raise
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (UsageError, OSError) as error:
         return f"corrupt: {error}"
-    missing = sorted({f"{name}.parquet" for name in tables.files()} - set(digests))
-    wrong += missing
     return f"corrupt: {', '.join(wrong)} is not what was written" if wrong else None
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    """Return a shard's manifest; raises UsageError where its form is another."""
+    manifest = read_json(folder / MANIFEST)
+    parts = manifest if isinstance(manifest, dict) else {}
+    facts = parts.get("files")
+    sound = (
+        "schema_version" in parts and isinstance(facts, dict) and isinstance(parts.get("environment"), dict)
+    )
+    if not sound or not all(map(_is_of_file, facts.values())):
+        raise UsageError(f"{folder / MANIFEST} is not a shard's")
+    return manifest
+
+
+def _is_of_file(facts: object) -> bool:
+    if not isinstance(facts, dict):
+        return False
+    rows = facts.get("rows")
+    return isinstance(facts.get("sha256"), str) and type(rows) is int and 0 <= rows <= MAX_VALUES
+
+
+def _digests(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Return the digest of each table's file, "" where the manifest has none."""
+    names = [f"{name}.parquet" for name in sorted(tables.files())]
+    return {name: manifest["files"].get(name, {}).get("sha256", "") for name in names}
 
 
 def rows(folder: Path) -> dict[str, int]:
     """Return how many rows each of a shard's tables has."""
-    files = json.loads((folder / MANIFEST).read_text())["files"]
+    files = _manifest(folder)["files"]
     return {name: int(files[f"{name}.parquet"]["rows"]) for name in tables.files()}
 
 
 def environment(folder: Path) -> dict[str, Any]:
     """Return the environment that computed a shard."""
-    return dict(json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["environment"])
+    return dict(_manifest(folder)["environment"])
 
 
 def write_json(content: Mapping[str, Any], path: Path) -> None:
@@ -152,6 +177,7 @@ def _write_table(table: pa.Table, folder: Path, name: str) -> dict[str, Any]:
 
 
 def _digest(path: Path) -> str:
+    require_regular(path)
     with path.open("rb") as file:
         return file_digest(file, "sha256").hexdigest()
 
