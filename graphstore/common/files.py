@@ -30,7 +30,7 @@ _LOCK = ".lock"
 
 
 def require_regular(path: Path, limit: int = MAX_FILE) -> None:
-    """Raise UsageError unless a path is a regular file, no link, of at most `limit` bytes; FileNotFoundError."""
+    """Raise UsageError unless a path is a regular file, no link, of at most `limit` bytes."""
     facts = path.lstat()
     if not stat.S_ISREG(facts.st_mode):
         kind = "a link" if stat.S_ISLNK(facts.st_mode) else "not a regular file"

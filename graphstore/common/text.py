@@ -1,4 +1,4 @@
-"""Text of other people's, as it may be shown: nothing in it moves the cursor, and no address tells a secret."""
+"""Text of others, as it may be shown: nothing in it moves the cursor, and no address tells a secret."""
 
 import re
 

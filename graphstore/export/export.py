@@ -1,7 +1,6 @@
 """A store in other programs' formats: GraphML and JSON by way of networkx, CSV for Neo4j's import."""
 
 import json
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ipgraph.graphstore.common.errors import UsageError, unknown
+from ipgraph.graphstore.common.files import staging_folder
 from ipgraph.graphstore.runs.content import Row
 from ipgraph.graphstore.schema import tables
 from ipgraph.graphstore.schema.records import Pattern, columns
@@ -67,8 +67,8 @@ def export(
 @contextmanager
 def _beside(path: Path) -> Iterator[Path]:
     """Give a place beside `path` to write to, which is renamed to it once all is written."""
-    with tempfile.TemporaryDirectory(prefix=".ipgraph-export-", dir=path.parent) as folder:
-        partial = Path(folder, path.name)  # networkx compresses by the name's suffix
+    with staging_folder(".ipgraph-export-", path.parent) as folder:
+        partial = folder / path.name  # networkx compresses by the name's suffix
         yield partial
         partial.rename(path)
 

@@ -13,6 +13,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -25,6 +26,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from filelock import FileLock
 
+from ipgraph.graphstore.common.blocks import blocks
 from ipgraph.graphstore.common.errors import IpgraphError, UsageError
 from ipgraph.graphstore.common.files import read_bytes, read_json, require_folder, staging_folder
 from ipgraph.graphstore.runs import creation, shards
@@ -44,6 +46,8 @@ Settings = Mapping[str, object]
 """What determines a run's numbers, as JSON values."""
 
 MEASURES = "measures.parquet"
+_READERS = 4
+"""Shards that are read at a time to be checked."""
 _COUNTED = (
     "instances",
     "patterns",
@@ -255,10 +259,11 @@ class RunDirectory:
         self._require_finished()
         self.require_sound()
         values, rows = ShardValues(self.run), Counter[str]()
-        for folder in self._finished():
-            found = {name: shards.read(folder, name) for name in tables.files()}
-            values.check(found, folder.name)
-            rows.update({name: len(table) for name, table in found.items()})
+        with ThreadPoolExecutor(_READERS) as pool:
+            for folders in blocks(self._finished(), _READERS):
+                for folder, found in zip(folders, pool.map(shards.read_all, folders), strict=True):
+                    values.check(found, folder.name)
+                    rows.update({name: len(table) for name, table in found.items()})
         if json.loads(self.run.rows) != (counted := {name: rows[name] for name in tables.files()}):
             raise IpgraphError(
                 f"run {self.id} is damaged: its shards have the rows {counted}, not {self.run.rows}"

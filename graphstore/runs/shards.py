@@ -91,6 +91,11 @@ def read(folder: Path, name: str) -> pa.Table:
     return read_table(tables.record_of(name), folder / f"{name}.parquet")
 
 
+def read_all(folder: Path) -> dict[str, pa.Table]:
+    """Read all of a shard's tables, by their files' names."""
+    return {name: read(folder, name) for name in tables.files()}
+
+
 def fault(folder: Path) -> str | None:
     """Return what is wrong with a shard (missing, or not what was written), or None.
 
@@ -112,13 +117,11 @@ def fault(folder: Path) -> str | None:
 
 def _manifest(folder: Path) -> dict[str, Any]:
     """Return a shard's manifest; raises UsageError where its form is another."""
-    manifest = read_json(folder / MANIFEST)
-    parts = manifest if isinstance(manifest, dict) else {}
-    facts = parts.get("files")
-    sound = (
-        "schema_version" in parts and isinstance(facts, dict) and isinstance(parts.get("environment"), dict)
-    )
-    if not sound or not all(map(_is_of_file, facts.values())):
+    content = read_json(folder / MANIFEST)
+    manifest: dict[str, Any] = content if isinstance(content, dict) else {}
+    files = manifest.get("files")
+    whole = isinstance(files, dict) and all(map(_is_of_file, files.values()))
+    if not whole or "schema_version" not in manifest or not isinstance(manifest.get("environment"), dict):
         raise UsageError(f"{folder / MANIFEST} is not a shard's")
     return manifest
 
