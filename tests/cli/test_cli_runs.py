@@ -1,6 +1,5 @@
 """`ipgraph run`, `cite`, `store`, `show` and `dataset`."""
 
-import json
 import shutil
 from collections import Counter
 from dataclasses import replace
@@ -10,7 +9,7 @@ import networkx as nx
 from support.cli_runs import Folder, folder, invoke, own, shared_folder
 from support.cli_runs import rows as json_rows
 from support.cli_runs import tables as json_tables
-from support.fixtures import make_run
+from support.fixtures import make_measures, make_run
 from support.remade import remade
 
 from ipgraph.cli.known_runs import KnownRun, layers_in_words
@@ -147,13 +146,7 @@ def test_store_info_counts_what_the_runs_hold(folder: Folder) -> None:
 def test_store_check_passes_then_names_what_differs(own: Folder) -> None:
     assert "no problems in ipgraph.db: 2 runs, 2 of them compared" in invoke("store", "check").stdout
     assert json_rows("store", "check") == []
-    changed = make_run(own.path / "elsewhere", scale=2)
-    own.runs[0].delete()
-    manifest = json.loads((changed.path / "run.json").read_text())
-    for place in (manifest, manifest["run"]):
-        place["id"] = own.runs[0].id
-    (changed.path / "run.json").write_text(json.dumps(manifest))
-    shutil.copytree(changed.path, own.runs[0].path)
+    own.runs[0].write_measures(make_measures(own.runs[0]))
     result = invoke("store", "check", code=1)
     assert own.runs[0].id in result.stdout
     assert "error: " in result.stderr
@@ -289,3 +282,28 @@ def test_export_is_what_networkx_reads(folder: Folder, tmp_path: Path) -> None:
     assert "exists" in invoke("store", "export", str(path), code=2).stderr
     other = str(tmp_path / "other.graphml")
     assert "has no instance 'zzz'" in invoke("store", "export", other, "--instance", "zzz", code=2).stderr
+
+
+def test_nothing_in_a_run_moves_the_terminals_cursor(own: Folder) -> None:
+    evil = remade(
+        own.runs[0], own.path / "runs", instances=lambda row: replace(row, text="\x1b[2J\u202e [MASK]")
+    )
+    invoke("ingest", "run", evil.id)
+    name = next(iter(evil.records("instances"))).id
+    for command in (
+        ("show", name, "--run", evil.id),
+        ("query", "cypher", "MATCH (i:Instance) RETURN i.text"),
+    ):
+        shown = invoke(*command).output
+        assert "\x1b" not in shown
+        assert "\u202e" not in shown
+        assert "\\x1b[2J" in shown
+    assert "\x1b" not in invoke("run", "show", "\x1b[2J", code=2).output
+
+
+def test_a_run_that_is_damaged_stops_no_command_on_others(own: Folder) -> None:
+    first, second = own.runs
+    (first.path / "run.json").write_text('{"schema_version": 3, "shards": [[]]}')
+    assert set(listed()) == {first.id, second.id}  # the store has the first one still
+    invoke("run", "show", second.id)
+    invoke("store", "check")
