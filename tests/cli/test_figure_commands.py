@@ -1,7 +1,7 @@
 """`ipgraph draw` on a store, against edges counted in plain Python from the rows; the page on figures."""
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -134,10 +134,10 @@ def test_a_difference_is_drawn_with_its_sign_and_size(folder: Folder, tmp_path: 
     run, out, other = folder.runs[0], tmp_path / "difference.svg", "plural-singular"
     where = ("--subtask", SUBTASK, "--min-share", "0", "--run", run.id, "-o", str(out))
     invoke("draw", "--condition", CONDITION, "--versus", other, *where)
-    apart: Counter[str] = Counter()
+    apart: defaultdict[str, float] = defaultdict(float)
     for sign, condition in ((1, CONDITION), (-1, other)):
         for edge, weight in influences(run, condition).items():
-            apart[edge.rpartition("-")[0]] += sign * weight  # type: ignore[assignment]
+            apart[edge.rpartition("-")[0]] += sign * weight
     signed = {f"{e}-{'positive' if d > 0 else 'negative'}": abs(d) for e, d in apart.items() if d}
     assert widths(out) == pytest.approx(as_drawn(signed), abs=1e-4)
 
