@@ -66,7 +66,7 @@ def rows_table(
         floats = [value for value in values if isinstance(value, float)]
         digits = _digits(floats) if numeric and len(floats) == len(values) else ""
         rank = (importance or {}).get(name, 0)
-        described.append(TableColumn(name, digits, "right" if numeric else "left", rank))
+        described.append(TableColumn(name, digits, "right" if numeric else "left", importance=rank))
     return Table(title, tuple(described), kept, note)
 
 

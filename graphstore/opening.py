@@ -25,7 +25,7 @@ def open_store(location: str | Path | None = None) -> Store:
     A path that does not exist yet is an empty store that the first `add` creates. Raises UsageError for a URI
     that is not Neo4j's.
     """
-    where = str(location or default_location())
+    where = str(location or default_location()).strip()
     if is_server(where):
         from ipgraph.graphstore.server.store import Neo4jStore
 
@@ -38,8 +38,8 @@ def open_store(location: str | Path | None = None) -> Store:
         )
     if _ADDRESS.match(where):
         raise UsageError(
-            f"{where!r} looks like a server's address, which begins with bolt:// or neo4j://; a file of that "
-            f"name is ./{where}"
+            "the store looks like a server's address, which begins with bolt:// or neo4j://; a file of that "
+            "name is written with ./ before it"
         )
     from ipgraph.graphstore.embedded.store import EmbeddedStore
 

@@ -3,7 +3,6 @@
 import json
 import os
 import platform
-import re
 import shutil
 import subprocess
 import sys
@@ -22,9 +21,8 @@ from ipgraph.extractor.models.adapter import Adapter
 from ipgraph.extractor.models.encoding import Encoded
 from ipgraph.extractor.models.files import DEMOS
 from ipgraph.extractor.models.loading import LoadedModel
+from ipgraph.graphstore.common.text import shown_address
 from ipgraph.graphstore.schema.graph import GraphLayer, GraphShape
-
-_CREDENTIALS = re.compile(r"://[^/\s]*@")
 
 
 def settings(model: LoadedModel, options: Options, sentences: Sequence[Encoded]) -> dict[str, object]:
@@ -89,10 +87,10 @@ def environment(model: LoadedModel, batch_size: int | None) -> dict[str, object]
 
 def request_environment(model: LoadedModel, batch_size: int | None, seed: int) -> dict[str, object]:
     """Return what is recorded of a request but does not identify its run."""
-    command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    command = " ".join([Path(sys.argv[0]).name, *map(shown_address, sys.argv[1:])])
     return environment(model, batch_size) | {
         "seed": seed,
-        "command": _CREDENTIALS.sub("://...@", command),
+        "command": command,
     }
 
 

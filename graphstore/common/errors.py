@@ -4,14 +4,19 @@ import sys
 from collections.abc import Iterable
 from difflib import SequenceMatcher
 
+from ipgraph.graphstore.common.text import printable
+
 NEAREST = 6
 """The most names that an error for an unknown name lists."""
 
 
 class IpgraphError(Exception):
-    """Something failed: the command ends with exit code 1."""
+    """Something failed: the command ends with exit code 1; control characters in the message are escaped."""
 
     exit_code = 1
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(printable(str(message)))
 
 
 class UsageError(IpgraphError):

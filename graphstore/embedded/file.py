@@ -9,7 +9,7 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import count
@@ -20,6 +20,7 @@ import ladybug
 from filelock import FileLock, Timeout
 
 from ipgraph.graphstore.common.errors import IpgraphError, UsageError
+from ipgraph.graphstore.common.files import staging_folder
 from ipgraph.graphstore.runs.shards import sync
 from ipgraph.graphstore.schema import tables
 from ipgraph.graphstore.schema.arrow import require_version
@@ -36,6 +37,11 @@ _INTERNAL = ("_ID", "_SRC", "_DST")
 _STOPPED = "Interrupted"
 """What the database says of a query whose time is over."""
 _VERSION = "ipgraph schema version "
+_BUILDING = ".{}.*.building"
+_LEFTOVERS = (".wal", ".wal.checkpoint", ".shadow", ".tmp")
+"""What the database keeps beside its file while it is changed, by the ends of their names."""
+STAGING = "ipgraph-staging-"
+"""How the names of folders for what is copied into a store begin."""
 
 log = logging.getLogger(__name__)
 
@@ -155,17 +161,28 @@ def changed_copy(path: Path, *, fresh: bool = False, room: int = 0) -> Iterator[
     and the store stays as it was; leave by `Unchanged`, and nothing is said of it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(path), tempfile.TemporaryDirectory(prefix="ipgraph-") as staging:
+    with _locked(path), staging_folder(STAGING) as staging:
         _refuse_other_writer(path)
-        for stale in path.parent.glob(f".{path.name}.*.building"):
-            shutil.rmtree(stale, ignore_errors=True)
+        _remove_stale(path)
         folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".building", dir=path.parent))
         try:
-            yield from _built(path, folder / "store", Path(staging), fresh=fresh, room=room)
+            yield from _built(path, folder / "store", staging, fresh=fresh, room=room)
         except (OSError, RuntimeError) as error:
             raise IpgraphError(f"{path} could not be changed ({error}); it is as it was") from error
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_abandoned(path: Path) -> None:
+    """Remove half-built copies of a store beside it, unless a live process is building one."""
+    if any(path.parent.glob(_BUILDING.format(path.name))):
+        with suppress(OSError, Timeout), FileLock(f"{path}.writing", timeout=0):
+            _remove_stale(path)
+
+
+def _remove_stale(path: Path) -> None:
+    for stale in path.parent.glob(_BUILDING.format(path.name)):
+        shutil.rmtree(stale, ignore_errors=True)
 
 
 class Unchanged(Exception):  # noqa: N818 - not an error: it ends `changed_copy` without a change
@@ -230,14 +247,19 @@ def _locked(path: Path) -> Iterator[None]:
 def _refuse_other_writer(path: Path) -> None:
     """Raise IpgraphError if another program, which knows nothing of our lock, writes to the file."""
     if not path.exists():
+        if left := [name for end in _LEFTOVERS if (name := Path(f"{path}{end}")).exists()]:
+            raise IpgraphError(
+                f"there is no store at {path}, and {left[0]} is left of one: "
+                "move it away, or name another path"
+            )
         return
     with path.open("rb") as file:
         try:
             fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except OSError as error:
             raise IpgraphError(f"{path} is open for writing elsewhere; close it there first") from error
-    if Path(f"{path}.wal").exists():
+    if left := [name for end in _LEFTOVERS if (name := Path(f"{path}{end}")).exists()]:
         raise IpgraphError(
-            f"{path} has a write-ahead log beside it ({path}.wal): another program changed it and did not "
-            "finish; open and close it there, so that nothing is lost"
+            f"{path} has {left[0]} beside it: another program changed the store and did not finish; open and "
+            "close it there, so that nothing is lost"
         )

@@ -12,7 +12,15 @@ import ladybug
 
 from ipgraph.graphstore.common.errors import UsageError
 from ipgraph.graphstore.common.suggested import suggested
-from ipgraph.graphstore.embedded.file import Change, Database, Unchanged, changed_copy, require_schema
+from ipgraph.graphstore.embedded.errors import as_sentence, damaged
+from ipgraph.graphstore.embedded.file import (
+    Change,
+    Database,
+    Unchanged,
+    changed_copy,
+    remove_abandoned,
+    require_schema,
+)
 from ipgraph.graphstore.embedded.load import load, merge_measures
 from ipgraph.graphstore.embedded.readonly import require_read
 from ipgraph.graphstore.embedded.source import from_directories, from_store
@@ -48,6 +56,7 @@ class EmbeddedStore:
         self._database: Database | None = None
         self._seen: tuple[int, ...] = ()
         self._lock = Lock()
+        remove_abandoned(self.path)
 
     def read(
         self,
@@ -81,9 +90,7 @@ class EmbeddedStore:
             try:
                 return database.read(cypher, parameters, timeout=timeout, limit=limit)
             except (RuntimeError, TypeError, ValueError) as error:
-                if "read-only database" in str(error):
-                    raise UsageError("the statement writes, and only reading is allowed here") from error
-                raise UsageError(f"the query cannot be run: {error}") from error
+                raise as_sentence(error, self.location) from error
 
     @contextmanager
     def _opened(self) -> Iterator[Database]:
@@ -253,12 +260,15 @@ def open_file(path: Path) -> Database:
     try:
         database = Database(path, read_only=True)
     except RuntimeError as error:
-        raise UsageError(f"{path} cannot be opened as a store: {error}") from error
+        raise damaged(path, error) from error
     try:
         require_schema(database, path)
     except UsageError:
         database.close()
         raise
+    except (RuntimeError, ValueError) as error:
+        database.close()
+        raise damaged(path, error) from error
     return database
 
 

@@ -5,7 +5,6 @@ node's number in the embedded store twice as fast as its id, which stays a prope
 control character U+001F, which no word holds.
 """
 
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -15,6 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
+from ipgraph.graphstore.common.files import staging_folder
+from ipgraph.graphstore.embedded.file import STAGING
 from ipgraph.graphstore.embedded.source import export_file, pieces
 from ipgraph.graphstore.embedded.store import EmbeddedStore, open_file
 from ipgraph.graphstore.schema import tables
@@ -37,7 +38,7 @@ def write_csv(store: EmbeddedStore, folder: Path, runs: Iterable[str]) -> str:
     chosen: dict[str, Value] = {"runs": sorted(wanted), "models": models, "separator": SEPARATOR}
     with (
         closing(open_file(store.path)) as database,
-        tempfile.TemporaryDirectory(prefix="ipgraph-") as staging,
+        staging_folder(STAGING) as staging,
     ):
 
         def write(table: Table) -> bool:

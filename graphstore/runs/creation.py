@@ -35,7 +35,10 @@ def make_folder(path: Path, manifest: Mapping[str, Any], files: Mapping[str, byt
 
 
 def remove_folder(path: Path) -> None:
-    """Remove a run's folder; it is no longer a run from the first moment on."""
+    """Remove a run's folder, which is no run from the first moment on; of a link, only the link."""
+    if path.is_symlink():
+        path.unlink()
+        return
     temporary = _beside(path)
     path.rename(temporary)
     shutil.rmtree(temporary)

@@ -11,9 +11,10 @@ an interrupted run resumes from its finished shards, and a finished one is not c
 
 import json
 import logging
-import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -23,11 +24,16 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from filelock import FileLock
 
+from ipgraph.graphstore.common.blocks import blocks
 from ipgraph.graphstore.common.errors import IpgraphError, UsageError
+from ipgraph.graphstore.common.files import read_bytes, read_json, require_folder, staging_folder
 from ipgraph.graphstore.runs import creation, shards
 from ipgraph.graphstore.runs.creation import MANIFEST
+from ipgraph.graphstore.runs.manifest import require_manifest
 from ipgraph.graphstore.runs.shards import SHARD_INSTANCES, Shard
+from ipgraph.graphstore.runs.values import ShardValues
 from ipgraph.graphstore.schema import tables
 from ipgraph.graphstore.schema.arrow import read_table, require_version, to_records, to_table
 from ipgraph.graphstore.schema.records import SCHEMA_VERSION, Measure, Run, columns
@@ -40,6 +46,8 @@ Settings = Mapping[str, object]
 """What determines a run's numbers, as JSON values."""
 
 MEASURES = "measures.parquet"
+_READERS = 4
+"""Shards that are read at a time to be checked."""
 _COUNTED = (
     "instances",
     "patterns",
@@ -128,18 +136,23 @@ class RunDirectory:
 
     @classmethod
     def open(cls, path: str | Path) -> "RunDirectory":
-        """Open a run directory; raises UsageError if it is not one, or has another schema version."""
+        """Open a run directory; raises UsageError if it is none, is damaged or has another schema version."""
         path = Path(path)
         file = path / MANIFEST
         try:
-            manifest = json.loads(file.read_text(encoding="utf-8"))
+            manifest = read_json(file)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise UsageError(f"{path} is not a run directory: it has no {MANIFEST}") from error
-        except ValueError as error:
-            raise UsageError(f"{file} is not JSON: {error}") from error
+        except OSError as error:
+            raise UsageError(f"{file} cannot be read: {error}") from error
         if not isinstance(manifest, dict) or "schema_version" not in manifest:
             raise UsageError(f"{file} is not a run's: it states no schema_version")
         require_version(manifest["schema_version"], str(file))
+        require_manifest(manifest, file)
+        if manifest["id"] != (due := run_id(manifest["settings"])):
+            raise UsageError(
+                f"{file} is damaged: its id is {manifest['id']}, and that of its settings is {due}"
+            )
         return cls(path, manifest)
 
     @property
@@ -179,13 +192,18 @@ class RunDirectory:
 
     def faults(self) -> dict[int, str]:
         """Return what is wrong with each shard that is missing or corrupt, by index."""
+        with suppress(FileNotFoundError):
+            require_folder(self.path / "shards")
         faults = ((index, shards.fault(self._shard(index))) for index in range(self.manifest["shards"]))
         return {index: what for index, what in faults if what is not None}
 
     def read_file(self, name: str) -> bytes:
         """Return the content of a file that `create` was given; raises IpgraphError if it has changed."""
         path = self.path / name
-        content = path.read_bytes() if path.exists() else b""
+        try:
+            content = read_bytes(path)
+        except FileNotFoundError:
+            content = b""
         if sha256(content).hexdigest() != self.manifest["files"].get(name):
             raise IpgraphError(
                 f"{path} is missing or not what was written: delete run {self.id} and extract again"
@@ -242,12 +260,31 @@ class RunDirectory:
         creation.remove_leftovers(self.path)
 
     def require_complete(self) -> None:
-        """Raise UsageError if the run is not complete, IpgraphError that names a missing or corrupt shard."""
+        """Raise UsageError if the run is not complete, IpgraphError that names a shard that is not sound.
+
+        Every value is read and checked: the directory may come from elsewhere.
+        """
         self._require_finished()
         self.require_sound()
+        values, rows = ShardValues(self.run), Counter[str]()
+        with ThreadPoolExecutor(_READERS) as pool:
+            for folders in blocks(self._finished(), _READERS):
+                for folder, found in zip(folders, pool.map(shards.read_all, folders), strict=True):
+                    values.check(found, folder.name)
+                    rows.update({name: len(table) for name, table in found.items()})
+        if json.loads(self.run.rows) != (counted := {name: rows[name] for name in tables.files()}):
+            raise IpgraphError(
+                f"run {self.id} is damaged: its shards have the rows {counted}, not {self.run.rows}"
+            )
 
     def require_sound(self) -> None:
-        """Raise IpgraphError that names the first missing or corrupt shard, if there is one."""
+        """Raise IpgraphError that names the first missing, corrupt or superfluous shard, if there is one."""
+        folders = {path.name for path in (self.path / "shards").glob("[!.]*")}
+        if more := folders - {self._shard(index).name for index in range(self.manifest["shards"])}:
+            raise IpgraphError(
+                f"run {self.id} has {self.manifest['shards']} shards, and {self.path / 'shards'} holds "
+                f"{min(more)} too: move away what does not belong there"
+            )
         for index, what in self.faults().items():
             raise IpgraphError(
                 f"shard {index} of run {self.id} ({self._shard(index)}) is {what}: "
@@ -256,19 +293,23 @@ class RunDirectory:
 
     def measures(self) -> list[Measure]:
         """Return the measures kept with the run."""
-        path = self.path / MEASURES
-        return to_records(Measure, read_table(Measure, path)) if path.exists() else []
+        try:
+            found = to_records(Measure, read_table(Measure, self.path / MEASURES))
+        except FileNotFoundError:
+            return []
+        require_of_run(self.id, found)
+        return found
 
     def write_measures(self, measures: Iterable[Measure]) -> None:
-        """Keep measures with the run, replacing those of the same id.
+        """Keep measures with the run, replacing those of the same id; simultaneous evaluations take turns.
 
         Raises IpgraphError for a measure of other runs.
         """
         measures = list(measures)
         require_of_run(self.id, measures)
-        kept = {measure.id: measure for measure in (*self.measures(), *measures)}
-        with tempfile.TemporaryDirectory(prefix=f".{MEASURES}.", suffix=".tmp", dir=self.path) as folder:
-            temporary = Path(folder, MEASURES)
+        with FileLock(self.path / f".{MEASURES}.lock"), staging_folder(f".{MEASURES}.", self.path) as folder:
+            kept = {measure.id: measure for measure in (*self.measures(), *measures)}
+            temporary = folder / MEASURES
             pq.write_table(to_table(Measure, [kept[key] for key in sorted(kept)]), temporary)
             shards.sync(temporary)
             temporary.replace(self.path / MEASURES)

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 
-from ipgraph.graphstore.common.errors import UsageError, unknown
+from ipgraph.graphstore.common.errors import IpgraphError, UsageError, unknown
 from ipgraph.graphstore.runs.creation import FOLDERS, MANIFEST
 from ipgraph.graphstore.runs.directory import RunDirectory
 
@@ -12,14 +12,27 @@ log = logging.getLogger(__name__)
 
 
 def list_runs(root: str | Path) -> list[RunDirectory]:
-    """Return the run directories under `root`, newest first; those that cannot be read are logged."""
-    runs = []
-    for file in sorted(Path(root).glob(f"{FOLDERS}/{MANIFEST}")):
-        try:
-            runs.append(RunDirectory.open(file.parent))
-        except UsageError as error:
-            log.warning("left out: %s", error)
-    return sorted(runs, key=lambda run: (run.manifest["created"], run.id), reverse=True)
+    """Return the run directories under `root`, newest first; those that cannot be read are logged.
+
+    Of several folders with one run, it is the one that has the run's id as its name, else the first.
+    """
+    runs: dict[str, RunDirectory] = {}
+    files = Path(root).glob(f"{FOLDERS}/{MANIFEST}")
+    for run in filter(None, map(_opened, sorted(file.parent for file in files))):
+        first = runs.setdefault(run.id, run)
+        if first is not run:
+            kept, left = (run, first) if run.path.name == run.id else (first, run)
+            runs[run.id] = kept
+            log.warning("left out: %s holds run %s, and so does %s", left.path, run.id, kept.path)
+    return sorted(runs.values(), key=lambda run: (run.manifest["created"], run.id), reverse=True)
+
+
+def _opened(path: Path) -> RunDirectory | None:
+    try:
+        return RunDirectory.open(path)
+    except IpgraphError as error:
+        log.warning("left out: %s", error)
+        return None
 
 
 def find_run(root: str | Path, name: str) -> RunDirectory:

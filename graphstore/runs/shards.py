@@ -22,8 +22,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ipgraph.graphstore.common.errors import IpgraphError, UsageError
+from ipgraph.graphstore.common.files import MAX_VALUES, read_json, require_folder, require_regular
 from ipgraph.graphstore.schema import tables
-from ipgraph.graphstore.schema.arrow import read_table, require_version, to_table
+from ipgraph.graphstore.schema.arrow import OtherVersionError, read_table, require_version, to_table
 from ipgraph.graphstore.schema.records import SCHEMA_VERSION, Instance, Pattern, Prediction, Step
 
 SHARD_INSTANCES = 100
@@ -90,36 +91,63 @@ def read(folder: Path, name: str) -> pa.Table:
     return read_table(tables.record_of(name), folder / f"{name}.parquet")
 
 
+def read_all(folder: Path) -> dict[str, pa.Table]:
+    """Read all of a shard's tables, by their files' names."""
+    return {name: read(folder, name) for name in tables.files()}
+
+
 def fault(folder: Path) -> str | None:
     """Return what is wrong with a shard (missing, or not what was written), or None.
 
     Raises UsageError for another schema version.
     """
-    if not folder.is_dir():
-        return "missing"
     try:
-        manifest = json.loads((folder / MANIFEST).read_text())
-        require_version(manifest.get("schema_version"), str(folder))
-        digests = {name: facts["sha256"] for name, facts in manifest["files"].items()}
-        wrong = [name for name in sorted(digests) if _digest(folder / name) != digests[name]]
-    except UsageError:
+        require_folder(folder)
+        manifest = _manifest(folder)
+        require_version(manifest["schema_version"], str(folder))
+        wrong = [name for name, digest in _digests(manifest).items() if _digest(folder / name) != digest]
+    except FileNotFoundError:
+        return "corrupt: a file is missing" if folder.exists() else "missing"
+    except OtherVersionError:
         raise
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (UsageError, OSError) as error:
         return f"corrupt: {error}"
-    missing = sorted({f"{name}.parquet" for name in tables.files()} - set(digests))
-    wrong += missing
     return f"corrupt: {', '.join(wrong)} is not what was written" if wrong else None
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    """Return a shard's manifest; raises UsageError where its form is another."""
+    content = read_json(folder / MANIFEST)
+    manifest: dict[str, Any] = content if isinstance(content, dict) else {}
+    files = manifest.get("files")
+    whole = isinstance(files, dict) and all(map(_is_of_file, files.values()))
+    if not whole or "schema_version" not in manifest or not isinstance(manifest.get("environment"), dict):
+        raise UsageError(f"{folder / MANIFEST} is not a shard's")
+    return manifest
+
+
+def _is_of_file(facts: object) -> bool:
+    if not isinstance(facts, dict):
+        return False
+    rows = facts.get("rows")
+    return isinstance(facts.get("sha256"), str) and type(rows) is int and 0 <= rows <= MAX_VALUES
+
+
+def _digests(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Return the digest of each table's file, "" where the manifest has none."""
+    names = [f"{name}.parquet" for name in sorted(tables.files())]
+    return {name: manifest["files"].get(name, {}).get("sha256", "") for name in names}
 
 
 def rows(folder: Path) -> dict[str, int]:
     """Return how many rows each of a shard's tables has."""
-    files = json.loads((folder / MANIFEST).read_text())["files"]
+    files = _manifest(folder)["files"]
     return {name: int(files[f"{name}.parquet"]["rows"]) for name in tables.files()}
 
 
 def environment(folder: Path) -> dict[str, Any]:
     """Return the environment that computed a shard."""
-    return dict(json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["environment"])
+    return dict(_manifest(folder)["environment"])
 
 
 def write_json(content: Mapping[str, Any], path: Path) -> None:
@@ -152,6 +180,7 @@ def _write_table(table: pa.Table, folder: Path, name: str) -> dict[str, Any]:
 
 
 def _digest(path: Path) -> str:
+    require_regular(path)
     with path.open("rb") as file:
         return file_digest(file, "sha256").hexdigest()
 

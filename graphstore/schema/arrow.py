@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ipgraph.graphstore.common.errors import IpgraphError, UsageError
+from ipgraph.graphstore.common.files import MAX_UNPACKED, MAX_VALUES, require_regular
 from ipgraph.graphstore.schema.records import SCHEMA_VERSION, ColumnType, columns, nullable
 
 R = TypeVar("R")
@@ -53,11 +54,21 @@ def _refuse_unusable(record: type, table: pa.Table) -> None:
             fit = pc.or_(pc.fill_null(fit, True), pc.is_null(column))
         bad = pc.invert(pc.fill_null(fit, False))
         row = pc.index(bad, True).as_py()
+        if row < 0 and pa.types.is_list(field.type):
+            row = _bad_list(column)
         if row >= 0:
             value = column[row].as_py()
             raise IpgraphError(
                 f"{record.__name__} row {row}: {field.name} is {value}, which cannot be stored"
             )
+
+
+def _bad_list(column: pa.ChunkedArray) -> int:
+    """Return the first row whose list has a null or a number that is not finite, -1 where none has."""
+    values = pc.list_flatten(column)
+    fit = pc.is_finite(values) if pa.types.is_floating(values.type) else pc.is_valid(values)
+    at = pc.index(pc.fill_null(fit, False), False).as_py()
+    return at if at < 0 else int(pc.list_parent_indices(column)[at].as_py())
 
 
 def to_records(record: type[R], table: pa.Table) -> list[R]:
@@ -66,22 +77,57 @@ def to_records(record: type[R], table: pa.Table) -> list[R]:
 
 
 def read_table(record: type, path: Path) -> pa.Table:
-    """Read a record's Parquet file; raises UsageError for another schema version or other columns."""
+    """Read a record's Parquet file, once its size, columns and types are found right, and check its values.
+
+    Raises UsageError for another schema version, other columns or a file that is too large or a link,
+    IpgraphError for values that the schema does not allow.
+    """
+    require_regular(path)
     try:
-        table = pq.ParquetFile(path).read()
-    except (pa.ArrowInvalid, OSError) as error:
+        with pq.ParquetFile(path) as file:
+            _require_readable(record, file, path)
+            table = file.read(use_threads=False)
+    except (pa.ArrowException, OSError) as error:
         raise IpgraphError(f"{path} cannot be read as Parquet: {error}") from error
-    version = (table.schema.metadata or {}).get(_VERSION_KEY, b"none").decode()
-    require_version(version, str(path))
-    if table.schema.names != list(columns(record)):
-        raise UsageError(f"{path} has the columns {table.schema.names}; expected {list(columns(record))}")
+    try:
+        _refuse_unusable(record, table)
+    except IpgraphError as error:
+        raise IpgraphError(f"{path}: {error}") from error
     return table
 
 
+def _require_readable(record: type, file: pq.ParquetFile, path: Path) -> None:
+    """Raise UsageError for another version or other columns, and for more than memory holds."""
+    require_size(file.metadata, path)
+    schema = file.schema_arrow
+    version = (schema.metadata or {}).get(_VERSION_KEY, b"none").decode(errors="replace")
+    require_version(version, str(path))
+    if schema.names != list(columns(record)):
+        raise UsageError(f"{path} has the columns {schema.names}; expected {list(columns(record))}")
+    for field, due in zip(schema, arrow_schema(record), strict=True):
+        if field.type != due.type:
+            raise UsageError(f"{path}: column {field.name} is of type {field.type}; expected {due.type}")
+
+
+def require_size(metadata: pq.FileMetaData, where: object) -> None:
+    """Raise UsageError where a Parquet file, unpacked, is larger than MAX_UNPACKED or MAX_VALUES."""
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    size = sum(group.total_byte_size for group in groups)
+    columns = range(metadata.num_columns)
+    values = max((sum(group.column(k).num_values for group in groups) for k in columns), default=0)
+    for number, most, what in ((size, MAX_UNPACKED, "bytes"), (values, MAX_VALUES, "values in a column")):
+        if not 0 <= number <= most:
+            raise UsageError(f"{where} unpacks to {number:,} {what}; at most {most:,} are read")
+
+
+class OtherVersionError(UsageError):
+    """Something was written by another version of the schema."""
+
+
 def require_version(version: object, where: str, what: str = "the run again") -> None:
-    """Raise UsageError, which says to extract `what`, unless `version` at `where` is this schema's."""
+    """Raise OtherVersionError, which says to extract `what`, unless `version` is this schema's."""
     if str(version) != str(SCHEMA_VERSION):
-        raise UsageError(
+        raise OtherVersionError(
             f"{where} has schema version {version}, and this ipgraph reads version {SCHEMA_VERSION}: "
             f"extract {what} (`ipgraph ingest dataset ...`)"
         )

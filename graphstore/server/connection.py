@@ -9,7 +9,7 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -18,7 +18,8 @@ import neo4j
 from neo4j.exceptions import DriverError, IncompleteCommit, Neo4jError
 
 from ipgraph.graphstore.common.errors import IpgraphError, UsageError
-from ipgraph.graphstore.server.errors import as_sentence
+from ipgraph.graphstore.common.text import shown_address
+from ipgraph.graphstore.server.errors import TooLargeError, as_sentence, is_too_large
 from ipgraph.graphstore.store.protocol import out_of_time
 
 OLDEST = (5, 26)
@@ -44,13 +45,7 @@ class Connection:
     """
 
     def __init__(self, location: str) -> None:
-        if "@" in location:
-            raise UsageError(
-                "a Neo4j URI cannot hold a user or password: set NEO4J_USERNAME and NEO4J_PASSWORD"
-            )
-        if path := urlsplit(location).path.strip("/"):
-            raise UsageError(f"a Neo4j URI cannot name a database: leave /{path} out and set NEO4J_DATABASE")
-        self.location = location
+        self.location = location = server_address(location)
         self.database = os.environ.get("NEO4J_DATABASE") or None
         user = os.environ.get("NEO4J_USERNAME") or "neo4j"
         auth = (user, _password(location, user))
@@ -111,10 +106,34 @@ class Connection:
         return self.transact(lambda transaction: transaction.run(cypher, parameters).consume().counters)
 
     def transact(self, work: Callable[[neo4j.ManagedTransaction], T]) -> T:
-        """Do work in one write transaction; it must be such that it can be repeated."""
+        """Do work in one write transaction; it must be such that it can be repeated.
+
+        Raises TooLargeError, at once, where the transaction takes more memory than the server gives it.
+        """
+
+        def bounded(transaction: neo4j.ManagedTransaction) -> T:
+            try:
+                return work(transaction)
+            except Neo4jError as error:
+                if is_too_large(error):  # the driver would repeat it for two minutes
+                    raise as_sentence(error, self.location, self.database) from error
+                raise
+
         bookmarks = self.driver.execute_query_bookmark_manager
         with self.driver.session(database=self.database, bookmark_manager=bookmarks) as session:
-            return self._repeated(lambda: session.execute_write(work))
+            return self._repeated(lambda: session.execute_write(bounded))
+
+    def write_rows(self, cypher: str, rows: Sequence[Any]) -> None:
+        """Run a statement on `$rows`, in transactions as large as the server's memory lets them be."""
+        try:
+            self.write(cypher, rows=rows)
+        except TooLargeError:
+            if len(rows) <= 1:
+                raise
+            half = len(rows) // 2
+            log.warning("%s takes no %d rows at once; halving them", self.location, len(rows))
+            self.write_rows(cypher, rows[:half])
+            self.write_rows(cypher, rows[half:])
 
     def _repeated(self, attempt: Callable[[], T]) -> T:
         """Repeat what the driver does not: a transaction whose connection broke during the commit.
@@ -147,6 +166,26 @@ class Connection:
             yield
         except (Neo4jError, DriverError) as error:
             raise as_sentence(error, self.location, self.database) from error
+
+
+def server_address(location: str) -> str:
+    """Return a server's URI: scheme, host and port; raises UsageError, which repeats nothing else of it."""
+    location = location.strip()
+    if "@" in location:
+        raise UsageError("a Neo4j URI cannot hold a user or password: set NEO4J_USERNAME and NEO4J_PASSWORD")
+    address = shown_address(location)
+    if location[len(address) :].strip("/"):
+        raise UsageError(
+            f"a Neo4j URI ends with the port, as {address} does: set NEO4J_DATABASE for a database"
+        )
+    try:
+        named = urlsplit(address)
+        sound = named.hostname and (named.port or 1)
+    except ValueError:
+        sound = False
+    if not sound:
+        raise UsageError("a Neo4j URI has a host and, where it is not 7687, a port: bolt://HOST:PORT")
+    return address
 
 
 def _password(location: str, user: str) -> str:

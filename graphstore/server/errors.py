@@ -17,6 +17,16 @@ from neo4j.exceptions import (
 from ipgraph.graphstore.common.errors import IpgraphError, UsageError
 
 log = logging.getLogger(__name__)
+_TOO_LARGE = ("MemoryPoolOutOfMemoryError", "TransactionOutOfMemoryError", "OutOfMemoryError")
+
+
+class TooLargeError(IpgraphError):
+    """A transaction takes more memory than the server gives it: smaller ones may do."""
+
+
+def is_too_large(error: Neo4jError) -> bool:
+    """Tell whether a server's error is that a transaction takes too much of its memory."""
+    return (error.code or "").rpartition(".")[2] in _TOO_LARGE
 
 
 def as_sentence(error: Neo4jError | DriverError, location: str, database: str | None) -> IpgraphError:
@@ -33,6 +43,11 @@ def as_sentence(error: Neo4jError | DriverError, location: str, database: str | 
 
 def _from_server(error: Neo4jError, location: str, database: str | None) -> IpgraphError:
     message = (error.message or str(error)).strip()
+    if is_too_large(error):
+        return TooLargeError(
+            f"{location} has too little memory for one transaction: raise db.memory.transaction.max or the "
+            f"server's heap ({_line(message)})"
+        )
     match (error.code or "").rpartition(".")[2]:
         case "AuthenticationRateLimit":
             return UsageError(f"{location} takes no login after too many wrong passwords: wait a few seconds")
@@ -49,7 +64,7 @@ def _from_server(error: Neo4jError, location: str, database: str | None) -> Ipgr
     if isinstance(error, ConstraintError):
         return IpgraphError(f"{location} already holds something under a key to be written: {_line(message)}")
     if isinstance(error, CypherSyntaxError):
-        return UsageError(f"the statement does not parse: {message}")
+        return UsageError(f"the statement does not parse: {_line(message)}")
     if isinstance(error, ClientError):
         return UsageError(f"{location} refused the statement: {_line(message)}")
     return IpgraphError(f"{location} could not do it: {_line(message)} ({error.code})")

@@ -10,11 +10,11 @@
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
 from ipgraph.graphstore.common.blocks import blocks
-from ipgraph.graphstore.common.errors import IpgraphError
+from ipgraph.graphstore.common.errors import IpgraphError, UsageError
 from ipgraph.graphstore.runs.content import Row
 from ipgraph.graphstore.runs.directory import RunDirectory
 from ipgraph.graphstore.schema import graph, tables
@@ -22,6 +22,8 @@ from ipgraph.graphstore.schema.graph import GraphShape
 from ipgraph.graphstore.schema.records import SCHEMA_VERSION, Measure, Node, Run
 from ipgraph.graphstore.schema.tables import Table
 from ipgraph.graphstore.server.connection import Connection
+from ipgraph.graphstore.server.errors import TooLargeError
+from ipgraph.graphstore.server.foreign import require_own
 from ipgraph.graphstore.server.patterns import Report, load_patterns, progress_of
 from ipgraph.graphstore.server.remove import remove
 
@@ -34,6 +36,14 @@ UNWIND $nodes AS row
 MERGE (n:Node {id: row.id}) ON CREATE SET n = row
 WITH count(*) AS nodes
 UNWIND $flows AS row
+MATCH (a:Node {id: row.source})
+UNWIND row.targets AS target
+MATCH (b:Node {id: target})
+MERGE (a)-[:FLOWS_TO]->(b)
+"""
+_NODES = "UNWIND $rows AS row MERGE (n:Node {id: row.id}) ON CREATE SET n = row"
+_FLOWS = """
+UNWIND $rows AS row
 MATCH (a:Node {id: row.source})
 UNWIND row.targets AS target
 MATCH (b:Node {id: target})
@@ -55,12 +65,17 @@ SET r.state = 'complete'
 
 
 def prepare(connection: Connection) -> None:
-    """Make the constraints and the index, and wait until they serve."""
+    """Make the constraints and the index, wait until they serve; raises UsageError beside foreign data."""
+    require_own(connection)
     for table in tables.nodes():
         label, name = table.name, f"{table.name.lower()}_id"
         connection.write(f"CREATE CONSTRAINT {name} IF NOT EXISTS FOR (n:{label}) REQUIRE n.id IS UNIQUE")
     connection.write(f"CREATE INDEX {PATTERN_INDEX} IF NOT EXISTS FOR (p:Pattern) ON (p.run, p.level)")
     connection.write("CALL db.awaitIndexes(300)")
+    if lacking := unprepared(connection):
+        raise UsageError(
+            f"{connection.location}: {lacking[0]}, since another index has its name; drop that one"
+        )
 
 
 def unprepared(connection: Connection) -> list[str]:
@@ -93,7 +108,7 @@ def load(connection: Connection, run: RunDirectory, report: Report) -> bool:
     _load_edges_taken(connection, run)
     for table in _merged():
         for rows in blocks((row for part in run.tables(table.file) for row in part.to_pylist()), BATCH_ROWS):
-            connection.write(_merge(table), rows=[_row(table, row) for row in rows])
+            connection.write_rows(_merge(table), [_row(table, row) for row in rows])
     load_measures(connection, run.measures())
     connection.write(_LINK_MEASURES, run=run.id)
     load_patterns(connection, run, report)
@@ -129,7 +144,7 @@ def _row(table: Table, row: Row) -> Row:
 def load_measures(connection: Connection, measures: Iterable[Measure]) -> None:
     """Attach measures to those of their runs that are there; replace those of the same id."""
     for rows in blocks(map(asdict, measures), BATCH_ROWS):
-        connection.write(_MEASURES, rows=rows)
+        connection.write_rows(_MEASURES, rows)
 
 
 def _load_graph(connection: Connection, run: Run) -> None:
@@ -142,15 +157,34 @@ def _load_graph(connection: Connection, run: Run) -> None:
     for node in graph.nodes(run.model, shape, run.positions):
         by_position[max(node.position, 0)].append(node)
     for position in range(start, run.positions):
-        nodes = [asdict(node) for node in by_position[position]]
         flows = _flows_at(run, position) if position < graph.FULL_POSITIONS else []
-        connection.write(_GRAPH, nodes=nodes, flows=flows)
+        _write_position(connection, by_position[position], flows)
+
+
+def _write_position(connection: Connection, nodes: Sequence[Node], flows: Sequence[Row]) -> None:
+    """Write a position's nodes and edges in one transaction, or if that is too large in several.
+
+    Then the inputs, which say that the position is there, are in the last one.
+    """
+    try:
+        connection.write(_GRAPH, nodes=[asdict(node) for node in nodes], flows=flows)
+    except TooLargeError:
+        inputs = [asdict(node) for node in nodes if node.kind == "input"]
+        connection.write_rows(_NODES, [asdict(node) for node in nodes if node.kind != "input"])
+        first = {node["id"] for node in inputs}
+        connection.write_rows(_FLOWS, _apart([row for row in flows if row["source"] not in first]))
+        connection.write(_GRAPH, nodes=inputs, flows=[row for row in flows if row["source"] in first])
+
+
+def _apart(flows: Iterable[Row]) -> list[Row]:
+    """Return a row for each edge."""
+    return [{"source": row["source"], "targets": [end]} for row in flows for end in row["targets"]]
 
 
 def load_far_edges(connection: Connection, run: Run) -> None:
     """Add every edge past FULL_POSITIONS, up to the run's positions."""
     for position in range(graph.FULL_POSITIONS, run.positions):
-        connection.write(_GRAPH, nodes=[], flows=_flows_at(run, position))
+        connection.write_rows(_FLOWS, _flows_at(run, position))
 
 
 def _flows_at(run: Run, position: int) -> list[Row]:
@@ -172,7 +206,7 @@ def _load_edges_taken(connection: Connection, run: RunDirectory) -> None:
     shape = GraphShape.from_json(record.graph)
     for table in run.tables("patterns"):
         flows = graph.taken_flows(table, record.model, shape, graph.FULL_POSITIONS)
-        connection.write(_GRAPH, nodes=[], flows=_by_source(flows))
+        connection.write_rows(_FLOWS, _by_source(flows))
 
 
 def _by_source(pairs: Iterable[tuple[str, str]]) -> list[Row]:

@@ -10,6 +10,7 @@ one's patterns are created. They meet at the lock on the Run, where the server s
 share no Instance, whose lock would keep the second from beginning.
 """
 
+import logging
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
@@ -25,6 +26,9 @@ from ipgraph.graphstore.runs.content import lists_like, pattern_batches
 from ipgraph.graphstore.runs.directory import RunDirectory
 from ipgraph.graphstore.schema.records import Pattern, columns
 from ipgraph.graphstore.server.connection import Connection
+from ipgraph.graphstore.server.errors import TooLargeError
+
+log = logging.getLogger(__name__)
 
 BATCH_PATTERNS = 1000
 _UNDER_WAY = 2
@@ -123,10 +127,19 @@ class _Batch:
 def load_patterns(connection: Connection, run: RunDirectory, report: Report) -> None:
     """Load the patterns of a run that is in state "loading", from wherever an earlier loading stopped.
 
-    Raises IpgraphError if somebody removes the run, or if its instances or nodes are not there.
+    Batches that take too much of the server's memory are halved. Raises IpgraphError if somebody removes the
+    run, or if its instances or nodes are not there.
     """
-    while not _load_from(_loaded(connection, run.id), connection, run, report):
-        pass
+    size = BATCH_PATTERNS
+    while True:
+        try:
+            if _load_from(_loaded(connection, run.id), connection, run, report, size):
+                return
+        except TooLargeError:
+            if size == 1:
+                raise
+            size //= 2
+            log.warning("%s takes no larger batches than %d patterns", connection.location, size)
 
 
 def progress_of(connection: Connection, run: str) -> tuple[str | None, int]:
@@ -145,7 +158,7 @@ def _loaded(connection: Connection, run: str) -> int:
     return loaded
 
 
-def _load_from(start: int, connection: Connection, run: RunDirectory, report: Report) -> bool:
+def _load_from(start: int, connection: Connection, run: RunDirectory, report: Report, size: int) -> bool:
     """Load patterns from row `start` on; return False at the first batch that was not due."""
     under_way: deque[tuple[_Batch, Future[bool]]] = deque()
 
@@ -159,7 +172,7 @@ def _load_from(start: int, connection: Connection, run: RunDirectory, report: Re
 
     timeout = None
     try:
-        for batch in _batches(run, start):
+        for batch in _batches(run, start, size):
             if under_way:
                 under_way[-1][0].claimed.wait()
             if len(under_way) == _UNDER_WAY and not done():
@@ -190,8 +203,8 @@ def _writing(batch: _Batch, connection: Connection) -> Future[bool]:
     return written
 
 
-def _batches(run: RunDirectory, start: int) -> Iterator[_Batch]:
-    for table in pattern_batches(run, BATCH_PATTERNS, start):
+def _batches(run: RunDirectory, start: int, size: int) -> Iterator[_Batch]:
+    for table in pattern_batches(run, size, start):
         lists = table["nodes"].combine_chunks()
         nodes = lists.flatten().dictionary_encode()
         rows = _Rows(

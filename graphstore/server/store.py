@@ -17,6 +17,7 @@ from ipgraph.graphstore.schema.tables import schema_names
 from ipgraph.graphstore.server import load as neo4j_load
 from ipgraph.graphstore.server import remove as neo4j_remove
 from ipgraph.graphstore.server.connection import Connection
+from ipgraph.graphstore.server.readonly import require_read
 from ipgraph.graphstore.store import check, reading
 from ipgraph.graphstore.store.protocol import (
     Problem,
@@ -43,8 +44,8 @@ class Neo4jStore:
     first = 0
 
     def __init__(self, location: str) -> None:
-        self.location = location
         self._connection = Connection(location)
+        self.location = self._connection.location
         try:
             self._require_version()
         except BaseException:
@@ -61,9 +62,11 @@ class Neo4jStore:
     ) -> Result:
         """Run a read-only query for at most `timeout` seconds, and return at most `limit` rows.
 
-        Raises UsageError for a write, bad syntax or an unknown name, IpgraphError when the time is over.
+        Raises UsageError for what does more than read, bad syntax or an unknown name, IpgraphError when the
+        time is over.
         """
         require_bounds(timeout, limit)
+        require_read(cypher)
         more = None if limit is None else limit + 1
         result = self._connection.read(cypher, parameters, timeout=timeout, limit=more)
         _require_known_names(result.summary)
@@ -72,6 +75,7 @@ class Neo4jStore:
 
     def explain(self, cypher: str, parameters: Mapping[str, Value] | None = None) -> str:
         """Return the server's plan for a query, as it draws it."""
+        require_read(cypher)
         plan = self._connection.read(f"EXPLAIN {cypher}", parameters).summary.plan or {}
         return str(plan["args"]["string-representation"])
 

@@ -52,7 +52,7 @@ class MissingValueError(UsageError):
 
 
 def bind(template: Template, given: Mapping[str, object], store: "Store") -> "dict[str, Value]":
-    """Return a template's parameters for a store; raises UsageError naming the file and the parameter."""
+    """Return a template's parameters for a store; raises UsageError naming the query and the parameter."""
     values = declared_values(template, given)
     by_type = {
         kind: [p.name for p in template.parameters if p.type == kind] for kind in ("run", "level", "instance")
@@ -60,6 +60,8 @@ def bind(template: Template, given: Mapping[str, object], store: "Store") -> "di
     runs = [resolve_run(store, str(values[name])) for name in by_type["run"]]
     is_newest = any(values[name] == NEWEST for name in by_type["run"][:1])
     values |= {name: run.id for name, run in zip(by_type["run"], runs, strict=True)}
+    if by_type["level"]:
+        require_one_graph(runs)
     with saying_which_run(store, is_newest=is_newest):
         values |= {name: resolve_level(runs, str(values[name])) for name in by_type["level"]}
         for name in by_type["instance"]:
@@ -67,10 +69,10 @@ def bind(template: Template, given: Mapping[str, object], store: "Store") -> "di
         for kind in _NAMES:
             names = [str(values[p.name]) for p in template.parameters if p.type == kind and values[p.name]]
             if names:
-                _require_known(store, runs[0].id, kind, names)
+                require_known(store, runs[0].id, kind, names)
         for parameter in template.parameters:
             if parameter.type in ("layer", "head") and isinstance(number := values[parameter.name], int):
-                _require_in_model(runs[0], parameter.type, number)
+                require_in_model(runs[0], parameter.type, number)
     return _as_used(template.text(store.dialect), values, store)
 
 
@@ -125,7 +127,9 @@ def check_names(template: Template, given: Mapping[str, object]) -> None:
     for name in given:
         if name not in names:
             valid = ", ".join(nearest_first(name, names)) or "none"
-            raise UsageError(f"{template.path}: unknown parameter {name!r}; valid, nearest first: {valid}")
+            raise UsageError(
+                f"the query {template.name}: unknown parameter {name!r}; valid, nearest first: {valid}"
+            )
 
 
 def declared_value(
@@ -139,12 +143,12 @@ def declared_value(
         return parameter.default
     if value is None:
         what = f"{parameter.name} ({parameter.type}: {parameter.description})"
-        message = f"{template.path}: the parameter {what} has no default and was not given"
+        message = f"the query {template.name}: the parameter {what} has no default and was not given"
         raise MissingValueError(message, parameter.name)
     try:
         return parameter.convert(value)
     except ValueMismatchError as problem:
-        raise UsageError(f"{template.path}: the parameter {parameter.name} {problem}") from None
+        raise UsageError(f"the query {template.name}: the parameter {parameter.name} {problem}") from None
 
 
 def _plain(name: str, value: object) -> "Plain | list[Plain] | None":
@@ -196,6 +200,17 @@ def resolve_level(runs: Sequence[Run], text: str = FINEST) -> str:
     raise UsageError(f"no patterns at {text} level in {_listed(runs)}; {advice}")
 
 
+def require_one_graph(runs: Sequence[Run]) -> None:
+    """Raise UsageError for runs whose models have unlike computation graphs: their paths do not compare."""
+    unlike = [run for run in runs if run.graph != runs[0].graph]
+    if unlike:
+        shapes = " and ".join(
+            f"{run.id} ({run.model_name}: {run.layers} layers of {run.heads} heads)"
+            for run in (runs[0], unlike[0])
+        )
+        raise UsageError(f"the paths of {shapes} do not compare, since their models have unlike graphs")
+
+
 def resolve_instance(store: "Store", runs: Sequence[str], text: str) -> str:
     """Return the id of the instance of the runs that an id, a row's name or a unique prefix names."""
     given: dict[str, Value] = {"runs": list(runs), "text": text, "digest": f":{text}", "most": _MOST}
@@ -216,7 +231,7 @@ def resolve_instance(store: "Store", runs: Sequence[str], text: str) -> str:
     raise UsageError(f"{_named(runs)} has no instance {text!r}; `{lists}` lists them")
 
 
-def _require_known(store: "Store", run: str, kind: str, names: Sequence[str]) -> None:
+def require_known(store: "Store", run: str, kind: str, names: Sequence[str]) -> None:
     """Raise UsageError for a subtask, condition or role that a run does not have, listing those it has."""
     text = f"MATCH (:Run {{id: $run}})-[e:PREDICTED]->(i:Instance) {_NAMES[kind]} RETURN DISTINCT name"
     known = [str(row[0]) for row in store.read(text, {"run": run}).rows if row[0]]
@@ -227,7 +242,7 @@ def _require_known(store: "Store", run: str, kind: str, names: Sequence[str]) ->
             raise unknown(kind, name, known, f"in run {run}")
 
 
-def _require_in_model(run: Run, kind: str, number: int) -> None:
+def require_in_model(run: Run, kind: str, number: int) -> None:
     """Raise UsageError for a layer (from 1; 0: all) or a head (from 1) that a run's model does not have."""
     if kind == "layer" and number > run.layers:
         raise UsageError(f"the model of run {run.id} has layers 1 to {run.layers}; you asked for {number}")

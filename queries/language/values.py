@@ -31,6 +31,7 @@ TYPES: tuple[ParameterType, ...] = get_args(ParameterType)
 Plain = str | int | float | bool
 
 _BITS = 1 << 63
+_LONG = 10**40
 
 
 class ValueMismatchError(UsageError):
@@ -41,7 +42,9 @@ def literal(text: str) -> object:
     """Return the value that a text writes as JSON (`3`, `true`, `["a"]`), else the text itself."""
     try:
         return json.loads(text)
-    except json.JSONDecodeError:
+    except RecursionError as error:
+        raise ValueMismatchError("nests too deeply") from error
+    except ValueError:  # no JSON, or a number of thousands of digits
         return text
 
 
@@ -62,8 +65,10 @@ def plain(value: object) -> Plain | list[Plain] | None:
 
 
 def _plain_scalar(value: object) -> Plain:
-    if isinstance(value, bool | str | float):
+    if isinstance(value, bool | str):
         return value
+    if isinstance(value, float):
+        return _float(value)
     if isinstance(value, int):
         return _int(value)
     raise ValueMismatchError(f"is {value!r}; a store takes text, numbers, true, false, and lists of them")
@@ -104,18 +109,28 @@ def _int(value: object) -> int:
     if isinstance(value, str):
         value = literal(value)
     if not isinstance(value, int) or isinstance(value, bool):
-        raise ValueMismatchError(f"is {value!r}, not a whole number")
+        raise ValueMismatchError(f"is {_short(value)}, not a whole number")
     if not -_BITS <= value < _BITS:
-        raise ValueMismatchError(f"is {value}, more than 64 bits hold")
+        raise ValueMismatchError(f"is {_short(value)}, more than 64 bits hold")
     return value
 
 
 def _float(value: object) -> float:
     if isinstance(value, str):
         value = literal(value)
-    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
-        raise ValueMismatchError(f"is {value!r}, not a number")
-    return float(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = float(_int(value))
+    if not isinstance(value, float) or not math.isfinite(value):
+        raise ValueMismatchError(f"is {_short(value)}, not a number")
+    return value
+
+
+def _short(value: object) -> str:
+    """Return a value as Python writes it, or how long that is."""
+    if isinstance(value, int) and abs(value) >= _LONG:
+        return "a whole number of very many digits"
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _bool(value: object) -> bool:

@@ -28,6 +28,7 @@ Condition = Annotated[str, "Only instances of this condition."]
 Role = Annotated[str, "Role of the word (subject, attractor, ...)."]
 OtherRole = Annotated[str, "Role of the other word."]
 Sign = Annotated[int, "Only words of this sign: 1, -1, or 0 for both."]
+RankBy = Annotated[Literal["count", "influence"], "What ranks first: the most patterns, or most influence."]
 Limit = Annotated[int, "The most rows of a table."]
 
 

@@ -1,7 +1,8 @@
 """What reports are built from: tables made of rows, in print."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import groupby, islice
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from itertools import islice
 
 from ipgraph.graphstore.common.errors import UsageError
 from ipgraph.queries.language.parameters import NO_LIMIT
@@ -46,13 +47,19 @@ def as_table(
     The note says first what the rows were taken from, then how many they are if more than `limit`, of which
     the first are shown; `records`: the rows to show, if not these. Raises UsageError for a limit below 1.
     """
-    if limit < 1:
-        raise UsageError(f"the limit is {limit}; a table shows at least 1 row")
+    require_limit(limit)
     shown = islice(rows, limit) if records is None else records
     cells = [[_printed(name, record[name]) for name in columns] for record in shown]
     cut = f"{limit:,} of {len(rows):,}" if len(rows) > limit else ""
     notes = [scope(rows.parameters), cut, note if cells else "nothing found"]
-    return Table(title, tuple(columns.values()), cells, "; ".join(filter(None, notes)), rows.cypher)
+    keyed = tuple(replace(column, key=column.key or name) for name, column in columns.items())
+    return Table(title, keyed, cells, "; ".join(filter(None, notes)), rows.cypher)
+
+
+def require_limit(limit: int) -> None:
+    """Raise UsageError for a limit that leaves no row."""
+    if limit < 1:
+        raise UsageError(f"the limit is {limit}; a table shows at least 1 row")
 
 
 def _printed(name: str, value: object) -> object:
@@ -67,14 +74,3 @@ def scope(parameters: Mapping[str, object]) -> str:
     return ", ".join(
         _SCOPE[name].format(value) for name, value in given.items() if value != _FILTERS_NOTHING.get(name)
     )
-
-
-def ratio(part: int, whole: int) -> float | None:
-    """Return a part's share of the whole; of nothing there is none."""
-    return part / whole if whole else None
-
-
-def first_of_each(rows: Rows, key: str, limit: int) -> Iterator[Record]:
-    """Yield the first rows of each value of a column; rows with the same value follow one another."""
-    for _, group in groupby(rows, key=lambda record: record[key]):
-        yield from islice(group, limit)

@@ -1,25 +1,41 @@
-"""Reports on runs: one at a glance, how far its numbers can be trusted, and two compared."""
+"""Reports on one run: at a glance, and how far its numbers can be trusted."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, cast
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
+from ipgraph.graphstore.common.bootstrap import Interval, share_interval
 from ipgraph.graphstore.schema.qoi import with_classes
 from ipgraph.graphstore.schema.records import Level, Run, levels_of
 from ipgraph.queries.language.binding import resolve_level, resolve_run
 from ipgraph.queries.language.parameters import NO_LIMIT
-from ipgraph.queries.language.running import Parameters, Rows, ask
-from ipgraph.queries.reports.declaration import AtLevel, Condition, Limit, OtherRun, Report, RunId, Subtask
+from ipgraph.queries.language.running import Parameters, Record, Rows, ask
+from ipgraph.queries.reports.declaration import AtLevel, Condition, Limit, Report, RunId, Subtask
 from ipgraph.queries.reports.nodes import NOTE, structures, structures_table
-from ipgraph.queries.reports.parts import ACCURACY, OUR_CHOICE, as_table, ratio
+from ipgraph.queries.reports.parts import ACCURACY, OUR_CHOICE, as_table
+from ipgraph.queries.reports.paths import skip_records, top_heads
+from ipgraph.queries.reports.sample import INTERVALS, Sample, intervals
 from ipgraph.queries.reports.tables import Table, count, number, share, signed, text
+from ipgraph.queries.reports.words import concentrations
 
 if TYPE_CHECKING:
     from ipgraph.graphstore.store.protocol import Store
 
 Cells = list[list[object]]
+Groups = Sequence[tuple[tuple[str, str], list[Record]]]
 
 LARGE_ERROR = 0.05
 """A completeness error above this share of |qoi - qoi at the baseline| is flagged."""
+CLOSE = "close"
+WITHIN = {
+    CLOSE: "close",
+    "within_1e_5": "within 1e-5",
+    "within_1e_4": "within 1e-4",
+    "within_1e_3": "within 1e-3",
+    "within_1e_2": "within 1%",
+    "within_1e_1": "within 10%",
+}
+"""Columns of the query `margins-by-instance`, and what each counts."""
 MOST_ROWS = 8
 """Longer tables of conditions are summed up by subtask, so that an overview stays on one screen."""
 
@@ -28,10 +44,12 @@ def overview(store: "Store", *, run: RunId = "") -> list[Table]:
     """One screen: the run, model accuracy, skips and heads, entropy, and what to be careful about."""
     record = resolve_run(store, run)
     level = cast("Level", resolve_level([record]))
-    found = structures(store, record, level, largest=True)
-    tables = [_facts(record), _accuracy(store, record), _findings(store, record, level)]
+    sample = Sample.of(store, run=record.id, level=level)
+    outcomes = ask("outcomes", store, run=record.id, limit=NO_LIMIT)
+    tables = [_facts(record), _accuracy(outcomes), _findings(store, record, level, sample, outcomes)]
     if level == "attention":
         tables.append(_top_heads(store, record))
+    found = structures(store, record, level, sample, largest=True)
     tables.append(structures_table(found, f"{level} level, the largest structure of each subtask; {NOTE}"))
     return tables
 
@@ -56,95 +74,125 @@ def _points(run: Run) -> str:
     return f"{run.quadrature} points to a tolerance of {run.tolerance:.2g}"
 
 
-def _accuracy(store: "Store", run: Run) -> Table:
-    rows = ask("accuracy", store, run=run.id)
+def _accuracy(outcomes: Rows) -> Table:
     columns = (
         text("subtask"),
         text("condition"),
-        count("instances"),
         share("accuracy"),
         number("mean QoI", 2),
+        count("instances"),
     )
-    cells = [[r["subtask"], r["condition"], r["instances"], r["accuracy"], r["mean_qoi"]] for r in rows]
-    if len(cells) > MOST_ROWS:
-        cells = list(_by_subtask(rows))
-    instances, labelled, correct = (sum(row[n] for row in rows) for n in ("instances", "labelled", "correct"))
-    cells.append(["all", "", instances, ratio(correct, labelled), None])
+    groups: dict[tuple[str, str], list[Record]] = {}
+    for row in outcomes:
+        groups.setdefault((row["subtask"], row["condition"]), []).append(row)
+    rows = sorted(groups.items())
+    if len(rows) > MOST_ROWS:
+        rows = list(_by_subtask(rows))
+    every = outcomes.records()
+    cells = [[*names, *_right_and_qoi(group), len(group)] for names, group in [*rows, (("all", ""), every)]]
     note = ACCURACY
-    if labelled < instances:
-        note += f": {labelled:,} of {instances:,} have a label in the dataset"
-    return Table("Model accuracy", columns, cells, note, rows.cypher)
+    if (labelled := sum(row["is_labelled"] for row in every)) < len(every):
+        note += f": {labelled:,} of {len(every):,} have a label in the dataset"
+    return Table("Model accuracy", columns, cells, f"{note}; {INTERVALS}", outcomes.cypher)
 
 
-def _by_subtask(rows: Rows) -> Iterator[list[object]]:
-    for subtask in dict.fromkeys(row["subtask"] for row in rows):
-        group = [row for row in rows if row["subtask"] == subtask]
-        counts = [row["instances"] for row in group]
-        total = sum(counts)
-        qoi = sum(n * row["mean_qoi"] for n, row in zip(counts, group, strict=True)) / total
-        correct, labelled = (sum(row[name] for row in group) for name in ("correct", "labelled"))
-        yield [subtask, f"{len(group)} conditions", total, ratio(correct, labelled), qoi]
+def _by_subtask(groups: Groups) -> Iterator[tuple[tuple[str, str], list[Record]]]:
+    for subtask, conditions in groupby(groups, key=lambda one: one[0][0]):
+        of_subtask = [rows for _, rows in conditions]
+        yield (subtask, f"{len(of_subtask)} conditions"), [row for rows in of_subtask for row in rows]
 
 
-def _findings(store: "Store", run: Run, level: Level) -> Table:
-    parts = [_skips(store, run)] if level == "attention" else []
-    parts += [_concentration(store, run, level), _large_errors(store, run), _close_choices(store, run, level)]
-    rows = [row for part in parts for row in part]
-    return Table("Findings", (text("finding"), number("value")), rows, f"{level} level; {OUR_CHOICE}")
+def _right_and_qoi(outcomes: Sequence[Record]) -> list[object]:
+    """Return the share right of the labelled instances and the mean QoI, with their intervals."""
+    labelled = [row["is_labelled"] for row in outcomes]
+    right = [[row["is_labelled"] and row["is_correct"]] for row in outcomes]
+    qoi = [[row["qoi"]] for row in outcomes]
+    return [*intervals(right, labelled), *intervals(qoi)]
 
 
-def _skips(store: "Store", run: Run) -> Cells:
+def _findings(store: "Store", run: Run, level: Level, sample: Sample, outcomes: Rows) -> Table:
+    rows = _skips(sample) if level == "attention" else []
+    rows += _concentration(sample)
+    rows += _large_errors(run, outcomes)
+    rows += _close_choices(store, run, level)
+    columns = (text("finding"), share("value"))
+    return Table("Findings", columns, rows, f"{level} level; {sample.note(OUR_CHOICE)}")
+
+
+def _skips(sample: Sample) -> Cells:
     rows: Cells = []
-    for row in ask("skip-share", store, run=run.id):
+    for row in skip_records(sample, ()):
         skips, staying = row["skip_share"], row["skip_share_staying"]
         per_head = row["skips"] / max(1, row["heads"])
-        rows.append([f"{skips:.1%} of all steps are skip connections, {per_head:.2f} per head", skips])
+        rows.append([f"{skips.value:.1%} of all steps are skip connections, {per_head:.2f} per head", skips])
         if staying is not None:
-            finding = f"When a path stays on its word, it uses the skip connection {staying:.1%} of the time"
-            rows.append([finding, staying])
+            finding = "When a path stays on its word, it uses the skip connection"
+            rows.append([f"{finding} {staying.value:.1%} of the time", staying])
     return rows
 
 
-def _concentration(store: "Store", run: Run, level: Level) -> Cells:
+def _concentration(sample: Sample) -> Cells:
     rows: Cells = []
-    for row in ask("concentration", store, run=run.id, level=level):
+    for row in concentrations(sample):
         sign = "positive" if row["sign"] == 1 else "negative"
         share = row["concentration"]
-        rows.append([f"The paths of {sign} words carry {share:.1%} of their influence (mean)†", share])
+        rows.append([f"The paths of {sign} words carry {share.value:.1%} of their influence (mean)†", share])
     return rows
 
 
-def _large_errors(store: "Store", run: Run) -> Cells:
+def _large_errors(run: Run, outcomes: Rows) -> Cells:
     if run.tolerance is not None:
         which = f"did not settle within {run.tolerance:.2g} of the change in QoI"
         unsettled = run.unsettled or 0
-        return [[f"{unsettled:,} of {run.instances:,} instances {which}", unsettled / run.instances]]
-    flagged = len(ask("completeness", store, run=run.id, threshold=LARGE_ERROR, limit=NO_LIMIT))
+        return [
+            [
+                f"{unsettled:,} of {run.instances:,} instances {which}",
+                share_interval(unsettled, run.instances),
+            ]
+        ]
+    flagged = sum(
+        abs(row["total_influence"] - row["change"]) > LARGE_ERROR * abs(row["change"]) for row in outcomes
+    )
     which = f"a completeness error above {LARGE_ERROR:.0%} of the change in QoI"
-    return [[f"{flagged:,} of {run.instances:,} instances have {which}†", flagged / run.instances]]
+    whole = share_interval(flagged, len(outcomes))
+    return [[f"{flagged:,} of {len(outcomes):,} instances have {which}†", whole]]
 
 
 def _close_choices(store: "Store", run: Run, level: Level) -> Cells:
-    rows = ask("margins", store, run=run.id, level=level)
-    choices, close = (sum(row[name] for row in rows) for name in ("choices", "close"))
-    if not choices:
+    margins = ask("margins-by-instance", store, run=run.id, level=level, limit=NO_LIMIT)
+    closeness = _closeness(margins, lambda _: 0)
+    if not closeness:
         return []
-    share = close / choices
+    [(_, choices, shares)] = closeness
+    close = shares[CLOSE]
     what = "choices beat the runner-up by less than the completeness error or 0.1% of |QoI|†"
-    finding = f"{share:.1%} of {choices:,} {what}"
-    return [[finding, share]]
+    return [[f"{close.value:.1%} of {choices:,} {what}", close]]
+
+
+def _closeness(margins: Rows, group: Callable[[Record], int]) -> list[tuple[int, int, dict[str, Interval]]]:
+    """Return, of each group of choices, how many there are and the share within each bound."""
+    import numpy as np
+
+    numbers: dict[str, int] = {}
+    found: dict[int, dict[str, Any]] = {}
+    rows = margins.records()
+    for row in rows:
+        numbers.setdefault(row["instance"], len(numbers))
+    for row in rows:
+        sums = found.setdefault(group(row), {name: np.zeros(len(numbers)) for name in ("choices", *WITHIN)})
+        for name, values in sums.items():
+            values[numbers[row["instance"]]] += row[name]
+    shown = []
+    for key, sums in sorted(found.items()):
+        shares = intervals(np.array([sums[name] for name in WITHIN]).T, sums["choices"])
+        known = {name: one for name, one in zip(WITHIN, shares, strict=True) if one is not None}
+        shown.append((key, int(sums["choices"].sum()), known))
+    return shown
 
 
 def _top_heads(store: "Store", run: Run) -> Table:
-    columns = {
-        "layer": count("layer"),
-        "head": count("head"),
-        "patterns": count("patterns"),
-        "pattern_share": share("of patterns"),
-        "instance_share": share("of instances"),
-    }
-    rows = ask("heads-by-traversal", store, run=run.id, limit=5)
-    return as_table("Most traversed heads", rows, columns, "heads count from 1 in each layer")
+    sample = Sample.of(store, run=run.id, level="attention", by="role")
+    return top_heads(sample, "count", 5)
 
 
 def quality(
@@ -162,100 +210,35 @@ def quality(
     """Instances with a large completeness error, and how close the choices of nodes were."""
     where: Parameters = {"run": run, "subtask": subtask, "condition": condition}
     flagged = ask("completeness", store, **where, threshold=threshold, limit=NO_LIMIT)
-    margins = ask("margins", store, **where, level=level)
-    within = {
-        "within_1e_5": "within 1e-5",
-        "within_1e_4": "within 1e-4",
-        "within_1e_3": "within 1e-3",
-        "within_1e_2": "within 1%",
-        "within_1e_1": "within 10%",
+    margins = ask("margins-by-instance", store, **where, level=level, limit=NO_LIMIT)
+    columns = {
+        "instance": text("instance"),
+        "text": text("text"),
+        "relative_error": share("relative"),
+        "completeness_error": signed("error", 4),
+        "change": signed("change in QoI"),
+        "points": count("points"),
     }
-    rows = [
-        [row["layer"], row["choices"], *(ratio(row[name], row["choices"]) for name in ("close", *within))]
-        for row in margins
-    ]
-    columns = (
-        count("layer"),
-        count("choices"),
-        share("close"),
-        *map(share, within.values()),
-    )
+    title = f"Instances with a completeness error above {threshold:.0%}"
     return [
-        as_table(
-            f"Instances with a completeness error above {threshold:.0%}",
-            flagged,
-            {
-                "instance": text("instance"),
-                "text": text("text"),
-                "change": signed("change in QoI"),
-                "completeness_error": signed("error", 4),
-                "relative_error": share("relative"),
-                "points": count("points"),
-            },
-            "more points make it smaller",
-            limit=limit,
-        ),
-        Table(
-            "How close the choices were",
-            columns,
-            rows,
-            "the margin over the runner-up as a part of |QoI|; close: within 1e-3 or the completeness error",
-            margins.cypher,
-        ),
+        as_table(title, flagged, columns, "more points make it smaller", limit=limit),
+        _margins_table(margins),
     ]
 
 
-def compare(
-    store: "Store",
-    *,
-    other: OtherRun,
-    run: RunId = "",
-    level: AtLevel = "",
-    subtask: Subtask = "",
-    condition: Condition = "",
-    limit: Limit = 10,
-) -> list[Table]:
-    """Two runs (methods, models, settings) compared on the same words of the same instances."""
-    where: Parameters = {
-        "run": run,
-        "other": other,
-        "level": level,
-        "subtask": subtask,
-        "condition": condition,
-    }
-    roles = ask("compare-runs", store, **where)
-    words, same = (sum(row[name] for row in roles) for name in ("patterns", "same_paths"))
-    total = f"{same:,} of {words:,} paths are the same ({same / words:.1%})" if words else ""
-    return [
-        as_table(
-            "Two runs on the same instances",
-            roles,
-            {
-                "subtask": text("subtask"),
-                "role": text("role"),
-                "patterns": count("words"),
-                "same_path_share": share("same path"),
-                "same_sign_share": share("same sign"),
-                "mean_influence": signed("mean pattern"),
-                "other_mean_influence": signed("the other's"),
-            },
-            total,
-        ),
-        as_table(
-            "Instances on which they differ most",
-            ask("compare-instances", store, **where, limit=limit),
-            {
-                "instance": text("instance"),
-                "text": text("text"),
-                "patterns": count("words"),
-                "same_path_share": share("same path"),
-            },
-        ),
+def _margins_table(margins: Rows) -> Table:
+    rows: Cells = [
+        [layer, choices, *(shares[name] for name in WITHIN)]
+        for layer, choices, shares in _closeness(margins, lambda row: int(row["layer"]))
     ]
+    columns = (count("layer"), count("choices"), *map(share, WITHIN.values()))
+    instances = len({row["instance"] for row in margins})
+    note = "the margin over the runner-up as a part of |QoI|; close: within 1e-3 or the completeness error"
+    note += f"; n = {instances:,} instances; {INTERVALS}"
+    return Table("How close the choices were", columns, rows, note, margins.cypher)
 
 
 REPORTS = (
     Report("overview", "Overview", overview),
     Report("quality", "Quality", quality),
-    Report("compare", "Two runs", compare),
 )

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from ipgraph.graphstore.common.bootstrap import Interval
+
 MISSING = "–"
 """What stands for a value that does not exist."""
 IDS = ("run", "other", "instance")
@@ -25,6 +27,7 @@ class TableColumn:
     name: str
     format: str = ""
     align: Literal["left", "right"] = "left"
+    key: str = ""  # what a program calls the column; if empty, it is made from the name
     importance: int = 0
 
     @property
@@ -40,7 +43,7 @@ class TableColumn:
             return "yes" if value else "no"
         if isinstance(value, list | tuple):
             return " ".join(self.text(part) for part in value)
-        return format(value, self.format) if isinstance(value, int | float) else str(value)
+        return format(value, self.format) if isinstance(value, int | float | Interval) else str(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +70,8 @@ class Table:
 
     @property
     def keys(self) -> list[str]:
-        """The headers as programs take them, such as `of_patterns`."""
-        return _distinct([_key(column.name) for column in self.columns], "{}_{}")
+        """The columns' identifiers in snake_case, for programs; where one repeats, the later are numbered."""
+        return _distinct([column.key or _key(column.name) for column in self.columns], "{}_{}")
 
     def cells(self) -> list[list[str]]:
         """Return the rows as they are printed."""

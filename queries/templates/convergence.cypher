@@ -6,7 +6,8 @@
 //   layer: Layer of the embedding in which they meet, from 1.
 //   role: Role of its position.
 //   instances: Instances in which patterns from at least two positions enter such an embedding.
-//   instance_share: Of the instances that have a pattern in scope.
+//   total: Instances that have a pattern in scope.
+//   instance_share: instances / total.
 //   patterns: Patterns that meet there.
 MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
 WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition] AND $sign IN [0, p.sign]
@@ -32,5 +33,6 @@ WITH layer, label, max(all_instances) AS all_instances, count(DISTINCT number) A
 UNWIND range(1, size(label)) AS place  // the last that holds no dot ends the role: dots fill it up
 WITH layer, label, all_instances, instances, patterns,
      max(CASE WHEN substring(label, place - 1 + $first, 1) <> '.' THEN place ELSE 0 END) AS length
-RETURN layer, left(label, length) AS role, instances, 1.0 * instances / all_instances AS instance_share, patterns
+RETURN layer, left(label, length) AS role, instances, all_instances AS total,
+       1.0 * instances / all_instances AS instance_share, patterns
 ORDER BY instances DESC, layer, role LIMIT $limit

@@ -28,5 +28,5 @@ CALL (sources, found) {  // a place at a time, so that what is counted is named 
   RETURN number, words
 }
 WITH layer, role, max(all_instances) AS all_instances, count(DISTINCT number) AS instances, sum(words) AS patterns
-RETURN layer, role, instances, 1.0 * instances / all_instances AS instance_share, patterns
+RETURN layer, role, instances, all_instances AS total, 1.0 * instances / all_instances AS instance_share, patterns
 ORDER BY instances DESC, layer, role LIMIT $limit

@@ -1,23 +1,41 @@
-// title: Heads of each layer ranked by traversal
+// title: Heads of each layer ranked by traversal or influence
 // description: How the patterns that pass through a head spread over each layer's heads.
 // parameters: run, attention-level, subtask, condition, role, sign, layer
+//   rank: string count|influence = count  What comes first: the most patterns, or the most influence.
 // columns:
 //   layer: Layer of the head, from 1.
 //   head: Number of the head in its layer, from 1.
 //   patterns: Patterns that pass through the head.
 //   layer_share: Of the patterns that pass through any head in the layer (skips not counted).
+//   influence: Sum of |influence| of these patterns in an instance, averaged over all instances that have a
+//     pattern in scope (one without such a pattern counts 0).
+//   influence_share: The same of each instance's sum over all of its patterns in scope.
 MATCH (i:Instance)-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
 WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
   AND $role IN ['', p.role] AND $sign IN [0, p.sign]
-UNWIND range(1, (size(p.route) + 1) / (2 * $stride)) AS at
-WITH at, substring(p.route, (2 * at - 1) * $stride + $first, 6) AS step
-WHERE step STARTS WITH 'h'
-WITH at, step, count(*) AS patterns
-WHERE $layer IN [0, at]
-WITH at, collect(step) AS steps, collect(patterns) AS counts, sum(patterns) AS total
+WITH i, sum(abs(p.influence)) AS whole, collect(p.route) AS routes,
+     collect(abs(p.influence)) AS weights
+WITH collect(whole) AS wholes, collect(routes) AS found, collect(weights) AS found_weights
+UNWIND range(0, size(found) - 1) AS number  // of an instance
+WITH size(found) AS all_instances, wholes[number + $first] AS whole, found[number + $first] AS routes,
+     found_weights[number + $first] AS weights
+UNWIND range(0, size(routes) - 1) AS k
+WITH all_instances, routes[k + $first] AS route, weights[k + $first] AS weight,
+     CASE WHEN whole > 0 THEN weights[k + $first] / whole ELSE 0.0 END AS part
+WITH route, max(all_instances) AS all_instances, count(*) AS passing, sum(weight) AS weight,
+     sum(part) AS part
+UNWIND range(1, (size(route) + 1) / (2 * $stride)) AS at
+WITH at, substring(route, (2 * at - 1) * $stride + $first, 6) AS step, all_instances, passing,
+     weight, part
+WHERE step STARTS WITH 'h' AND $layer IN [0, at]
+WITH at, step, sum(passing) AS patterns, sum(weight) / max(all_instances) AS influence,
+     sum(part) / max(all_instances) AS influence_share
+WITH at, collect(step) AS steps, collect(patterns) AS counts, collect(influence) AS influences,
+     collect(influence_share) AS shares, sum(patterns) AS total
 UNWIND range(0, size(steps) - 1) AS k
-WITH steps[k + $first] AS step, counts[k + $first] AS patterns, 1.0 * counts[k + $first] / total AS layer_share
+WITH steps[k + $first] AS step, counts[k + $first] AS patterns, 1.0 * counts[k + $first] / total AS layer_share,
+     influences[k + $first] AS influence, shares[k + $first] AS influence_share
 MATCH (r:Run {id: $run})
 MATCH (n:Node {id: r.model + '/' + step + '@0000'})  // the head at position 0 stands for the head
-RETURN n.layer AS layer, n.head AS head, patterns, layer_share
-ORDER BY layer, patterns DESC, head
+RETURN n.layer AS layer, n.head AS head, patterns, layer_share, influence, influence_share
+ORDER BY layer, CASE $rank WHEN 'influence' THEN floor(1000000000 * influence) ELSE 1.0 * patterns END DESC, head

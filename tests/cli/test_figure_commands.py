@@ -134,7 +134,7 @@ def test_a_difference_is_drawn_with_its_sign_and_size(folder: Folder, tmp_path: 
     run, out, other = folder.runs[0], tmp_path / "difference.svg", "plural-singular"
     where = ("--subtask", SUBTASK, "--min-share", "0", "--run", run.id, "-o", str(out))
     invoke("draw", "--condition", CONDITION, "--versus", other, *where)
-    apart: defaultdict[str, float] = defaultdict(float)
+    apart: dict[str, float] = defaultdict(float)
     for sign, condition in ((1, CONDITION), (-1, other)):
         for edge, weight in influences(run, condition).items():
             apart[edge.rpartition("-")[0]] += sign * weight

@@ -162,8 +162,8 @@ def test_no_head_number_touches_another_edge_a_node_or_another_number(seed: int,
         assert not any(box.overlaps(other) for other in boxes[:index])
     edges = [patch for patch in axes.patches if "-edge-" in (patch.get_gid() or "")]
     for text, box in zip(numbers, boxes, strict=True):
-        touched = [patch.get_gid() for patch in edges if crosses(patch, box)]
-        own = [gid for gid in touched if f"-{text.get_text()}-" in str(gid)]
+        touched = [str(patch.get_gid()) for patch in edges if crosses(patch, box)]
+        own = [gid for gid in touched if f"-{text.get_text()}-" in gid]
         assert len(touched) <= 1, (text.get_text(), touched)
         assert touched == own
 
@@ -180,7 +180,9 @@ def test_numbers_without_any_room_are_left_out_and_counted() -> None:
 def crosses(patch: Patch, box: Bbox) -> bool:
     """Tell whether an edge's line, as wide as it is drawn, meets a box: points along it, in pixels."""
     line = patch.get_path().interpolated(1).to_polygons(patch.get_transform(), closed_only=False)[0]
-    wide = patch.get_linewidth() * 300 / 72 / 2
+    figure = patch.get_figure(root=True)
+    assert figure is not None
+    wide = patch.get_linewidth() * figure.dpi / 72 / 2
     grown = Bbox.from_extents(box.x0 - wide, box.y0 - wide, box.x1 + wide, box.y1 + wide)
     return bool(Path_(line).intersects_bbox(grown, filled=False))
 

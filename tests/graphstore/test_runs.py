@@ -259,7 +259,9 @@ def test_unknown_or_missing_fields_of_a_run_are_named(tmp_path: Path) -> None:
 def test_another_schema_version_is_refused(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     manifest = run.path / "shards/00000" / shards.MANIFEST
-    manifest.write_text(manifest.read_text().replace('"schema_version": 2', '"schema_version": 1'))
+    manifest.write_text(
+        manifest.read_text().replace(f'"schema_version": {SCHEMA_VERSION}', '"schema_version": 1')
+    )
     again = r"and this ipgraph reads version 3: extract the run again \(`ipgraph ingest dataset ...`\)"
     with pytest.raises(UsageError, match=f"shards/00000 has schema version 1, {again}"):
         run.missing()

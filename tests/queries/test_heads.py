@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from support.cli_runs import invoke
+from support.cli_runs import rows as json_rows
 from support.expected_data import Data
 from support.expected_rows import examples, names
 from support.fixtures import HEADS
@@ -32,7 +33,7 @@ PRINTED = re.compile(r"\bh\d+\.(\d+)|\bhead (\d+)\b")
 WITH_HEADS = {
     *("heads-by-traversal", "heads-by-layer", "heads-by-role", "heads-by-destination"),
     *("shared-subpaths", "node-probability", "node-probability-by-position", "node-probability-difference"),
-    *("patterns-of-instance", "pattern-steps", "merge-points"),
+    *("patterns-of-instance", "pattern-steps", "merge-points", "first-meetings", "routes"),
 }
 """Templates whose rows name a head."""
 REPORTS_WITH_HEADS = {"overview", "heads", "subpaths", "through-head", "conditions", "merges"}
@@ -135,8 +136,7 @@ def test_views_and_what_is_drawn_of_them_name_the_last_head(
 
     options = ("--run", run.id, "--store", str(location))
     instance = next(runs[0].records("instances")).id
-    rows = json.loads(invoke("show", instance, *options, "--format", "json").stdout)
-    assert {row["head"] for row in rows} == {0, HEADS}
+    assert {row["head"] for row in json_rows("show", instance, *options)} == {0, HEADS}
     listed = invoke("show", instance, *options).stdout.partition("\ntotal: ")[0]
     assert set(re.findall(r" (\d+)>\d+\b", listed)) == {str(HEADS)}
 

@@ -69,6 +69,7 @@ def test_rows_come_by_name_and_as_a_data_frame(store: Store, runs: list[RunDirec
         "role": "",
         "sign": 0,
         "layer": 0,
+        "rank": "count",
         "limit": 4,
     }
     assert "$limit" in rows.cypher
@@ -122,7 +123,7 @@ def test_the_level_is_the_finest_that_every_run_has(store: Store, runs: list[Run
     ):
         ask("node-probability", store, run=both.id, level="atention")
     with pytest.raises(
-        UsageError, match=r"skip-share\.cypher: the parameter level is 'embedding'; valid: att"
+        UsageError, match=r"the query skip-share: the parameter level is 'embedding'; valid: att"
     ):
         ask("skip-share", store, level="embedding")
 
@@ -243,16 +244,16 @@ def test_values_become_the_declared_type(store: Store, tmp_path: Path) -> None:
         ({"lenght": 3}, "unknown parameter 'lenght'; valid, nearest first: role, level"),
     ],
 )
-def test_a_parameter_that_does_not_fit_is_named_with_the_file(tmp_path: Path, given: Any, says: str) -> None:
+def test_a_parameter_that_does_not_fit_is_named_with_the_query(tmp_path: Path, given: Any, says: str) -> None:
     with pytest.raises(UsageError) as raised:  # said before any store is opened
         ask("shared-subpaths", tmp_path / "absent.db", **given)
-    assert str(raised.value).startswith(str(template("shared-subpaths").path))
+    assert str(raised.value).startswith("the query shared-subpaths: ")
     assert says in str(raised.value)
 
 
 def test_a_parameter_without_a_default_must_be_given(store: Store) -> None:
     with pytest.raises(
-        UsageError, match=r"merges\.cypher: the parameter role \(role: Role of one word\.\) has no"
+        UsageError, match=r"the query merges: the parameter role \(role: Role of one word\.\) has no"
     ):
         ask("merges", store)
 

@@ -142,12 +142,26 @@ def node(label: str) -> At:
     return _at({"node": f"/{label}", "influence": 0.0, "margin": None, "runner_up": None})
 
 
+def carried_by(patterns: Iterable[Row], within: list[Row]) -> list[float]:
+    """Return the sum of |influence| of patterns in an instance and its share, averaged over instances.
+
+    `within` are all patterns in scope: each instance of theirs counts.
+    """
+    sums: dict[str, float] = defaultdict(float)
+    for p in within:
+        sums[p["instance"]] += abs(p["influence"])
+    found = list(patterns)
+    carried = math.fsum(abs(p["influence"]) for p in found)
+    shares = math.fsum(abs(p["influence"]) / sums[p["instance"]] for p in found)
+    return [carried / len(sums), shares / len(sums)]
+
+
 def words_of(patterns: list[Row]) -> Iterator[Row]:
     """Yield each word of each instance, its pieces' patterns together."""
     for ps in by(patterns, lambda p: (p["instance"], p["role"], p["word"], p["word_index"])).values():
         total = math.fsum(p["total_influence"] for p in ps)
         carried = math.fsum(p["influence"] for p in ps)
-        yield ps[0] | {"total": total, "carried": carried, "sign": 1 if total >= 0 else -1}
+        yield ps[0] | {"total": total, "carried": carried, "sign": 1 if total >= 0 else -1, "pieces": ps}
 
 
 def columns_of(pattern: Row) -> list[At]:

@@ -1,10 +1,11 @@
 """What the templates of paths, heads, skips and nodes must return, in plain Python."""
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from typing import Any
 
-from support.expected_data import At, Data, Row, Rows, instances_of, node
+from support.expected_data import At, Data, Row, Rows, carried_by, instances_of, node
 from support.expected_data import by as grouped
 
 
@@ -54,15 +55,20 @@ def skip_share_by_instance(data: Data, limit: int = 1000, **scope: Any) -> Rows:
     return [[*key, counts[*key, "skip"], counts[*key, "head"]] for key in keys][:limit]
 
 
-def heads_by_traversal(data: Data, layer: int = 0, limit: int = 20, **scope: Any) -> Rows:
+def heads_by_traversal(
+    data: Data, layer: int = 0, limit: int = 20, rank: str = "count", **scope: Any
+) -> Rows:
     patterns = data.scope(**scope)
     passing = _passing(patterns, _head)
     rows = [
-        [*key, len(ps), len(ps) / len(patterns), instances_of(ps), instances_of(ps) / instances_of(patterns)]
+        [
+            *(*key, len(ps), len(ps) / len(patterns)),
+            *(instances_of(ps), instances_of(ps) / instances_of(patterns), *carried_by(ps, patterns)),
+        ]
         for key, ps in passing.items()
         if layer in (0, key[0])
     ]
-    return sorted(rows, key=lambda row: (-row[2], row[0], row[1]))[:limit]
+    return sorted(rows, key=lambda row: (-row[2 if rank == "count" else 6], row[0], row[1]))[:limit]
 
 
 def _head(pattern: Row, at: At) -> tuple[int, int]:
@@ -79,31 +85,46 @@ def _passing(patterns: list[Row], key: Callable[[Row, At], Any]) -> dict[Any, li
     return groups
 
 
-def heads_by_layer(data: Data, layer: int = 0, **scope: Any) -> Rows:
-    passing = {key: ps for key, ps in _passing(data.scope(**scope), _head).items() if layer in (0, key[0])}
+def heads_by_layer(data: Data, layer: int = 0, rank: str = "count", **scope: Any) -> Rows:
+    patterns = data.scope(**scope)
+    passing = {key: ps for key, ps in _passing(patterns, _head).items() if layer in (0, key[0])}
     totals = Counter({of: 0 for of, _ in passing})
     for (of, _), ps in passing.items():
         totals[of] += len(ps)
-    rows = [[of, head, len(ps), len(ps) / totals[of]] for (of, head), ps in passing.items()]
-    return sorted(rows, key=lambda row: (row[0], -row[2], row[1]))
+    rows = [
+        [of, head, len(ps), len(ps) / totals[of], *carried_by(ps, patterns)]
+        for (of, head), ps in passing.items()
+    ]
+    return sorted(rows, key=lambda row: (row[0], -row[2 if rank == "count" else 4], row[1]))
 
 
-def heads_by_role(data: Data, layer: int = 0, limit: int = 200, **scope: Any) -> Rows:
+def heads_by_role(data: Data, layer: int = 0, limit: int = 200, rank: str = "count", **scope: Any) -> Rows:
     patterns = data.scope(**scope)
     totals = Counter(p["role"] for p in patterns)
     passing = _passing(patterns, lambda p, at: (p["role"], at.layer, at.head))
-    rows = [[*key, len(ps), len(ps) / totals[key[0]]] for key, ps in passing.items() if layer in (0, key[1])]
-    return sorted(rows, key=lambda row: (row[0], -row[3], row[1], row[2]))[:limit]
+    rows = [
+        [*key, len(ps), len(ps) / totals[key[0]], *carried_by(ps, patterns)]
+        for key, ps in passing.items()
+        if layer in (0, key[1])
+    ]
+    return sorted(rows, key=lambda row: (row[0], -row[_RANKED[rank]], row[1], row[2]))[:limit]
 
 
-def heads_by_destination(data: Data, layer: int = 0, limit: int = 200, **scope: Any) -> Rows:
+_RANKED = {"count": 3, "influence": 5}
+
+
+def heads_by_destination(
+    data: Data, layer: int = 0, limit: int = 200, rank: str = "count", **scope: Any
+) -> Rows:
     patterns = data.scope(**scope)
     totals = _passing(patterns, _head)
     passing = _passing(patterns, lambda p, at: (p["e"]["roles"][at.position], at.layer, at.head))
     rows = [
-        [*key, len(ps), len(ps) / len(totals[key[1:]])] for key, ps in passing.items() if layer in (0, key[1])
+        [*key, len(ps), len(ps) / len(totals[key[1:]]), *carried_by(ps, patterns)]
+        for key, ps in passing.items()
+        if layer in (0, key[1])
     ]
-    return sorted(rows, key=lambda row: (row[0], -row[3], row[1], row[2]))[:limit]
+    return sorted(rows, key=lambda row: (row[0], -row[_RANKED[rank]], row[1], row[2]))[:limit]
 
 
 def instances_through_head(
@@ -139,7 +160,22 @@ def _role(pattern: Row, at: At) -> str:
 _NAMES = {"position": _absolute, "role": _role, "target": _relative}
 
 
-def shared_subpaths(data: Data, k: int = 3, limit: int = 20, by: str = "position", **scope: Any) -> Rows:
+def routes(data: Data, by: str = "position", limit: int = 1000, **scope: Any) -> Rows:
+    names = ("position", "role", "sign", "word", "word_index", "total_influence", "influence")
+    rows = [
+        [
+            *(p["i"][name] for name in ("id", "subtask", "condition")),
+            *(p[name] for name in names),
+            " ".join(_NAMES[by](p, at) for at in p["at"]),
+        ]
+        for p in data.scope(**scope)
+    ]
+    return sorted(rows, key=lambda row: (row[0], row[3]))[:limit]
+
+
+def shared_subpaths(
+    data: Data, k: int = 3, limit: int = 20, by: str = "position", rank: str = "count", **scope: Any
+) -> Rows:
     patterns = data.scope(**scope)
     holding: dict[str, list[Row]] = defaultdict(list)
     for p in patterns:
@@ -147,10 +183,14 @@ def shared_subpaths(data: Data, k: int = 3, limit: int = 20, by: str = "position
         for start in range(len(labels) - k + 1):
             holding[" ".join(labels[start : start + k])].append(p)
     found: Rows = [
-        [path, instances_of(ps), instances_of(ps) / instances_of(patterns), len(ps)]
+        [
+            *(path, instances_of(ps), instances_of(ps) / instances_of(patterns), len(ps)),
+            *carried_by(ps, patterns),
+        ]
         for path, ps in holding.items()
     ]
-    return sorted(found, key=lambda row: (-row[1], row[0]))[:limit]
+    ranked = 1 if rank == "count" else 4
+    return sorted(found, key=lambda row: (-math.floor(1e9 * row[ranked]), row[0]))[:limit]
 
 
 def _columns(at: At) -> list[Any]:

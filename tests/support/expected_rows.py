@@ -71,6 +71,11 @@ _EXAMPLES: list[tuple[str, dict[str, Any]]] = [
     ("heads-by-traversal", {**_ATTENTION, "layer": 2, "limit": 3}),
     *((f"heads-by-{by}", {**_ATTENTION, "layer": 2}) for by in ("layer", "role", "destination")),
     ("heads-by-role", {**_ATTENTION, "limit": 5}),
+    *(
+        (f"heads-by-{by}", {**scope, "rank": "influence"})
+        for by in ("traversal", "layer", "role", "destination")
+        for scope in (_ATTENTION, _SCOPED)
+    ),
     ("skip-share-by-instance", _ATTENTION),
     ("skip-share-by-instance", {**_ATTENTION, "condition": "plural-plural", "limit": 4}),
     *(
@@ -87,6 +92,13 @@ _EXAMPLES: list[tuple[str, dict[str, Any]]] = [
             {**_SCOPED, "k": 2},
         )
     ),
+    *(
+        ("shared-subpaths", {**level, "by": by, "rank": "influence"})
+        for by in _PLACES
+        for level in (_ATTENTION, _EMBEDDING, _SCOPED)
+    ),
+    *(("routes", {**level, "by": by}) for by in _PLACES for level in (_ATTENTION, _EMBEDDING)),
+    ("routes", {**_SCOPED, "limit": 2}),
     ("node-probability", _ATTENTION),
     ("node-probability", _EMBEDDING),
     ("node-probability", _SCOPED),
@@ -115,13 +127,14 @@ _EXAMPLES: list[tuple[str, dict[str, Any]]] = [
     ("convergence", {**_EMBEDDING, "sign": 1, "subtask": "object-relative-across", "limit": 5}),
     *(
         (name, {**level, **pair})
-        for name in ("merges", "merge-points")
+        for name in ("merges", "merge-points", "first-meetings")
         for level in (_ATTENTION, _EMBEDDING)
         for pair in (_PAIR, _TWINS, _DOTTED)
     ),
     ("influential-words", _ATTENTION),
     ("influential-words", {**_EMBEDDING, "sign": -1, "at_least": 2, "limit": 7}),
     ("influential-words", _SCOPED),
+    *(("influential-words", {**_ATTENTION, "rank": rank}) for rank in ("count", "influence")),
     ("influence-by-role", _ATTENTION),
     ("influence-by-role", {key: value for key, value in _SCOPED.items() if key in _SCOPE}),
     ("concentration", _ATTENTION),
@@ -134,8 +147,11 @@ _EXAMPLES: list[tuple[str, dict[str, Any]]] = [
     ("accuracy", _OF_RUN),
     ("accuracy", {**_OF_RUN, "condition": "singular-plural"}),
     ("structures", _OF_RUN),
+    ("outcomes", _OF_RUN),
+    ("outcomes", {**_OF_RUN, "condition": "singular-plural", "limit": 3}),
     ("completeness", {**_OF_RUN, "threshold": 0.001}),
     ("completeness", {**_OF_RUN, "threshold": 0.0, "subtask": "object-relative-across", "limit": 100}),
+    *(("margins-by-instance", options) for options in (_ATTENTION, {**_EMBEDDING, "limit": 5})),
     ("margins", _ATTENTION),
     ("margins", {**_EMBEDDING, "condition": "singular-plural"}),
     ("measures", _OF_RUN),

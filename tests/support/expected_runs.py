@@ -51,6 +51,16 @@ def accuracy(data: Data, run: str, **scope: Any) -> Rows:
     return rows
 
 
+def outcomes(data: Data, run: str, limit: int = 1000, **scope: Any) -> Rows:
+    rows: Rows = []
+    for i, e in data.evaluated(run, **scope)[:limit]:
+        change = e["qoi"] - e["qoi_baseline"]
+        said = [e["roles"], e["target"], not e["label_is_predicted"], e["is_correct"], e["qoi"], change]
+        total = change + e["completeness_error"]
+        rows.append([i["id"], i["subtask"], i["condition"], *said, total])
+    return rows
+
+
 def structures(data: Data, run: str, **scope: Any) -> Rows:
     pairs = [i | {"e": e} for i, e in data.evaluated(run, **scope)]
     groups = by(pairs, lambda row: (row["subtask"], row["e"]["target"], tuple(row["e"]["roles"])))
@@ -88,6 +98,23 @@ def margins(data: Data, **scope: Any) -> Rows:
         [layer, len(found), close[layer], *(sum(ratio <= bound for ratio in found) for bound in bounds)]
         for layer, found in sorted(groups.items())
     ]
+
+
+def margins_by_instance(data: Data, limit: int = 1000, **scope: Any) -> Rows:
+    groups: dict[str, list[Row]] = by(data.scope(**scope), lambda p: p["instance"])
+    rows: Rows = []
+    for instance, patterns in groups.items():
+        found: dict[int, list[float]] = defaultdict(list)
+        close: dict[int, int] = defaultdict(int)
+        error, scale = (abs(patterns[0]["e"][name]) for name in ("completeness_error", "qoi"))
+        for at in (at for p in patterns for at in p["at"] if at.margin is not None):
+            found[at.layer].append(at.margin / scale)
+            close[at.layer] += at.margin <= error or at.margin <= 0.001 * scale
+        bounds = [1e-5, 1e-4, 1e-3, 1e-2, 1e-1]
+        for layer, ratios in sorted(found.items()):
+            within = [sum(ratio <= bound for ratio in ratios) for bound in bounds]
+            rows.append([instance, layer, len(ratios), close[layer], *within])
+    return rows[:limit]
 
 
 KEY = [

@@ -6,7 +6,18 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
-from support.expected_data import Data, Row, Rows, by, columns_of, instances_of, mean, node, words_of
+from support.expected_data import (
+    Data,
+    Row,
+    Rows,
+    by,
+    carried_by,
+    columns_of,
+    instances_of,
+    mean,
+    node,
+    words_of,
+)
 
 _INSTANCE = ("id", "dataset", "name", "subtask", "condition", "text", "correct", "wrong", "label")
 _EVALUATION = (
@@ -66,15 +77,28 @@ def pattern_steps(data: Data, run: str, level: str, instances: int = 10, **scope
     return rows
 
 
-def influential_words(data: Data, sign: int = 0, at_least: int = 1, limit: int = 20, **scope: Any) -> Rows:
-    words = [word for word in words_of(data.scope(**scope)) if sign in (0, word["sign"])]
+def influential_words(
+    data: Data,
+    sign: int = 0,
+    at_least: int = 1,
+    limit: int = 20,
+    role: str = "",
+    rank: str = "total",
+    **scope: Any,
+) -> Rows:
+    patterns = data.scope(**scope)
+    words = [w for w in words_of(patterns) if sign in (0, w["sign"]) and role in ("", w["role"])]
     groups = by(words, lambda w: (w["role"], w["sign"], w["word"]))
     rows = [
-        [*key, instances_of(ws), mean(w["total"] for w in ws), mean(w["carried"] for w in ws)]
+        [
+            *(*key, instances_of(ws), mean(w["total"] for w in ws), mean(w["carried"] for w in ws)),
+            *carried_by([p for w in ws for p in w["pieces"]], patterns),
+        ]
         for key, ws in groups.items()
         if instances_of(ws) >= at_least
     ]
-    return sorted(rows, key=lambda r: (-math.floor(1e6 * abs(r[4])), r[0], r[2], r[1]))[:limit]
+    ranked = {"total": 4, "count": 3, "influence": 6}[rank]
+    return sorted(rows, key=lambda r: (-math.floor(1e6 * abs(r[ranked])), r[0], r[2], r[1]))[:limit]
 
 
 def influence_by_role(data: Data, **scope: Any) -> Rows:
@@ -141,7 +165,8 @@ def convergence(data: Data, limit: int = 20, **scope: Any) -> Rows:
     rows: Rows = []
     for (layer, role), found_in in groups.items():
         ids = {one for one, _ in found_in}
-        rows.append([layer, role, len(ids), len(ids) / instances_of(patterns), sum(n for _, n in found_in)])
+        total = instances_of(patterns)
+        rows.append([layer, role, len(ids), total, len(ids) / total, sum(n for _, n in found_in)])
     return sorted(rows, key=lambda r: (-r[2], r[0], r[1]))[:limit]
 
 
@@ -202,6 +227,18 @@ def merge_points(data: Data, limit: int = 20, **options: Any) -> Rows:
             groups[layer, role, _into(p, layer), _into(q, layer)].append(p["instance"])
     rows: Rows = [[*key, len(ids), len(ids) / len(pairs), len(set(ids))] for key, ids in groups.items()]
     return sorted(rows, key=lambda r: (-r[4], *r[:4]))[:limit]
+
+
+def first_meetings(data: Data, limit: int = 1000, **options: Any) -> Rows:
+    rows: Rows = []
+    for p, q, layer in _pairs(data, **options):
+        where = ["", "", ""]
+        if layer is not None:
+            role = p["e"]["roles"][columns_of(p)[layer].position]
+            where = [role.ljust(16, "."), _into(p, layer), _into(q, layer)]
+        i = p["i"]
+        rows.append([i["id"], i["subtask"], i["condition"], p["position"], q["position"], layer, *where])
+    return sorted(rows, key=lambda r: (r[0], r[3], r[4]))[:limit]
 
 
 def _into(pattern: Row, layer: int) -> str:
