@@ -23,6 +23,7 @@ from ipgraph.cli.commands import (
 )
 from ipgraph.cli.groups import Commands, Group, show_error, stop
 from ipgraph.graphstore.common.errors import IpgraphError
+from ipgraph.graphstore.common.text import printable
 
 ORDER = (
     *("ingest", "extract", "evaluate", "report", "query", "show", "draw", "plot"),
@@ -126,9 +127,14 @@ def options(
     ] = 0,
 ) -> None:
     """Show how information flows through a transformer: influence patterns in a graph database."""
-    if verbose:
-        import logging
+    import logging
 
+    class PrintableRecord(logging.LogRecord):
+        def getMessage(self) -> str:  # noqa: N802 - logging's name
+            return printable(super().getMessage())
+
+    logging.setLogRecordFactory(PrintableRecord)
+    if verbose:
         logging.basicConfig(
             level=logging.DEBUG if verbose > 1 else logging.WARNING, format="%(name)s: %(message)s"
         )

@@ -3,12 +3,13 @@
 import json
 import math
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, Literal
 
 from ipgraph.cli.fitting import GAP, fit
 from ipgraph.cli.formats import to_csv, to_json, to_latex, to_markdown
+from ipgraph.graphstore.common.text import printable
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -23,10 +24,21 @@ ANY_WIDTH = 100_000
 
 def console(*, stderr: bool = False) -> "Console":
     """Return the console of stdout or stderr; outside a terminal it has no colour and does not cut lines."""
-    from rich.console import Console
+    from rich.console import Console, ConsoleOptions, RenderableType
+    from rich.segment import Segment
+
+    class PrintableConsole(Console):
+        """A console on which text moves no cursor, whoever wrote it: styles are rich's own."""
+
+        def render(
+            self, renderable: RenderableType, options: ConsoleOptions | None = None
+        ) -> Iterator[Segment]:
+            """Yield what is printed, control characters of texts escaped."""
+            for segment in super().render(renderable, options):
+                yield segment if segment.control else Segment(printable(segment.text), segment.style)
 
     stream = sys.stderr if stderr else sys.stdout
-    return Console(stderr=stderr, highlight=False, width=None if stream.isatty() else ANY_WIDTH)
+    return PrintableConsole(stderr=stderr, highlight=False, width=None if stream.isatty() else ANY_WIDTH)
 
 
 def render(tables: Sequence["Table"], output: Format = "table") -> None:
@@ -41,7 +53,15 @@ def render(tables: Sequence["Table"], output: Format = "table") -> None:
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")
     one = {"csv": to_csv, "md": to_markdown, "latex": to_latex}
-    _print(to_json(tables) if output == "json" else "\n".join(map(one[output], tables)))
+    text = to_json(tables) if output == "json" else "\n".join(map(one[output], tables))
+    _print(printable(text) if sys.stdout.isatty() else text)
+
+
+def say(text: str, *, err: bool = False, nl: bool = True) -> None:
+    """Print a sentence, or some, in which nothing that others wrote moves the cursor."""
+    import typer
+
+    typer.echo(printable(text), err=err, nl=nl)
 
 
 def _print(text: str) -> None:
@@ -114,7 +134,7 @@ def _grid(table: "Table", shown: Sequence[int], widths: Sequence[int]) -> "Rende
 def print_cypher(text: str, parameters: Mapping[str, object] | None = None) -> None:
     """Print a query on stderr, with its parameters in Neo4j Browser's form."""
     lines = [f":param {name} => {json.dumps(value)};" for name, value in (parameters or {}).items()]
-    sys.stderr.write("\n".join([*lines, text, ""]))
+    say("\n".join([*lines, text]), err=True)
 
 
 def print_parts(parts: Iterable["RenderableType"], width: int = 0) -> None:

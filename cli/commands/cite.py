@@ -4,10 +4,9 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import typer
-
 from ipgraph.cli.known_runs import flattened, known_run
 from ipgraph.cli.options import RUNS_DIR, RunArgument, RunsDirOption, StoreOption
+from ipgraph.cli.render import say
 from ipgraph.extractor.methods.catalogue import COMPARABLE, METHODS, method_named
 from ipgraph.extractor.methods.settings import BASELINES, LEVELS, QOIS, QUADRATURES
 from ipgraph.graphstore.schema.qoi import ONE_LOGIT, POSITIVE_NEGATIVE, poles
@@ -35,16 +34,16 @@ def cite(run: RunArgument, store: StoreOption = None, runs_dir: RunsDirOption = 
     assert record is not None  # noqa: S101
     tool = version("ipgraph")
     measures = chosen.directory.measures() if chosen.directory else _stored_measures(store, record.id)
-    typer.echo(paragraph(record, tool) + evaluation(measures))
-    typer.echo(f"\nSettings that determine the numbers:\n{_listing(record.settings)}")
-    typer.echo(f"\nEnvironment of the request:\n{_listing(record.environment)}")
+    say(paragraph(record, tool) + evaluation(measures))
+    say(f"\nSettings that determine the numbers:\n{_listing(record.settings)}")
+    say(f"\nEnvironment of the request:\n{_listing(record.environment)}")
     for environment, shards in chosen.directory.environments() if chosen.directory else ():
         numbers = ", ".join(str(shard) for shard in shards)
-        typer.echo(f"\nEnvironment that computed shards {numbers}:\n{_listing(json.dumps(environment))}")
+        say(f"\nEnvironment that computed shards {numbers}:\n{_listing(json.dumps(environment))}")
     citations = dict.fromkeys((GPR.citation, method_named(record.method).citation))
     entries = [citation.entry for citation in citations]
     entries.append(TOOL.format(version=tool, year=record.created[:4], run=record.id))
-    typer.echo("\n" + "\n".join(entries), nl=False)
+    say("\n" + "\n".join(entries), nl=False)
 
 
 def paragraph(run: "Run", version: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ipgraph.cli.options import LevelOption, OutputOption, RunsOption, StoreOption, WidthOption
+from ipgraph.cli.render import say
 from ipgraph.graphstore.common.errors import UsageError, unknown
 from ipgraph.queries.views.flow import THRESHOLD
 
@@ -86,7 +87,7 @@ def draw(
     what = ", ".join(filter(None, [subtask, *(instances or condition or ()), versus]))
     about = f"runs {', '.join(r.id for r in runs)}: {what or ALL}"
     style.save(flow.draw(drawn, width), output, about)
-    typer.echo(f"wrote {output}")
+    say(f"wrote {output}")
 
 
 def _of_instances(

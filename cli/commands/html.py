@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ipgraph.cli.options import RunOption, StoreOption
+from ipgraph.cli.render import say
 from ipgraph.graphstore.common.errors import UsageError
 from ipgraph.graphstore.common.files import written_beside
 
@@ -53,7 +54,7 @@ def html(
         figures = list(_figures(graph, chosen, sentences, held))
     with written_beside(output) as partial:
         partial.write_text(page(chosen, overview, reports, figures, sentences), encoding="utf-8")
-    typer.echo(f"wrote {output} ({output.stat().st_size / 1e6:.1f} MB); open it in a browser")
+    say(f"wrote {output} ({output.stat().st_size / 1e6:.1f} MB); open it in a browser")
 
 
 def _sections(store: "Store", run: "Run", held: "Container[Need]") -> "Iterator[Section]":

@@ -15,6 +15,7 @@ from ipgraph.cli.options import (
     SubtaskOption,
     WidthOption,
 )
+from ipgraph.cli.render import say
 from ipgraph.graphstore.common.errors import UsageError
 
 if TYPE_CHECKING:
@@ -162,4 +163,4 @@ def _write(figure: "Figure", output: "Path", *runs: "Run", of: str = "") -> None
 
     about = [f"run {run.id}: {run.method} on {run.dataset}, {model_title(run)}" for run in runs]
     save(figure, output, "; ".join(filter(None, [*about, of])))
-    typer.echo(f"wrote {output}")
+    say(f"wrote {output}")

@@ -18,7 +18,7 @@ from ipgraph.cli.options import (
     StoreOption,
     TimeoutOption,
 )
-from ipgraph.cli.render import Format, print_cypher, render, rows_table
+from ipgraph.cli.render import Format, print_cypher, render, rows_table, say
 from ipgraph.graphstore.common.errors import UsageError
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def show(
     comments += [f"${p.name} ({p.type}): {p.description}" for p in chosen.parameters]
     comments += [f"{column.name}: {column.description}" for column in chosen.columns]
     script = browser_script(chosen, store, **assignments(param, run))
-    typer.echo("".join(f"// {line}".rstrip() + "\n" for line in comments) + script)
+    say("".join(f"// {line}".rstrip() + "\n" for line in comments) + script)
 
 
 @app.command(example="ipgraph query run shared-subpaths --param k=4 --param limit=5 --format csv")
@@ -122,7 +122,7 @@ def run(
     with naming_param():
         if explain:
             with opened(store) as graph:
-                typer.echo(graph.explain(chosen.text(graph.dialect), bind(chosen, values, graph)))
+                say(graph.explain(chosen.text(graph.dialect), bind(chosen, values, graph)))
             return
         rows = run_template(chosen, store, timeout_s=timeout, max_rows=max_rows, **values)
     _answer(rows, chosen.title, show_cypher, output)
@@ -156,7 +156,7 @@ def cypher(
     with naming_param():
         if explain:
             with opened(store) as graph:
-                typer.echo(graph.explain(text, bind_text(text, values, graph)))
+                say(graph.explain(text, bind_text(text, values, graph)))
             return
         rows = run_cypher(text, store, timeout_s=timeout, max_rows=max_rows, **values)
     _answer(rows, "", show_cypher, output)
@@ -168,5 +168,5 @@ def _answer(rows: "Rows", title: str, show_cypher: bool, output: Format) -> None
     note = f"the first {len(rows):,} rows; raise --max-rows for more" if rows.cut else ""
     table = rows_table(rows.columns, rows.rows, title, note)
     if rows.cut and output == "csv":  # which has no notes
-        typer.echo(note, err=True)
+        say(note, err=True)
     render([table], output)

@@ -16,7 +16,7 @@ from ipgraph.cli.options import (
     YesOption,
 )
 from ipgraph.cli.progress import working_store
-from ipgraph.cli.render import render, rows_table
+from ipgraph.cli.render import render, rows_table, say
 from ipgraph.cli.summary import skipped_reasons
 from ipgraph.graphstore.common.errors import UsageError
 
@@ -84,7 +84,7 @@ def label(
     if chosen.stored is not None:
         with open_store(store) as opened:
             opened.set_label(chosen.id, text)
-    typer.echo(f"run {chosen.id} has the label {text!r}" if text else f"run {chosen.id} has no label")
+    say(f"run {chosen.id} has the label {text!r}" if text else f"run {chosen.id} has no label")
 
 
 @app.command(example="ipgraph run diff r2a88 r4d5e")
@@ -125,7 +125,7 @@ def delete(
             opened.remove(chosen.id, bar)
     if directory is not None:
         directory.delete()
-    typer.echo(f"deleted {target}")
+    say(f"deleted {target}")
 
 
 def confirm(action: str) -> None:

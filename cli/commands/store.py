@@ -8,7 +8,7 @@ import typer
 from ipgraph.cli.groups import Commands
 from ipgraph.cli.options import RUNS_DIR, FormatOption, RunsDirOption, StoreOption
 from ipgraph.cli.progress import working_store
-from ipgraph.cli.render import render, rows_table
+from ipgraph.cli.render import render, rows_table, say
 from ipgraph.graphstore.common.errors import IpgraphError
 
 app = Commands(help="The graph store: contents, checks, rebuilding, export.")
@@ -42,7 +42,7 @@ def check(
     if problems:
         raise IpgraphError(f"{_counted(len(problems), 'problem')} in {location}")
     runs = f"{_counted(len(stored), 'run')}, {len(directories)} of them compared with {runs_dir}"
-    typer.echo(f"no problems in {location}: {runs}", err=output != "table")
+    say(f"no problems in {location}: {runs}", err=output != "table")
 
 
 def _counted(count: int, noun: str) -> str:
@@ -65,7 +65,7 @@ def rebuild(
         kept = opened.rebuild(directories, bar, full_graph=full_graph)
         location = opened.location
     runs = _counted(len(directories), "run")
-    typer.echo(f"{location}: {runs} from {runs_dir}, {len(kept)} kept from the old store")
+    say(f"{location}: {runs} from {runs_dir}, {len(kept)} kept from the old store")
 
 
 @app.command(
@@ -107,4 +107,4 @@ def export(
         runs = [match_run(name, labels, opened.location) for name in run] if run else None
         instances = [resolve_instance(opened, runs or list(labels), name) for name in instance or ()] or None
         advice = write(opened, path, form, runs=runs, instances=instances, progress=bar)
-    typer.echo(f"{path} written; {advice}")
+    say(f"{path} written; {advice}")

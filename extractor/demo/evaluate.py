@@ -50,6 +50,6 @@ def _batch_margins(
     else:
         right = [e.instance.label for e in batch]
         wrong = [1 - label for label in right]
-    rows = torch.arange(len(batch))
+    rows = torch.arange(len(batch), device=logits.device)
     margins: list[float] = (logits[rows, right] - logits[rows, wrong]).tolist()
     return margins

@@ -136,7 +136,7 @@ def _loss(model: Any, tokenizer: Any, batch: list[Sentence]) -> torch.Tensor:
     masked = _masked(ids, tokenizer, batch)
     logits = model(**{**inputs, "input_ids": ids.masked_fill(masked, tokenizer.mask_token_id)}).logits
     if isinstance(model, BertForSequenceClassification):
-        labels = torch.tensor([s.condition.label for s in batch])
+        labels = torch.tensor([s.condition.label for s in batch], device=logits.device)
         return cross_entropy(logits, labels, label_smoothing=_SMOOTHING)
     labels = ids.masked_fill(~masked, _IGNORED)
     return cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=_IGNORED)
@@ -144,8 +144,8 @@ def _loss(model: Any, tokenizer: Any, batch: list[Sentence]) -> torch.Tensor:
 
 def _masked(ids: torch.Tensor, tokenizer: Any, batch: list[Sentence]) -> torch.Tensor:
     """Return where to mask: targets always, other words at random, special tokens never."""
-    masked = torch.rand(ids.shape) < _MASK_SHARE
-    masked &= ~torch.isin(ids, torch.tensor(tokenizer.all_special_ids))
+    masked = torch.rand(ids.shape, device=ids.device) < _MASK_SHARE
+    masked &= ~torch.isin(ids, torch.tensor(tokenizer.all_special_ids, device=ids.device))
     for row, sentence in enumerate(batch):
         if TARGET in sentence.roles:
             masked[row, 1 + sentence.roles.index(TARGET)] = True  # 1: after [CLS]

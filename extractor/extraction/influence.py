@@ -123,17 +123,17 @@ def _require(name: str, level: Level, kind: str, is_there: bool) -> None:
 def _sets(trace: Trace, patterns: Sequence[_Pattern]) -> Sets:
     """Return the patterns of one sentence as sets, places filled up by empty ones."""
     width = max(p.width for p in patterns)
+    device = trace.start.device
     positions = torch.tensor(
-        [[places + [0] * (width - len(places)) for places in p.positions] for p in patterns]
+        [[places + [0] * (width - len(places)) for places in p.positions] for p in patterns], device=device
     )
     present = torch.tensor(
-        [[[k < len(places) for k in range(width)] for places in p.positions] for p in patterns]
+        [[[k < len(places) for k in range(width)] for places in p.positions] for p in patterns], device=device
     )
     hops = None
     if any(chosen is not None for p in patterns for chosen in p.hops):
-        hops = torch.tensor([_kept(p, width, trace.heads) for p in patterns])[None].to(trace.start.device)
-    device = trace.start.device
-    return Sets(positions[None].to(device), present[None].to(device), hops)
+        hops = torch.tensor([_kept(p, width, trace.heads) for p in patterns], device=device)[None]
+    return Sets(positions[None], present[None], hops)
 
 
 def _kept(pattern: _Pattern, width: int, heads: int) -> list[list[list[bool]]]:

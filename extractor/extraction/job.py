@@ -19,7 +19,9 @@ from ipgraph.extractor.extraction.options import Options
 from ipgraph.extractor.models.encoding import Encoded
 from ipgraph.extractor.models.files import DEMOS
 from ipgraph.extractor.models.loading import LoadedModel
+from ipgraph.graphstore.common.errors import IpgraphError
 from ipgraph.graphstore.runs.directory import SHARD_INSTANCES, RunDirectory
+from ipgraph.graphstore.schema.arrow import require_size
 from ipgraph.graphstore.schema.records import Instance, columns
 
 JOB, ENCODED = "job.json", "encoded.parquet"
@@ -56,9 +58,17 @@ class Job:
 
     @classmethod
     def read(cls, run: RunDirectory) -> "Job":
-        """Return the job of a run directory; raises IpgraphError where its file is damaged."""
-        content = json.loads(run.read_file(JOB))
-        return cls(**content | {"options": Options(**content["options"])})
+        """Return the job of a run directory; raises IpgraphError where its file is damaged or another run's."""
+        try:
+            content = json.loads(run.read_file(JOB))
+            job = cls(**content | {"options": Options(**content["options"])})
+        except (TypeError, ValueError, KeyError, RecursionError) as error:
+            raise IpgraphError(f"{run.path / JOB} is damaged: {error}") from error
+        texts = (job.model, job.digest, job.key, job.task, job.dtype)
+        sized = job.batch_size is None or (type(job.batch_size) is int and job.batch_size > 0)
+        if job.run != run.id or not sized or not all(isinstance(text, str) for text in texts):
+            raise IpgraphError(f"{run.path / JOB} is damaged: it is not the job of run {run.id}")
+        return job
 
     def files(self, sentences: Sequence[Encoded]) -> dict[str, bytes]:
         """Return what a run directory keeps of a job and its sentences: file names and contents."""
@@ -70,7 +80,15 @@ class Sentences:
 
     def __init__(self, run: RunDirectory):
         """Open a run's sentences; raises IpgraphError where their file is damaged."""
-        self._file = pq.ParquetFile(pa.BufferReader(run.read_file(ENCODED)))
+        where = run.path / ENCODED
+        try:
+            self._file = pq.ParquetFile(pa.BufferReader(run.read_file(ENCODED)))
+        except pa.ArrowException as error:
+            raise IpgraphError(f"{where} cannot be read as Parquet: {error}") from error
+        require_size(self._file.metadata, where)
+        lacking = {*columns(Instance), *_FIELDS} - set(self._file.schema_arrow.names)
+        if lacking or self._file.num_row_groups != run.manifest["shards"]:
+            raise IpgraphError(f"{where} is damaged: it has not the sentences of {run.id} by shard")
 
     def __len__(self) -> int:
         return int(self._file.metadata.num_rows)

@@ -118,7 +118,11 @@ def add_patterns(records: Shard, job: Job, batch: list[Encoded], trace: Trace, p
 
 
 def _listed(choices: Tensor | None, positions: Tensor) -> list[list[list[int]]] | None:
-    return None if choices is None else torch.as_tensor(choices).expand(*positions.shape[:2], -1).tolist()
+    return (
+        None
+        if choices is None
+        else torch.as_tensor(choices, device=positions.device).expand(*positions.shape[:2], -1).tolist()
+    )
 
 
 def _nodes(path: list[int], choices: list[int] | None) -> list[NodeKey]:

@@ -11,7 +11,7 @@ _UNKNOWN = (
     (re.compile(r"Cannot find property (\S+) for"), ("property",)),
 )
 """What the database says of a name that it has never seen, and what that name may be of."""
-_SYNTAX = re.compile(r"Parser exception:.*?\(line: (\d+), offset: (\d+)\)", re.DOTALL)
+_SYNTAX = re.compile(r"Parser exception:.*?\(line: (\d+), offset: (\d+)\) ?(.*)")
 _DAMAGE = ("IO exception", "Reading past the end", "Cannot read", "can't decode", "Corrupt", "checkpoint")
 """What the database says where the file, rather than the query, is at fault."""
 _REBUILD = "`ipgraph store rebuild` makes it again from the run directories"
@@ -28,9 +28,9 @@ def as_sentence(error: Exception, location: str | Path) -> IpgraphError:
     if "read-only database" in message:
         return UsageError("the statement writes, and only reading is allowed here")
     if syntax := _SYNTAX.search(message):
-        return UsageError(
-            f"the query does not parse, from line {syntax[1]}, character {int(syntax[2]) + 1} on"
-        )
+        line, offset, text = syntax.groups()
+        where = f"line {line}, character {int(offset) + 1}"
+        return UsageError(f"the query does not parse from {where} on: {text.rstrip('^ ')}")
     for said, kinds in _UNKNOWN:
         if name := said.search(message):
             valid = [known for kind in kinds for known in schema_names()[kind]]

@@ -250,7 +250,7 @@ def _refuse_other_writer(path: Path) -> None:
         if left := [name for end in _LEFTOVERS if (name := Path(f"{path}{end}")).exists()]:
             raise IpgraphError(
                 f"there is no store at {path}, and {left[0]} is left of one: "
-                "move it away, or name another path"
+                "move it away or name another path"
             )
         return
     with path.open("rb") as file:

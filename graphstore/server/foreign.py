@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 from ipgraph.graphstore.common.errors import UsageError
 from ipgraph.graphstore.schema import tables
-from ipgraph.graphstore.schema.records import columns, nullable
 from ipgraph.graphstore.schema.tables import Table
 from ipgraph.graphstore.server.connection import Connection
 
@@ -17,6 +16,16 @@ _INDEXES = (
     "WHERE owningConstraint IS NULL AND type = 'RANGE' AND properties = ['id'] "
     "AND any(label IN labelsOrTypes WHERE label IN $labels) RETURN name, labelsOrTypes, properties"
 )
+
+
+_SIGNS = {
+    "Run": ("model", "settings", "schema_version"),
+    "Instance": ("dataset", "text"),
+    "Node": ("model", "kind", "position"),
+    "Pattern": ("run", "instance", "route"),
+    "Measure": ("metric", "value"),
+}
+"""Properties by which our own nodes are known, beside their id."""
 
 
 def require_own(connection: Connection) -> None:
@@ -43,8 +52,4 @@ def foreign(connection: Connection) -> Iterator[str]:
 
 def _unlike(table: Table) -> str:
     """Return the condition on a node `n` that lacks a property which every row of the table has."""
-    assert table.record is not None  # noqa: S101 - labels have records
-    named = [name for name in columns(table.record) if name not in nullable(table.record)]
-    if table.name == "Run":  # runs of older versions have their own message
-        named = ["id", "model", "schema_version"]
-    return " OR ".join(f"n.{name} IS NULL" for name in named)
+    return " OR ".join(f"n.{name} IS NULL" for name in ("id", *_SIGNS.get(table.name, ())))

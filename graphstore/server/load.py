@@ -73,9 +73,7 @@ def prepare(connection: Connection) -> None:
     connection.write(f"CREATE INDEX {PATTERN_INDEX} IF NOT EXISTS FOR (p:Pattern) ON (p.run, p.level)")
     connection.write("CALL db.awaitIndexes(300)")
     if lacking := unprepared(connection):
-        raise UsageError(
-            f"{connection.location}: {lacking[0]}, since another index has its name; drop that one"
-        )
+        raise UsageError(f"{connection.location}: {lacking[0]}, since another one has its name; drop that")
 
 
 def unprepared(connection: Connection) -> list[str]:

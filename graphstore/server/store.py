@@ -9,7 +9,7 @@ import neo4j
 from neo4j.exceptions import DriverError
 from neo4j.graph import Node, Path, Relationship
 
-from ipgraph.graphstore.common.errors import IpgraphError, unknown
+from ipgraph.graphstore.common.errors import IpgraphError, UsageError, unknown
 from ipgraph.graphstore.runs.directory import RunDirectory, require_of_run
 from ipgraph.graphstore.schema.arrow import require_version
 from ipgraph.graphstore.schema.records import SCHEMA_VERSION, Measure, Run
@@ -17,6 +17,7 @@ from ipgraph.graphstore.schema.tables import schema_names
 from ipgraph.graphstore.server import load as neo4j_load
 from ipgraph.graphstore.server import remove as neo4j_remove
 from ipgraph.graphstore.server.connection import Connection
+from ipgraph.graphstore.server.foreign import foreign
 from ipgraph.graphstore.server.readonly import require_read
 from ipgraph.graphstore.store import check, reading
 from ipgraph.graphstore.store.protocol import (
@@ -164,6 +165,7 @@ class Neo4jStore:
     def check(self, runs: Iterable[RunDirectory] = (), progress: Progress | None = None) -> list[Problem]:
         """Return what is wrong with the store, and what differs from the given run directories."""
         missing = [Problem("schema", what) for what in neo4j_load.unprepared(self._connection)]
+        missing += [Problem("database", f"holds {what}") for what in foreign(self._connection)]
         return missing + check.check(self, runs, progress)
 
     def close(self) -> None:
@@ -181,6 +183,11 @@ class Neo4jStore:
     def _require_version(self) -> None:
         text = "MATCH (r:Run) RETURN DISTINCT coalesce(r.schema_version, 'none') AS version"
         for row in self._connection.read(text).records:
+            if row["version"] == "none":
+                raise UsageError(
+                    f"{self.location} holds nodes labelled Run that are not ipgraph's; use a database of its own "
+                    "(NEO4J_DATABASE)"
+                )
             require_version(row["version"], self.location, "its runs again into another store")
 
 

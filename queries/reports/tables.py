@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ipgraph.graphstore.common.bootstrap import Interval
+from ipgraph.graphstore.common.text import printable
 
 MISSING = "–"
 """What stands for a value that does not exist."""
@@ -74,8 +75,8 @@ class Table:
         return _distinct([column.key or _key(column.name) for column in self.columns], "{}_{}")
 
     def cells(self) -> list[list[str]]:
-        """Return the rows as they are printed."""
-        return [[c.text(v) for c, v in zip(self.columns, row, strict=True)] for row in self.rows]
+        """Return the rows as they are printed, control characters escaped."""
+        return [[printable(c.text(v)) for c, v in zip(self.columns, row, strict=True)] for row in self.rows]
 
     def records(self) -> list[dict[str, object]]:
         """Return the rows by column name, values as they are."""

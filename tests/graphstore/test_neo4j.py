@@ -48,7 +48,7 @@ def test_a_constraint_violation_is_one_sentence_and_loses_nothing(
     start = batch_ends(run)[1]
     taken = list(run.records("patterns"))[start + 3].id
     with Neo4jStore(neo4j_server.uri) as store, neo4j_server.driver() as driver:
-        driver.execute_query("CREATE (:Pattern {id: $id})", id=taken)
+        driver.execute_query("CREATE (:Pattern {id: $id, run: '', instance: '', route: ''})", id=taken)
         with pytest.raises(IpgraphError, match=re.escape(taken)) as caught:
             store.add([run])
         assert "\n" not in str(caught.value)
