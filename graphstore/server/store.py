@@ -185,8 +185,8 @@ class Neo4jStore:
         for row in self._connection.read(text).records:
             if row["version"] == "none":
                 raise UsageError(
-                    f"{self.location} holds nodes labelled Run that are not ipgraph's; use a database of its own "
-                    "(NEO4J_DATABASE)"
+                    f"{self.location} holds nodes labelled Run that are not ipgraph's; use a database of its "
+                    "own (NEO4J_DATABASE)"
                 )
             require_version(row["version"], self.location, "its runs again into another store")
 

@@ -110,7 +110,7 @@ def test_constraints_and_indexes_of_others_are_named(
         driver.execute_query("DROP CONSTRAINT measure_id IF EXISTS")
         driver.execute_query(make)
         try:
-            with pytest.raises(UsageError, match="not ipgraph's|another one has its name"):
+            with pytest.raises(UsageError, match=r"not ipgraph's|another one has its name"):
                 store.add([run])
             assert store.runs() == []
         finally:
