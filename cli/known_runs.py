@@ -7,6 +7,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ipgraph.graphstore.common.errors import IpgraphError
+
 if TYPE_CHECKING:
     from ipgraph.graphstore.runs.directory import RunDirectory
     from ipgraph.graphstore.schema.records import Run
@@ -42,7 +44,10 @@ class KnownRun:
     def _unfinished(self) -> str:
         assert self.directory is not None  # noqa: S101
         total = self.directory.manifest["shards"]
-        return f"{total - len(self.directory.faults())} of {total} shards"
+        try:
+            return f"{total - len(self.directory.faults())} of {total} shards"
+        except IpgraphError:  # said by whatever reads the run; others are listed beside it
+            return "damaged"
 
     @property
     def where(self) -> str:

@@ -29,6 +29,7 @@ RETRY_SECONDS = 120.0
 _LOST_COMMITS = 5
 
 T = TypeVar("T")
+Transaction = neo4j.Transaction | neo4j.ManagedTransaction
 
 log = logging.getLogger(__name__)
 
@@ -105,23 +106,27 @@ class Connection:
         """Run a statement in a write transaction of its own (see `transact`); return what it changed."""
         return self.transact(lambda transaction: transaction.run(cypher, parameters).consume().counters)
 
-    def transact(self, work: Callable[[neo4j.ManagedTransaction], T]) -> T:
+    def transact(self, work: Callable[[Transaction], T]) -> T:
         """Do work in one write transaction; it must be such that it can be repeated.
 
-        Raises TooLargeError, at once, where the transaction takes more memory than the server gives it.
+        The driver repeats whatever fails in passing, for two minutes. It takes a lack of memory for such a
+        thing, so that a first attempt is made without it: raises TooLargeError at once.
         """
 
-        def bounded(transaction: neo4j.ManagedTransaction) -> T:
+        def attempt(session: neo4j.Session) -> T:
             try:
-                return work(transaction)
-            except Neo4jError as error:
-                if is_too_large(error):  # the driver would repeat it for two minutes
-                    raise as_sentence(error, self.location, self.database) from error
-                raise
+                with session.begin_transaction() as transaction:
+                    found = work(transaction)
+                    transaction.commit()
+            except (Neo4jError, DriverError) as error:
+                if not error.is_retryable() or (isinstance(error, Neo4jError) and is_too_large(error)):
+                    raise
+                return session.execute_write(work)
+            return found
 
         bookmarks = self.driver.execute_query_bookmark_manager
         with self.driver.session(database=self.database, bookmark_manager=bookmarks) as session:
-            return self._repeated(lambda: session.execute_write(bounded))
+            return self._repeated(lambda: attempt(session))
 
     def write_rows(self, cypher: str, rows: Sequence[Any]) -> None:
         """Run a statement on `$rows`, in transactions as large as the server's memory lets them be."""

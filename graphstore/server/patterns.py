@@ -18,14 +18,13 @@ from dataclasses import dataclass, field
 from threading import Event, Thread
 from typing import Any
 
-import neo4j
 from neo4j.exceptions import ConstraintError
 
 from ipgraph.graphstore.common.errors import IpgraphError
 from ipgraph.graphstore.runs.content import lists_like, pattern_batches
 from ipgraph.graphstore.runs.directory import RunDirectory
 from ipgraph.graphstore.schema.records import Pattern, columns
-from ipgraph.graphstore.server.connection import Connection
+from ipgraph.graphstore.server.connection import Connection, Transaction
 from ipgraph.graphstore.server.errors import TooLargeError
 
 log = logging.getLogger(__name__)
@@ -95,7 +94,7 @@ class _Batch:
     claimed: Event = field(default_factory=Event)
     """Set once the batch is about to commit, or has failed: then the next one may begin."""
 
-    def create(self, transaction: neo4j.ManagedTransaction) -> None:
+    def create(self, transaction: Transaction) -> None:
         """Create the patterns and move the Run's `loaded`; raises CursorMoved if it is not at `start`."""
         made = transaction.run(_PATTERNS, run=self.run, nodes=self.nodes, rows=self.rows).consume().counters
         if transaction.run(_CLAIM, run=self.run, start=self.start, end=self.end).single() is None:
