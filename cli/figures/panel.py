@@ -143,8 +143,8 @@ class Panel:
             curves.append(curve)
         nodes = [(self.x(n), self.y_of(at)) for n in range(self.layers + 1) for at in self.shown()]
         places = place_numbers(curves, nodes, NODE)
-        for place in places:
-            self._number(place)
+        for index, place in enumerate(places):
+            self._number(place, self.id("number", index))
         return sum(bool(curve.number) for curve in curves) - len(places)
 
     def _curve(self, edge: Edge, aside: float) -> Curve:
@@ -165,16 +165,14 @@ class Panel:
         look: dict[str, Any] = {"linestyle": DASHES if edge.through == SKIP else "solid", "zorder": EDGES}
         self.pen.line(curve.points, self.pen.thickness(edge.weight), SIGNS[edge.sign], name, **look)
 
-    def _number(self, place: Place) -> None:
+    def _number(self, place: Place, name: str) -> None:
         """Write a head's number, with a line to its edge where it stands beside it."""
         colour = place.curve.colour
         if place.anchor:
             self.pen.line([place.at, place.anchor], 0.3, colour, zorder=EDGES)
         back = {"facecolor": "white", "edgecolor": "none", "pad": 0.2}
         settings: dict[str, Any] = {"ha": "center", "bbox": back, "zorder": NUMBERS, "color": colour}
-        self.pen.text(
-            place.at, place.curve.number, SIZE, fontweight="bold", gid=self.id("number"), **settings
-        )
+        self.pen.text(place.at, place.curve.number, SIZE, fontweight="bold", gid=name, **settings)
 
     def _reason(self) -> None:
         """Write why there is no edge."""

@@ -3,6 +3,7 @@
 (() => {
   const SVG = "http://www.w3.org/2000/svg";
   const ROW = 26, TOP = 14, BARS = 120, PITCH = 74, RADIUS = 5, THIN = 1, THICK = 8, BULGE = 11, CHARACTER = 7.6;
+  const SHARES = [0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74, 0.2, 0.8, 0.14, 0.86]; // where a number may be on its edge
   const data = JSON.parse(document.getElementById("data").textContent);
   const $ = (id) => document.getElementById(id);
   const state = { shown: [], at: 0, level: "", threshold: data.threshold, toggled: new Map(), started: false };
@@ -101,7 +102,9 @@
     const greatest = Math.max(...found.map((edge) => edge.weight), 1e-12);
     instance().tokens.forEach((token, row) => svg.append(wordRow(token, row, drawn)));
     const [met, others] = nodes(found, drawn);
-    svg.append(...others, ...found.map((edge) => edgeLine(edge, THIN + (THICK - THIN) * edge.weight / greatest)));
+const thickness = (edge) => THIN + (THICK - THIN) * edge.weight / greatest;
+    placeNumbers(found, thickness);
+    svg.append(...others, ...found.map((edge) => edgeLine(edge, thickness(edge))));
     svg.append(...met, ...axis(rows));
     describe();
   }
@@ -133,18 +136,56 @@
       draw("line", { x1: zero, x2: zero, y1: y(row) - ROW / 2, y2: y(row) + ROW / 2, class: "axis" })];
   }
 
-  function edgeLine(edge, width) {
+  // An edge is a curve from its source to its target; the point between pulls it aside.
+  function bend(edge) {
     const [x1, y1, x2, y2] = [x(edge.layer - 1), y(edge.source), x(edge.layer), y(edge.target)];
     const length = Math.hypot(x2 - x1, y2 - y1), away = 2 * edge.aside * BULGE;
-    const [cx, cy] = [(x1 + x2) / 2 - away * (y2 - y1) / length, (y1 + y2) / 2 + away * (x2 - x1) / length];
+    return [[x1, y1], [(x1 + x2) / 2 - away * (y2 - y1) / length, (y1 + y2) / 2 + away * (x2 - x1) / length], [x2, y2]];
+  }
+
+  function along(edge, t) {
+    const [a, b, c] = bend(edge);
+    return [0, 1].map((n) => (1 - t) ** 2 * a[n] + 2 * t * (1 - t) * b[n] + t ** 2 * c[n]);
+  }
+
+  // A head's number covers no other edge, node or number: it stands on its edge, else at the nearest free place
+  // beside it, with a line to the edge. Where there is none it is left out; pointing at the edge tells it.
+  function placeNumbers(found, width) {
+    const samples = (edge) => Math.ceil((PITCH + ROW * Math.abs(edge.target - edge.source)) / 4);
+    const taken = found.flatMap((edge) => Array.from({ length: samples(edge) + 1 }, (_, n) =>
+      ({ at: along(edge, n / samples(edge)), wide: width(edge) / 2, high: width(edge) / 2, edge })));
+    for (const edge of found) for (const [layer, row] of [[edge.layer - 1, edge.source], [edge.layer, edge.target]]) {
+      taken.push({ at: [x(layer), y(row)], wide: RADIUS, high: RADIUS });
+    }
+    const isFree = ([px, py], wide, own) => px >= x(0) && py >= 5 && py < y(instance().tokens.length) &&
+      taken.every(({ at, wide: w, high, edge }) =>
+        (edge && edge === own) || Math.abs(at[0] - px) > wide + w + 1 || Math.abs(at[1] - py) > 6 + high);
+    for (const edge of found.filter((e) => e.head)) {
+      const wide = 3.6 * String(edge.head).length;
+      const on = SHARES.map((t) => along(edge, t)), middle = on[0];
+      let at = on.find((p) => isFree(p, wide, edge)), anchor;
+      for (let ring = 2; !at && ring < 60; ring++) {
+        at = Array.from({ length: 24 }, (_, n) => [middle[0] + 5 * ring * Math.cos(n * Math.PI / 12),
+          middle[1] + 5 * ring * Math.sin(n * Math.PI / 12)]).find((p) => isFree(p, wide));
+        if (at) anchor = on.reduce((a, b) => (Math.hypot(a[0] - at[0], a[1] - at[1]) <= Math.hypot(b[0] - at[0], b[1] - at[1]) ? a : b));
+      }
+      edge.number = at && { at, anchor };
+      if (at) taken.push({ at, wide, high: 6 });
+    }
+  }
+
+  function edgeLine(edge, width) {
+    const [[x1, y1], [cx, cy], [x2, y2]] = bend(edge);
     const d = `M${x1} ${y1} Q${cx} ${cy} ${x2} ${y2}`;
     const kind = edge.head === 0 ? "skip" : "head";
     const group = draw("g", { class: `edge ${kind} ${sign(edge.word.sign)}`, tabindex: 0,
       "data-edge": [edge.layer, edge.source, edge.target, edge.head ?? "hop"].join("-") },
     draw("path", { d, class: "line", "stroke-width": width.toFixed(2) }), draw("path", { d, class: "reach" }));
     if (kind === "skip") group.firstChild.setAttribute("stroke-dasharray", `${4 + width} ${2 + 0.8 * width}`);
-    if (edge.head) {
-      group.append(draw("text", { x: (x1 + 2 * cx + x2) / 4, y: (y1 + 2 * cy + y2) / 4 + 4 }, String(edge.head)));
+    if (edge.number) {
+      const { at, anchor } = edge.number;
+      if (anchor) group.append(draw("path", { d: `M${at} L${anchor}`, class: "leader" }));
+      group.append(draw("text", { x: at[0], y: at[1] + 4 }, String(edge.head)));
     }
     points(group, (other) => other === edge, () => tellHops(`into layer ${edge.layer}`, edge.hops));
     group.edge = edge;

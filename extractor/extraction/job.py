@@ -58,7 +58,7 @@ class Job:
 
     @classmethod
     def read(cls, run: RunDirectory) -> "Job":
-        """Return the job of a run directory; raises IpgraphError where its file is damaged."""
+        """Return a run directory's job; raises IpgraphError where its file is damaged or another run's."""
         try:
             content = json.loads(run.read_file(JOB))
             job = cls(**content | {"options": Options(**content["options"])})

@@ -48,7 +48,9 @@ def rows(store: Reader, cypher: str, **parameters: Value) -> list[Row]:
 
 def runs(store: Reader) -> list[Run]:
     """Return the runs in a store, newest first, half-loaded ones included."""
-    stored = [Run(**row) for row in rows(store, f"MATCH (r:Run) RETURN {returned('r', Run)}")]
+    found = rows(store, f"MATCH (r:Run) RETURN {returned('r', Run)}")
+    # Neo4j's offline import has no empty lists: their property is absent.
+    stored = [Run(**row | {"classes": row["classes"] or []}) for row in found]
     return sorted(stored, key=lambda run: (run.created, run.id), reverse=True)
 
 

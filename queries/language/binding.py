@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from ipgraph.graphstore.common.errors import UsageError, nearest_first, unknown
 from ipgraph.graphstore.common.suggested import suggested
-from ipgraph.graphstore.runs.finding import match_run
 from ipgraph.graphstore.schema.labels import LABEL_WIDTH, ROLE_LABEL_WIDTH
 from ipgraph.graphstore.schema.records import LEVELS, Run, levels_of
 from ipgraph.queries.language.parameters import BOUND_BY_STORE, Parameter
@@ -180,6 +179,8 @@ def resolve_run(store: "Store", text: str = NEWEST) -> Run:
         what = "partly removed from" if half[0].state == "removing" else "only partly loaded into"
         raise UsageError(f"run {text!r} is {what} {store.location}; load it again, or delete it")
     by_id = {run.id: run for run in complete}
+    from ipgraph.graphstore.runs.finding import match_run  # not at the top: it loads pyarrow
+
     return by_id[match_run(text, {run.id: run.label for run in complete}, store.location)]
 
 

@@ -11,6 +11,7 @@ from ipgraph.graphstore.schema.measures import MeasureKey
 from ipgraph.graphstore.schema.records import Measure, Run
 from ipgraph.queries.language.binding import resolve_run
 from ipgraph.queries.language.running import ask
+from ipgraph.queries.views.scope import model_title
 
 if TYPE_CHECKING:
     from ipgraph.graphstore.store.protocol import Store
@@ -158,7 +159,7 @@ def tasks_of(evaluated: Iterable[EvaluatedRun]) -> list[Task]:
 
 def _model_of(run: Run) -> str:
     """Return the last part of a model's hub id or folder in brackets: headings have little room."""
-    return f" ({run.model_name.rstrip('/').rpartition('/')[2]})"
+    return f" ({model_title(run)})"
 
 
 def _with_run(task: Task) -> Task:

@@ -13,4 +13,4 @@ def scope_name(*names: str) -> str:
 
 def model_title(run: Run) -> str:
     """Return a model's name without the folder or owner that it lies in."""
-    return run.model_name.replace("\\", "/").rstrip("/").rpartition("/")[2]
+    return run.model_name.rstrip("/").rpartition("/")[2]

@@ -118,6 +118,37 @@ def test_the_first_instance_is_drawn(shown: Page) -> None:
     assert "+1.25" in text(shown, "#numbers")
 
 
+def test_no_head_number_lies_on_another_edge_or_number(window: Page, run: Run, tmp_path: Path) -> None:
+    stops = [
+        ((11, 4), (3, 3)),
+        ((3, 4), (5, 3)),
+        ((7, 0), (9, 3)),
+        ((2, 3), (12, 3)),
+        ((4, 2), (6, 3)),
+        ((5, 5), (8, 3)),
+    ]
+    crossing = sentence(
+        *(attention(at, (-1.0) ** at, *path) for at, path in enumerate(stops)),
+        tokens="a b c d e f",
+        roles="w w w w w w",
+    )
+    path_ = tmp_path / "busy.html"
+    path_.write_text(report(run, (crossing,)), encoding="utf-8")
+    window.open(path_)
+    covered = """[...document.querySelectorAll('#diagram .edge text')].map(text => {
+        const b = text.getBBox(), y = b.y + b.height / 2, half = 4;
+        const inside = (p) => p.x > b.x && p.x < b.x + b.width && Math.abs(p.y - y) < half;
+        const others = [...document.querySelectorAll('#diagram .edge')].filter(g => g !== text.parentNode);
+        return others.filter(g => { const line = g.querySelector('.line'), n = line.getTotalLength();
+            const on = Array.from({ length: 400 }, (_, i) => line.getPointAtLength(n * i / 399)).some(inside);
+            const other = g.querySelector('text'), o = other && other.getBBox();
+            const beside = o && o.x < b.x + b.width && b.x < o.x + o.width;
+            return on || (beside && Math.abs(o.y - b.y) < 8); }).length; })"""
+    found = window.evaluate(covered)
+    assert len(found) == count(window, "#diagram .edge.head") == 12
+    assert set(found) == {0}
+
+
 @pytest.mark.parametrize(
     ("address", "sentence"),
     [("toy%3A2", "one two three four"), ("to%79:2", "one two three four"), ("100%", "a b c d")],
@@ -256,7 +287,8 @@ def test_text_from_data_is_shown_as_it_is_and_never_runs(shown: Page) -> None:
     assert text(shown, '[data-word="1"] text') == "<i>y</i>"
     assert text(shown, ".tables td") == HOSTILE
     assert text(shown, "figcaption") == HOSTILE
-    assert text(shown, "h1") == f"{HOSTILE}, {ATTRIBUTE}: run {RUN_ID.search(text(shown, 'h1'))[1]}"  # type: ignore[index]
+    model = ATTRIBUTE.split("/")[-1]  # a model folder is named by its last part
+    assert text(shown, "h1") == f"{HOSTILE}, {model}: run {RUN_ID.search(text(shown, 'h1'))[1]}"  # type: ignore[index]
     assert text(shown, ".tables pre") == f"RETURN '{HOSTILE}'"
     assert shown.evaluate("typeof window.pwned") == "undefined"
     assert (count(shown, "script"), count(shown, "img"), count(shown, "main i")) == (2, 0, 0)

@@ -96,7 +96,9 @@ def found(graph: "nx.Graph[str]") -> dict[str, dict[Any, Any]]:
             if facts.pop("type") == "THROUGH"
         },
         "predictions": {
-            (a, b): {"run": a, "instance": b, **facts} for a, b, facts in edges if "qoi" in facts
+            (a, b): {"run": a, "instance": b, "is_settled": None, **facts}
+            for a, b, facts in edges
+            if "qoi" in facts
         },
         "instances": {n: {"id": n, **facts} for n, facts in nodes if "correct" in facts},
     }

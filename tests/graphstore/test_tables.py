@@ -158,7 +158,7 @@ def test_a_run_without_one_of_its_tables_is_not_complete(
 ) -> None:
     run = make_run(tmp_path)
     monkeypatch.setattr(tables, "TABLES", (*tables.TABLES, ATTRIBUTED))
-    with pytest.raises(IpgraphError, match=r"shard 0 of run .* is corrupt: attributions.parquet"):
+    with pytest.raises(IpgraphError, match=r"shard 0 of run .* is corrupt: a file is missing"):
         run.require_complete()
 
 
