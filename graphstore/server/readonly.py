@@ -6,6 +6,7 @@ from ipgraph.graphstore.common.errors import UsageError
 from ipgraph.graphstore.store.cypher import bare, require_beginning
 
 PROCEDURES = (
+    "db.info",
     "db.labels",
     "db.relationshipTypes",
     "db.propertyKeys",

@@ -286,18 +286,23 @@ def test_export_is_what_networkx_reads(folder: Folder, tmp_path: Path) -> None:
 
 def test_nothing_in_a_run_moves_the_terminals_cursor(own: Folder) -> None:
     evil = remade(
-        own.runs[0], own.path / "runs", instances=lambda row: replace(row, text="\x1b[2J\u202e [MASK]")
+        own.runs[0],
+        own.path / "runs",
+        predictions=lambda row: replace(
+            row, tokens=["\x1b[2J\u202e", *row.tokens[1:]], words=["\x1b[2J\u202e", *row.words[1:]]
+        ),
+        patterns=lambda row: replace(row, word="\x1b[2J\u202e"),
     )
     invoke("ingest", "run", evil.id)
     name = next(iter(evil.records("instances"))).id
-    for command in (
-        ("show", name, "--run", evil.id),
-        ("query", "cypher", "MATCH (i:Instance) RETURN i.text"),
-    ):
-        shown = invoke(*command).output
-        assert "\x1b" not in shown
-        assert "\u202e" not in shown
-        assert "\\x1b[2J" in shown
+    words = "MATCH (p:Pattern {run: $run}) RETURN DISTINCT p.word AS word"
+    shown = (
+        invoke("show", name, "--run", evil.id).output
+        + invoke("query", "cypher", words, "-p", f"run={evil.id}").output
+    )
+    assert "\x1b" not in shown
+    assert "\u202e" not in shown
+    assert "\\x1b[2J\\u202e" in shown
     assert "\x1b" not in invoke("run", "show", "\x1b[2J", code=2).output
 
 
