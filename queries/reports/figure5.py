@@ -89,12 +89,17 @@ def _by_position(task: Task) -> list[Table]:
     words = {p.position: p.word for placed in points.values() for p in placed.values()}
     for position, word in sorted(words.items()):
         at = [placed.get(position) for placed in points.values()]
-        cells = [(p.entropy.value, p.influence.value) if p else (None, None) for p in at]
+        cells = [(p.entropy, p.influence) if p else (None, None) for p in at]
         rows.append([position, word, *(cell for pair in cells for cell in pair)])
     if not rows:
         return []
     shown = (c for s in SERIES for c in (number(f"H of {s.name}", 4), number(f"|I| of {s.name}")))
-    said = ["in bits per node†", OUR_CHOICE, *_structures([task]), runs_note([task])]
+    said = [
+        "in bits per node†; 95% bootstrap intervals over instances",
+        OUR_CHOICE,
+        *_structures([task]),
+        runs_note([task]),
+    ]
     title = f"Entropy and mean |influence| by position of {task.name} (Figure 5a)"
     return [
         Table(title, (count("position"), text("word"), *shown), rows, "; ".join(said), cypher_of([task])),
