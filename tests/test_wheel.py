@@ -74,7 +74,7 @@ def test_the_demo_runs_in_an_environment_of_its_own(wheel: Path, tmp_path: Path)
         for command in commands
     ]
     assert "sentences     100, " in printed[0]
-    assert all(title in printed[1] for title in ("Model accuracy", "Findings", "Most traversed heads"))
+    assert all(title in printed[1] for title in ("Model accuracy", "Findings", "Heads ranked"))
     assert len(printed[2].strip().split("\n")) == 3 + 5
     where = run(python, "-c", "import ipgraph.cli as c; print(c.__file__)", env={}, cwd=work)
     assert Path(where.strip()).is_relative_to(tmp_path)

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -81,6 +81,9 @@ def ask(
 ) -> Rows:
     """Run a template by name; parameters not given take their defaults.
 
+    Fractional numbers come with 12 significant digits: a store adds in any order, and the digits after these
+    may differ between two runs of one query.
+
     The store stops after `timeout_s` seconds and returns at most `max_rows` rows. Raises UsageError, naming
     the template's file, for an unknown name, a parameter that is unknown, missing or of the wrong type, and
     Cypher that the store refuses; IpgraphError when the time is over.
@@ -116,7 +119,14 @@ def run_template(
         raise UsageError(
             f"{template.path}: the head says the columns {expected}, the text returns {rows.columns}"
         )
-    return rows
+    rounded = [[_rounded(value) for value in row] for row in rows.rows]
+    return replace(rows, rows=rounded)
+
+
+def _rounded(value: object) -> object:
+    if isinstance(value, float):
+        return float(f"{value:.12g}")
+    return [_rounded(part) for part in value] if isinstance(value, list) else value
 
 
 def run_cypher(
