@@ -5,7 +5,10 @@ from typing import Any
 
 import pytest
 import torch
-from support.oracle import (
+from support.random_models import VOCABULARY, random_model
+from torch import Tensor
+
+from ipgraph.extractor.models.oracle import (
     SKIP,
     Path,
     Question,
@@ -17,8 +20,6 @@ from support.oracle import (
     uniform,
     variety,
 )
-from support.random_models import VOCABULARY, random_model
-from torch import Tensor
 
 IDS = (1, 7, 9, 4, 12, 2)
 KINDS = ["masked-lm", "classifier"]
@@ -27,7 +28,7 @@ KINDS = ["masked-lm", "classifier"]
 def question(model: Any, kind: str, n_steps: int = 5, baseline: int = 4, legendre: bool = False) -> Question:
     embedding = model.get_input_embeddings().weight[baseline]
     points, weights = (gauss_legendre if legendre else uniform)(n_steps)
-    target, correct, wrong = (3, 20, 21) if kind == "masked-lm" else (None, 1, 0)
+    target, correct, wrong = (3, 20, 21) if kind == "masked-lm" else (0, 1, 0)
     return Question(IDS, target, correct, wrong, embedding, points, weights)
 
 

@@ -5,9 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from support import oracle
 from support.comparison import PAD_ID, POINTS, assert_same, baseline_of, fast, hop_runners_up, trace_of
-from support.oracle import SKIP, Guided, Question
 from support.requirements import shared
 from support.tiny_models import save_classifier, save_masked_lm
 from torch import Tensor
@@ -15,8 +13,10 @@ from transformers import BertForMaskedLM, BertForSequenceClassification, BertTok
 
 from ipgraph.extractor.datasets import Dataset, Example, load, make_instance
 from ipgraph.extractor.extraction.extract import extract
+from ipgraph.extractor.models import oracle
 from ipgraph.extractor.models.encoding import encode
 from ipgraph.extractor.models.loading import LoadedModel, load_model
+from ipgraph.extractor.models.oracle import SKIP, Guided, Question
 from ipgraph.extractor.tracing.batch import pad
 from ipgraph.graphstore.runs.directory import RunDirectory
 from ipgraph.graphstore.schema.labels import parse_label
