@@ -1,8 +1,8 @@
 """The definition of influence patterns, as slow as it is plain: everything off a pattern is detached.
 
 Independent of the library, of which it imports nothing: runs the Hugging Face model itself, with eager
-attention, under hooks that detach what is off the pattern, differentiates the quantity of interest by the path
-parameter a of one word, and averages over the points: the product of Jacobians along the pattern, times
+attention, under hooks that detach what is off the pattern, differentiates the quantity of interest by the
+path parameter a of one word, and averages over the points: the product of Jacobians along the pattern, times
 x - x_b (Lu et al. 2021, section 3). Each (pattern, point) is a row of one batch: rows do not see each other.
 Of a family it knows only where three kinds of modules are: `FAMILIES`.
 """
@@ -44,8 +44,8 @@ FAMILIES = {
 class Question:
     """One sentence and what is asked of the model.
 
-    `correct` and `wrong` are the two logits' indices: vocabulary ids at position `target`, or the classes of a
-    classifier, which reads that position. `baseline` is a vector of the word embeddings' width.
+    `correct` and `wrong` are the two logits' indices: vocabulary ids at position `target`, or the classes of
+    a classifier, which reads that position. `baseline` is a vector of the word embeddings' width.
     """
 
     ids: tuple[int, ...]

@@ -102,7 +102,9 @@ def remove_tokenizer(folder: Path) -> None:
 def use_decoder_without_tokens(folder: Path) -> None:
     remove_tokenizer(folder)
     config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(config | {"architectures": ["GPT2LMHeadModel"]}))
+    (folder / "config.json").write_text(
+        json.dumps(config | {"architectures": ["T5ForConditionalGeneration"]})
+    )
 
 
 def cut(folder: Path) -> None:
@@ -135,7 +137,7 @@ def turn_positions(folder: Path) -> None:
         (remove_tokenizer, "has no vocabulary; its files must be"),
         (
             use_decoder_without_tokens,
-            "unknown architecture 'GPT2LMHeadModel' of model .*; valid, nearest first: Bert",
+            "unknown architecture 'T5ForConditionalGeneration' of model .*; valid, nearest first: ",
         ),
         (turn_positions, "has relative_key position embeddings; only absolute ones"),
     ],
