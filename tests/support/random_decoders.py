@@ -1,4 +1,4 @@
-"""Random decoders of every family in float64, small, whose patterns move about and use all that the family has."""
+"""Random decoders of every family, small, in float64, whose patterns move about and use all that is there."""
 
 import math
 from collections.abc import Callable
@@ -130,7 +130,7 @@ def in_float64(norm: Any) -> Callable[[Tensor], Tensor]:
 
 
 def without_float32(model: Any, patch: pytest.MonkeyPatch) -> Any:
-    """Let a model, and every model while `patch` lasts, compute RMSNorm and softmax in the type of their input."""
+    """Let a model compute RMSNorm, and all models while `patch` lasts softmax, in the type of the input."""
     softmax = functional.softmax
     patch.setattr(functional, "softmax", lambda x, dim=None, dtype=None: softmax(x, dim=dim))  # noqa: ARG005
     for norm in norms_of(model):
