@@ -68,8 +68,8 @@ def trace_of(adapter: Adapter, asked: list[Question], *, keep: bool = True, extr
         return Trace(adapter, batch_of(asked, extra=extra), path, asked[0].baseline, keep=keep)
 
 
-def logits_of(adapter: Adapter, asked: list[Question]) -> Tensor:
-    """Return all logits at each target, of a padded batch."""
+def logits_of(adapter: Adapter, asked: list[Question], count: int) -> Tensor:
+    """Return the first `count` logits at each target, of a padded batch."""
     seen = []
 
     def spy(h: Tensor, rows: Tensor | None) -> Tensor:
@@ -77,9 +77,7 @@ def logits_of(adapter: Adapter, asked: list[Question]) -> Tensor:
         return adapter.logits(h, rows)
 
     trace_of(replace(adapter, logits=spy), asked, extra=2)
-    is_classifier = adapter.logits(seen[0][:1], torch.tensor([[0]])).shape[-1] == 3
-    every = None if is_classifier else torch.arange(VOCABULARY).expand(len(asked), -1)
-    return adapter.logits(seen[0][:, 1:], every)[:, 0]
+    return adapter.logits(seen[0][:, 1:], torch.arange(count).expand(len(asked), -1))[:, 0]
 
 
 def transformers_logits(model: Any, asked: list[Question]) -> Tensor:
@@ -91,7 +89,9 @@ def transformers_logits(model: Any, asked: list[Question]) -> Tensor:
 def difference(adapter: Adapter, model: Any, asked: list[Question]) -> float:
     """Return how far the adapter's logits are off, relative to the largest."""
     expected = transformers_logits(model, asked)
-    return float((logits_of(adapter, asked) - expected).abs().max() / expected.abs().max())
+    return float(
+        (logits_of(adapter, asked, expected.shape[-1]) - expected).abs().max() / expected.abs().max()
+    )
 
 
 def sees_of(model: Any, question: Question) -> oracle.Sees:
