@@ -59,7 +59,7 @@ def positions_of(config: Any) -> int:
 
     Where long texts change the angles of all positions, those for which the short ones hold.
     """
-    longest = min(config.max_position_embeddings, MAX_POSITION + 1)
+    longest = min(int(config.max_position_embeddings), MAX_POSITION + 1)
     angles = getattr(config, "rope_parameters", None) or {}
     if angles.get("rope_type") == "longrope":
         return min(longest, int(angles["original_max_position_embeddings"]))

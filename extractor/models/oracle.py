@@ -201,7 +201,7 @@ def _keep_positions(kept: Tensor) -> Any:
 
 def _keep_hop(layer: Any, places: Places, heads: Tensor, skips: Tensor) -> list[Any]:
     """Detach the heads and the residual that are not kept; all of a layer's input goes to the attention."""
-    whole = []
+    whole: list[Tensor] = []
 
     def keep_skip(h: Tensor) -> Tensor:
         whole[:] = [h]

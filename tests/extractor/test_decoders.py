@@ -183,10 +183,10 @@ def changed(value: Any, change: Change) -> Any:
     if not is_dataclass(value) or isinstance(value, type):
         return value
     parts = {field.name: changed(getattr(value, field.name), change) for field in fields(value)}
-    return replace(value, **parts)
+    return type(value)(**parts)
 
 
-def of(kind: type, **attributes: Any) -> Change:
+def of(kind: Any, **attributes: Any) -> Change:
     return lambda block: replace(block, **attributes) if isinstance(block, kind) else block
 
 

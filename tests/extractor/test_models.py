@@ -38,7 +38,7 @@ def test_models_that_do_not_serve_are_refused(masked_lm: Path, tmp_path: Path) -
     config = json.loads((masked_lm / "config.json").read_text())
     for changed, message in (
         ({"is_decoder": True}, "is a decoder"),
-        ({"architectures": ["BertLMHeadModel"]}, "nearest first: BertForMaskedLM"),
+        ({"architectures": ["BertLMHeadModel"]}, "nearest first: GPT2LMHeadModel, BertForMaskedLM"),
     ):
         folder = tmp_path / message.split()[-1]
         folder.mkdir()

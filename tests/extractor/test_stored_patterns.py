@@ -132,7 +132,7 @@ def question_of(
     scores = oracle.logits(model, ids)[0].tolist()
     label = instance.label if instance.label >= 0 else scores.index(max(scores))
     other = max((c for c in range(len(scores)) if c != label), key=scores.__getitem__)
-    return Question(ids, None, label, other, *line)
+    return Question(ids, 0, label, other, *line)
 
 
 def test_the_demo_models() -> None:
@@ -168,7 +168,6 @@ def compare_with_oracle(
 
 def real_question(model: LoadedModel, one: Any, n_steps: int) -> Question:
     correct, wrong = one.qoi_logits
-    target = one.target if model.task == "masked-lm" else None
     wrong = 1 - correct if wrong < 0 else wrong
     embedding = model.module.get_input_embeddings().weight[model.tokenizer.mask_token_id]
-    return Question(tuple(one.ids), target, correct, wrong, embedding, *oracle.uniform(n_steps))
+    return Question(tuple(one.ids), one.target, correct, wrong, embedding, *oracle.uniform(n_steps))

@@ -11,6 +11,8 @@ from torch import Tensor
 from torch.nn import functional
 
 VOCABULARY, LAYERS, HEADS, WINDOW = 40, 3, 4, 3
+SCALE = 2.5
+"""Of what attention adds, and of how sharply it looks."""
 TASKS = ["causal-lm", "classifier"]
 SLIDING = ["sliding_attention", "full_attention", "sliding_attention"]
 
@@ -22,14 +24,13 @@ class Family(NamedTuple):
     causal: str
     classifier: str
     settings: dict[str, Any]
-    scale: float = 2.5  # of what attention adds, and of how sharply it looks
 
 
 def angles(theta: float, **more: float) -> dict[str, Any]:
     return {"rope_type": "default", "rope_theta": theta, **more}
 
 
-def family(prefix: str, *, config: str = "", scale: float = 2.5, **settings: Any) -> Family:
+def family(prefix: str, *, config: str = "", **settings: Any) -> Family:
     """Return a family of Llama's kind, with four heads in two groups."""
     common = {
         "hidden_size": 16,
@@ -45,19 +46,18 @@ def family(prefix: str, *, config: str = "", scale: float = 2.5, **settings: Any
         f"{prefix}ForCausalLM",
         f"{config.removesuffix('Config') or prefix}ForSequenceClassification",
         common | settings,
-        scale,
     )
 
 
-_WINDOWS = {"use_sliding_window": True, "sliding_window": WINDOW, "max_window_layers": 1}
-_GEMMA = {
+_WINDOWS: dict[str, Any] = {"use_sliding_window": True, "sliding_window": WINDOW, "max_window_layers": 1}
+_GEMMA: dict[str, Any] = {
     "head_dim": 6,
     "query_pre_attn_scalar": 10,
     "final_logit_softcapping": 5.0,
     "sliding_window": WINDOW,
     "layer_types": SLIDING,
 }
-_NEOX = {"rope_parameters": angles(10.0, partial_rotary_factor=0.5)}
+_NEOX: dict[str, Any] = {"rope_parameters": angles(10.0, partial_rotary_factor=0.5)}
 FAMILIES = {
     "gpt2": Family(
         "GPT2Config",
@@ -114,7 +114,7 @@ def _random_weight(name: str, weight: Tensor, family: Family) -> Tensor:
     if any(part in name for part in ("embed", "wte", "wpe")):
         return noise * (0.25 if is_gemma else 1.0)
     fan = weight.shape[0] if ".c_" in name else weight.shape[1]
-    return noise * ((family.scale if "att" in name else 1.0) / math.sqrt(fan))
+    return noise * ((SCALE if "att" in name else 1.0) / math.sqrt(fan))
 
 
 def norms_of(model: Any) -> list[Any]:

@@ -45,7 +45,7 @@ def _projections(attention: Any) -> Linear:
     module, size = attention.query_key_value, attention.head_size
 
     def by_kind(rows: Tensor) -> Tensor:
-        return rows.detach().unflatten(0, (-1, 3, size)).transpose(0, 1).flatten(0, 2)
+        return rows.detach().view(-1, 3, size, *rows.shape[1:]).transpose(0, 1).flatten(0, 2)
 
     return Linear(by_kind(module.weight), None if module.bias is None else by_kind(module.bias))
 
