@@ -148,7 +148,9 @@ class _Encoder:
         model = self.model
         if not model.classes or model.outputs != "exclusive":
             return -1
-        if instance.label_name:
+        is_known = instance.label_name.casefold() in map(str.casefold, model.classes)
+        # A name beside a number (ClassLabel) says nothing to a model whose classes are LABEL_0, ...
+        if instance.label_name and (is_known or instance.label < 0):
             return class_number(model.classes, instance.label_name, "label", f"of model {model.name!r}")
         if instance.label >= len(model.classes):
             raise UsageError(

@@ -2,6 +2,7 @@
 
 import csv
 import math
+from dataclasses import asdict, is_dataclass
 from inspect import signature
 from io import StringIO
 from pathlib import Path
@@ -37,6 +38,10 @@ def equal(one: object, other: object) -> bool:
     """Tell whether two cells are equal, floats up to their last digits: a store adds in no fixed order."""
     if isinstance(one, float) and isinstance(other, float):
         return math.isclose(one, other, rel_tol=1e-12)
+    if isinstance(one, dict) and is_dataclass(other) and not isinstance(other, type):
+        return all(equal(one[name], value) for name, value in asdict(other).items())
+    if one is None and isinstance(other, float):
+        return math.isnan(other)
     return one == other
 
 

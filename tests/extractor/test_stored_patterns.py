@@ -146,7 +146,7 @@ def test_the_demo_models() -> None:
 )
 def test_real_models(name: str, file: str) -> None:
     model = load_model(shared("models", name), dtype="float64")
-    compare_with_oracle(model, load(shared("data", *file.split("/")), limit=4), 4)
+    compare_with_oracle(model, load(shared("data", *file.split("/")), limit=12), 4)
 
 
 def compare_with_oracle(
