@@ -28,6 +28,7 @@ from ipgraph.extractor.models.composites import Chain, Columns, PerHead
 from ipgraph.extractor.models.oracle import SKIP, Guided, Question
 from ipgraph.extractor.models.registry import ARCHITECTURES
 from ipgraph.extractor.tracing.trace import Trace
+from ipgraph.graphstore.common.errors import UsageError
 
 LENGTHS, N_STEPS, SEEDS = (5, 8, 6), 4, (0, 1)
 BASELINE = 4
@@ -170,6 +171,37 @@ def test_windows_are_the_models(family: str) -> None:
         near = windows[layer]
         assert near is not None
         assert near.tolist() == [[sees(layer, e, j) for j in range(length)] for e in range(length)]
+
+
+LONG = {"factor": 4.0, "original_max_position_embeddings": 6}
+LONG_ANGLES: list[tuple[str, dict[str, Any]]] = [
+    ("llama", {"rope_type": "linear", "factor": 4.0}),
+    ("llama", {"rope_type": "dynamic", "factor": 4.0}),
+    ("llama", {"rope_type": "yarn"} | LONG),
+    ("llama", {"rope_type": "llama3", "low_freq_factor": 1.0, "high_freq_factor": 4.0} | LONG),
+    (
+        "phi3",
+        {"rope_type": "longrope", "short_factor": [1.5] * 2, "long_factor": [9.0] * 2, "factor": 4.0},
+    ),
+]
+
+
+@pytest.mark.parametrize(("family", "rope"), LONG_ANGLES, ids=[rope["rope_type"] for _, rope in LONG_ANGLES])
+def test_angles_for_long_texts_are_the_models(
+    family: str, rope: dict[str, Any], patch: pytest.MonkeyPatch
+) -> None:
+    changes = {"original_max_position_embeddings": 12} if family == "phi3" else {}
+    rope = {"rope_theta": 10.0} | rope
+    model = random_decoder(family, "causal-lm", 0, rope_parameters=rope, **changes)
+    adapter, asked = adapter_of(without_float32(model, patch)), asked_of(model, "causal-lm")
+    assert difference(adapter, model, asked) <= 1e-12
+    assert adapter.max_positions == (12 if family == "phi3" else 24)
+
+
+def test_positions_that_see_later_ones_are_refused() -> None:
+    model = random_decoder("gemma3", "causal-lm", 0, use_bidirectional_attention=True)
+    with pytest.raises(UsageError, match="see those after them"):
+        adapter_of(model)
 
 
 Change = Callable[[Any], Any]

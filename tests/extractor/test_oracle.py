@@ -1,5 +1,7 @@
 """The oracle against what it defines: products of Jacobians, sums over guiding sets, integrated gradients."""
 
+import ast
+import pathlib
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +10,7 @@ import torch
 from support.random_models import VOCABULARY, random_model
 from torch import Tensor
 
+from ipgraph.extractor.models import oracle
 from ipgraph.extractor.models.oracle import (
     SKIP,
     Path,
@@ -183,3 +186,11 @@ def test_random_models_choose_all_kinds_of_steps(kind: str) -> None:
     assert {hop for guided in found for hop in guided.hops} == {SKIP, 0, 1}
     assert {guided.sign for guided in found} == {1, -1}
     assert max(IDS) < VOCABULARY
+
+
+def test_the_oracle_imports_nothing_of_the_library() -> None:
+    source = pathlib.Path(oracle.__file__).read_text()
+    names = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Import | ast.ImportFrom)]
+    assert names
+    assert "ipgraph" not in " ".join(map(ast.unparse, names))
+    assert not any(isinstance(node, ast.ImportFrom) and node.level for node in names)

@@ -83,8 +83,8 @@ FAMILIES = {
 }
 
 
-def random_decoder(name: str, task: str, seed: int) -> Any:
-    """Return a random model in float64, as transformers computes it."""
+def random_decoder(name: str, task: str, seed: int, **changes: Any) -> Any:
+    """Return a random model in float64, as transformers computes it; `changes` are to its config."""
     torch.manual_seed(seed)
     family = FAMILIES[name]
     config = getattr(transformers, family.config)(
@@ -95,7 +95,7 @@ def random_decoder(name: str, task: str, seed: int) -> Any:
         tie_word_embeddings=False,
         num_labels=3,
         attn_implementation="eager",
-        **family.settings,
+        **(family.settings | changes),
     )
     kind = family.causal if task == "causal-lm" else family.classifier
     model = getattr(transformers, kind)(config).double().eval().requires_grad_(False)
