@@ -8,7 +8,7 @@ from typing import Literal
 
 from ipgraph.graphstore.schema.records import Instance
 
-Task = Literal["masked-lm", "classifier"]
+Task = Literal["masked-lm", "classifier", "causal-lm"]
 MASK = "[MASK]"
 """The literal that marks the target in a masked-lm text, whatever the tokenizer's own mask token is."""
 

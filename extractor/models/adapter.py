@@ -6,10 +6,12 @@ Another architecture is added by one more file in `architectures`, with a functi
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
+from ipgraph.extractor.datasets import Task
 from ipgraph.extractor.models.blocks import Block, Identity, Saved, tensors
 
 
@@ -85,6 +87,7 @@ class Adapter:
     enter: Block
     layers: tuple[Layer, ...]
     logits: Callable[[Tensor, Tensor | None], Tensor]
+    reads: Literal["first", "last"] = "first"  # the position whose embedding a classifier reads
 
     @property
     def heads(self) -> int:
@@ -107,3 +110,13 @@ class Adapter:
         context = self.words.new_zeros(1, layer.mixing.widths[0])
         saved = (layer.before(h)[1], layer.above(context, h)[1])
         return sum(tensor.numel() for tensor in tensors(saved))
+
+
+class Architecture(NamedTuple):
+    """What a class of transformers is trained to do, and the function that makes its adapter."""
+
+    task: Task
+    adapter: Callable[[Any], Adapter]
+    model_type: str  # its family, as configs name it
+    head: str  # how the names of its head's weights begin
+    loads: str = ""  # the class that its files are loaded as, where that is another

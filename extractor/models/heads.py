@@ -15,13 +15,19 @@ NO_LOGIT = -2
 """No second logit: the QoI is the first alone."""
 
 
-def vocabulary_logits(transform: Callable[[Tensor], Tensor], decoder: Any) -> Logits:
-    """Return the logits of vocabulary entries: only the decoder's rows that the QoI reads."""
+def vocabulary_logits(
+    transform: Callable[[Tensor], Tensor], decoder: Any, cap: float | None = None
+) -> Logits:
+    """Return the logits of vocabulary entries, only the decoder's rows that the QoI reads.
+
+    Where there is a cap they are cap tanh(logit / cap).
+    """
 
     def logits(h: Tensor, rows: Tensor | None) -> Tensor:
-        weight, bias = decoder.weight[rows], decoder.bias[rows]
-        chosen: Tensor = torch.einsum("bsh,brh->bsr", transform(h), weight) + bias[:, None]
-        return chosen
+        chosen: Tensor = torch.einsum("bsh,brh->bsr", transform(h), decoder.weight[rows])
+        if decoder.bias is not None:
+            chosen = chosen + decoder.bias[rows][:, None]
+        return chosen if cap is None else cap * (chosen / cap).tanh()
 
     return logits
 

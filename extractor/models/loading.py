@@ -7,7 +7,7 @@ from typing import Any, get_args
 import torch
 
 from ipgraph.extractor.datasets import Task
-from ipgraph.extractor.models.adapter import Adapter
+from ipgraph.extractor.models.adapter import Adapter, Architecture
 from ipgraph.extractor.models.classes import Outputs, class_names, outputs_of
 from ipgraph.extractor.models.digests import digest_of_folder, digest_of_object
 from ipgraph.extractor.models.files import (
@@ -19,7 +19,7 @@ from ipgraph.extractor.models.files import (
     require_tokenizer,
 )
 from ipgraph.extractor.models.objects import OBJECT, frozen_copy, object_name, require_standard
-from ipgraph.extractor.models.registry import Architecture, choose
+from ipgraph.extractor.models.registry import choose
 from ipgraph.extractor.models.weights import load_weights, require_safetensors, weight_names
 from ipgraph.graphstore.common.errors import UsageError, unknown
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import torch
 
-from ipgraph.extractor.models.registry import ARCHITECTURES, Architecture
+from ipgraph.extractor.models.adapter import Architecture
+from ipgraph.extractor.models.registry import ARCHITECTURES
 from ipgraph.graphstore.common.errors import UsageError, unknown
 
 OBJECT = "object:"

@@ -3,22 +3,11 @@
 from collections.abc import Callable, Iterable
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import Any, NamedTuple
+from typing import Any
 
-from ipgraph.extractor.datasets import Task
 from ipgraph.extractor.models import architectures
-from ipgraph.extractor.models.adapter import Adapter
+from ipgraph.extractor.models.adapter import Architecture
 from ipgraph.graphstore.common.errors import UsageError, unknown
-
-
-class Architecture(NamedTuple):
-    """What a class of transformers is trained to do, and the function that makes its adapter."""
-
-    task: Task
-    adapter: Callable[[Any], Adapter]
-    model_type: str  # its family, as configs name it
-    head: str  # how the names of its head's weights begin
-    loads: str = ""  # the class that its files are loaded as, where that is another
 
 
 def known() -> dict[str, Architecture]:

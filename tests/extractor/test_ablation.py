@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from support import oracle
 from support.comparison import KINDS, ablated_qoi, batch_of, questions
 from support.random_models import random_model
 from support.zeroed import ablated
 
 from ipgraph.extractor.evaluation.ablation.forward import Kept
+from ipgraph.extractor.models import oracle
 from ipgraph.extractor.models.architectures.bert import bert_adapter
 
 LAYERS, HEADS = 3, 2
@@ -22,7 +22,7 @@ def test_what_is_left_is_what_the_model_says(kind: str, level: str) -> None:
     embeddings = torch.rand((2, 6, LAYERS + 1, 8), generator=chance) < 0.6
     hops = torch.rand((2, 6, LAYERS, 8, HEADS + 1), generator=chance) < 0.7
     for row, question in enumerate(asked):
-        embeddings[row, :5, -1, question.target or 0] = True
+        embeddings[row, :5, -1, question.target] = True
     some = None if level == "embedding" else hops
     adapter, batch = bert_adapter(model), batch_of(asked)
     found = ablated_qoi(adapter, batch, batch.qoi_logits, Kept(embeddings, some))

@@ -4,9 +4,8 @@ from itertools import pairwise
 
 import pytest
 import torch
-from support import oracle, plain_model
+from support import plain_model
 from support.comparison import ablated_qoi, assert_same, batch_of, fast, integration_path_of
-from support.oracle import SKIP, Path, Question
 from support.plain_model import GROUPS, HEADS, HIDDEN, SIZE, Above, Gated, PlainModel
 from torch import Tensor
 from torch.nn import functional
@@ -19,10 +18,12 @@ from ipgraph.extractor.methods.patterns.search import (
     embedding_paths,
     embedding_sets,
 )
+from ipgraph.extractor.models import oracle
 from ipgraph.extractor.models.adapter import Adapter, Layer, Mixing
 from ipgraph.extractor.models.blocks import Activation, Block, Identity, Linear, RMSNorm, Rotary
 from ipgraph.extractor.models.composites import Chain, Columns, Gate, PerHead, Residual
 from ipgraph.extractor.models.heads import class_logits
+from ipgraph.extractor.models.oracle import SKIP, Path, Question
 from ipgraph.extractor.tracing.sets import influence, paths, steps
 from ipgraph.extractor.tracing.trace import Trace
 
@@ -161,7 +162,7 @@ def test_influence_of_given_paths(models: list[PlainModel]) -> None:
     asked = asked_of(model)
     chance = torch.Generator().manual_seed(3)
     for question in asked:
-        target = question.target or 0
+        target = question.target
         lists = [_path(target, chance, model) for _ in range(8)]
         positions = torch.tensor([[positions for positions, _ in lists]])
         hops = torch.tensor([[hops for _, hops in lists]])

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 import torch
-from support.oracle import Question
 from support.tiny_models import save_classifier
 from support.zeroed import ablated
 
@@ -14,6 +13,7 @@ from ipgraph.extractor.evaluation.evaluate import evaluate
 from ipgraph.extractor.evaluation.instances import read
 from ipgraph.extractor.extraction.extract import extract
 from ipgraph.extractor.models.loading import LoadedModel, load_model
+from ipgraph.extractor.models.oracle import Question
 from ipgraph.graphstore.common.errors import UsageError
 from ipgraph.graphstore.runs.directory import RunDirectory
 from ipgraph.graphstore.schema.measures import MeasureKey
@@ -179,6 +179,6 @@ def _all_logits(model: LoadedModel, ids: list[int], kept: torch.Tensor) -> list[
     """Return each class's logit above that of class 0, of the Hugging Face model with nodes zeroed."""
     unused = torch.empty(0)
     return [
-        ablated(model.module, Question(tuple(ids), None, c, 0, unused, unused, unused), kept, None)
+        ablated(model.module, Question(tuple(ids), 0, c, 0, unused, unused, unused), kept, None)
         for c in range(len(NAMES))
     ]

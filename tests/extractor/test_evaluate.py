@@ -9,7 +9,6 @@ from statistics import fmean
 import networkx as nx
 import pytest
 import torch
-from support import oracle
 from support.evaluations import TEXTS, Evaluated, Sentence, make_run
 from support.zeroed import ablated
 from torch import Tensor
@@ -17,6 +16,7 @@ from torch import Tensor
 from ipgraph.extractor.datasets import Example
 from ipgraph.extractor.extraction.influence import influence_of
 from ipgraph.extractor.extraction.options import Options
+from ipgraph.extractor.models import oracle
 from ipgraph.extractor.models.loading import load_model
 from ipgraph.graphstore.common.entropy import pattern_entropy
 from ipgraph.graphstore.schema.graph import GraphShape, digraph, graph_size

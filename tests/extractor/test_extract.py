@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 import torch
-from support import oracle
 from support.extractions import AGREEMENT, run_of, sentences
-from support.oracle import Question, uniform
 from support.tiny_models import save_classifier, save_masked_lm
 
 from ipgraph.cli.commands.cite import paragraph
 from ipgraph.extractor.datasets import Dataset, Example, make_instance, read_sentence
 from ipgraph.extractor.extraction.extract import extract
 from ipgraph.extractor.extraction.options import Options
+from ipgraph.extractor.models import oracle
 from ipgraph.extractor.models.encoding import encode
 from ipgraph.extractor.models.loading import LoadedModel, load_model
+from ipgraph.extractor.models.oracle import Question, uniform
 from ipgraph.graphstore.common.errors import IpgraphError, UsageError
 from ipgraph.graphstore.schema.labels import LABEL_WIDTH, parse_label
 from ipgraph.graphstore.schema.records import Pattern, Step

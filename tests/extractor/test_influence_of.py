@@ -5,17 +5,17 @@ from pathlib import Path as File
 
 import pytest
 import torch
-from support import oracle
 from support.comparison import KINDS, questions, trace_of
-from support.oracle import SKIP, Path
 from support.random_models import random_model
 from support.tiny_models import save_masked_lm
 
 from ipgraph.extractor.datasets import Example, make_instance
 from ipgraph.extractor.extraction.influence import influence_of
 from ipgraph.extractor.extraction.options import Options
+from ipgraph.extractor.models import oracle
 from ipgraph.extractor.models.encoding import encode
 from ipgraph.extractor.models.loading import load_model
+from ipgraph.extractor.models.oracle import SKIP, Path
 from ipgraph.extractor.tracing.sets import ALL_HEADS, Sets, influence, paths, steps
 from ipgraph.graphstore.common.errors import UsageError
 
@@ -56,7 +56,7 @@ def test_sets_sum_over_the_paths_through_them() -> None:
     model = random_model("masked-lm", 3, 2, 12, 1)
     (asked,) = questions(model, "masked-lm", [6], 1)
     trace = trace_of(model, [asked])
-    target = asked.target or 0
+    target = asked.target
     kept: list[list[int]] = [[2], [0, 3, 4], [3, 5], [target]]
     positions, present = torch.zeros(1, 1, 4, 3, dtype=torch.long), torch.zeros(1, 1, 4, 3, dtype=torch.bool)
     for layer, places in enumerate(kept):
@@ -92,7 +92,7 @@ def test_every_head_is_the_sum_of_the_heads() -> None:
     model = random_model("masked-lm", 2, 3, 12, 2)
     (asked,) = questions(model, "masked-lm", [5], 2)
     trace = trace_of(model, [asked])
-    target = asked.target or 0
+    target = asked.target
     positions = torch.tensor([[[1, 1, target]]])
     with torch.no_grad():
         found = influence(trace, paths(positions, torch.tensor([[[ALL_HEADS, 0]]]), 3)).item()

@@ -6,9 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from support import oracle
 from support.comparison import KINDS, questions, trace_of
-from support.oracle import Question
 from support.random_models import random_model
 from support.tiny_models import save_masked_lm
 from torch import Tensor
@@ -25,6 +23,8 @@ from ipgraph.extractor.methods.patterns.scored import (
     internal_influence,
     internal_influence_l2,
 )
+from ipgraph.extractor.models import oracle
+from ipgraph.extractor.models.oracle import Question
 from ipgraph.extractor.tracing.trace import Trace
 from ipgraph.graphstore.common.errors import UsageError
 from ipgraph.graphstore.runs.directory import RunDirectory
@@ -114,7 +114,7 @@ def test_internal_influence_by_autograd(kind: str) -> None:
             assert torch.allclose(found.scores[row, 0, :, :length], expected[1:-1], atol=1e-11)
             best = expected[1:-1].argmax(-1).tolist()
             assert all(
-                found.positions[row, word].tolist() == [word, *best, question.target or 0]
+                found.positions[row, word].tolist() == [word, *best, question.target]
                 for word in range(length)
             )
 
@@ -133,7 +133,7 @@ def test_best_paths_by_brute_force(layers: int) -> None:
         for row, question in enumerate(asked):
             hops = _residual_attention(model, question, over_heads)
             for word in range(len(question.ids)):
-                products = _products(hops, word, question.target or 0)
+                products = _products(hops, word, question.target)
                 best = max(products, key=lambda path: products[path])
                 assert tuple(found.positions[row, word].tolist()) == (word, *best)
                 for layer, place in itertools.product(range(layers - 1), range(len(question.ids))):

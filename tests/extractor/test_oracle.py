@@ -1,11 +1,17 @@
 """The oracle against what it defines: products of Jacobians, sums over guiding sets, integrated gradients."""
 
+import ast
+import pathlib
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
-from support.oracle import (
+from support.random_models import VOCABULARY, random_model
+from torch import Tensor
+
+from ipgraph.extractor.models import oracle
+from ipgraph.extractor.models.oracle import (
     SKIP,
     Path,
     Question,
@@ -17,8 +23,6 @@ from support.oracle import (
     uniform,
     variety,
 )
-from support.random_models import VOCABULARY, random_model
-from torch import Tensor
 
 IDS = (1, 7, 9, 4, 12, 2)
 KINDS = ["masked-lm", "classifier"]
@@ -27,7 +31,7 @@ KINDS = ["masked-lm", "classifier"]
 def question(model: Any, kind: str, n_steps: int = 5, baseline: int = 4, legendre: bool = False) -> Question:
     embedding = model.get_input_embeddings().weight[baseline]
     points, weights = (gauss_legendre if legendre else uniform)(n_steps)
-    target, correct, wrong = (3, 20, 21) if kind == "masked-lm" else (None, 1, 0)
+    target, correct, wrong = (3, 20, 21) if kind == "masked-lm" else (0, 1, 0)
     return Question(IDS, target, correct, wrong, embedding, points, weights)
 
 
@@ -182,3 +186,11 @@ def test_random_models_choose_all_kinds_of_steps(kind: str) -> None:
     assert {hop for guided in found for hop in guided.hops} == {SKIP, 0, 1}
     assert {guided.sign for guided in found} == {1, -1}
     assert max(IDS) < VOCABULARY
+
+
+def test_the_oracle_imports_nothing_of_the_library() -> None:
+    source = pathlib.Path(oracle.__file__).read_text()
+    names = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Import | ast.ImportFrom)]
+    assert names
+    assert "ipgraph" not in " ".join(map(ast.unparse, names))
+    assert not any(isinstance(node, ast.ImportFrom) and node.level for node in names)

@@ -9,7 +9,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import oracle
 from support.comparison import (
     BASELINES,
     KINDS,
@@ -22,11 +21,12 @@ from support.comparison import (
     questions,
     trace_of,
 )
-from support.oracle import SKIP, Guided, Question
 from support.random_models import random_model
 from torch import Tensor
 
+from ipgraph.extractor.models import oracle
 from ipgraph.extractor.models.architectures.bert import bert_adapter
+from ipgraph.extractor.models.oracle import SKIP, Guided, Question
 from ipgraph.extractor.tracing.trace import Trace
 
 # --- against the definition ---
@@ -217,7 +217,7 @@ def adapter_logits(model: Any, asked: Sequence[Question]) -> Any:
     path = integration_path_of("uniform", 2, words)
     Trace(replace(adapter, logits=spy), batch_of(asked), path, asked[0].baseline.to(words))
     every = None
-    if asked[0].target is not None:
+    if hasattr(model, "cls"):
         every = torch.arange(model.config.vocab_size).expand(len(asked), -1)
     return adapter.logits(seen[-1], every)[:, 0].numpy()
 
@@ -226,5 +226,5 @@ def model_logits(model: Any, asked: Sequence[Question]) -> Any:
     """Return the same from the Hugging Face model, each sentence alone."""
     found = [oracle.logits(model, one.ids, one.types)[0] for one in asked]
     return torch.stack(
-        [f if q.target is None else f[q.target] for f, q in zip(found, asked, strict=True)]
+        [f if f.dim() == 1 else f[q.target] for f, q in zip(found, asked, strict=True)]
     ).numpy()

@@ -6,10 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from support import oracle
 from support.comparison import questions, trace_of
 from support.extractions import sentences
-from support.oracle import Question
 from support.random_models import random_model
 from support.requirements import shared
 from support.tiny_models import save_masked_lm
@@ -20,7 +18,9 @@ from ipgraph.extractor.extraction.extract import extract
 from ipgraph.extractor.extraction.job import Sentences
 from ipgraph.extractor.extraction.options import Options
 from ipgraph.extractor.methods.patterns.search import attention_paths, embedding_paths
+from ipgraph.extractor.models import oracle
 from ipgraph.extractor.models.loading import LoadedModel, load_model
+from ipgraph.extractor.models.oracle import Question
 from ipgraph.extractor.tracing.sampling import LADDER
 from ipgraph.graphstore.common.errors import UsageError
 from ipgraph.graphstore.runs.directory import RunDirectory

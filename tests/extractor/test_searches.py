@@ -4,9 +4,7 @@ import itertools
 
 import pytest
 import torch
-from support import oracle
 from support.comparison import questions, trace_of
-from support.oracle import SKIP, Path, Question
 from support.random_models import random_model
 from torch import Tensor
 
@@ -18,6 +16,8 @@ from ipgraph.extractor.methods.patterns.search import (
     embedding_paths,
     embedding_sets,
 )
+from ipgraph.extractor.models import oracle
+from ipgraph.extractor.models.oracle import SKIP, Path, Question
 from ipgraph.extractor.tracing.sets import Sets
 from ipgraph.extractor.tracing.trace import Trace
 from ipgraph.graphstore.common.errors import UsageError
@@ -92,7 +92,7 @@ def test_several_nodes_sum_over_the_paths_through_them(
             sum(oracle.influences(model, asked[row], paths)), abs=1e-12
         )
         below = embedding.positions[row, word, -2][embedding.present[row, word, -2]].tolist()
-        last = HEADS + ((asked[row].target or 0) in below)
+        last = HEADS + (asked[row].target in below)
         assert attention.hops[row, word].sum((1, 2)).tolist() == [k, k, min(k, last)]
         paths = through(attention, row, word, hops=True)
         total = sum(oracle.influences(model, asked[row], paths)) if paths else 0.0
@@ -146,7 +146,7 @@ def test_exhaustive_search_finds_the_best_path(model: object, asked: list[Questi
         question = asked[row]
         sign = 1 if trace.total_influence[row, word] >= 0 else -1
         inner = itertools.product(range(len(question.ids)), repeat=LAYERS - 1)
-        every = oracle.influences(model, question, [Path(word, (*p, question.target or 0)) for p in inner])
+        every = oracle.influences(model, question, [Path(word, (*p, question.target)) for p in inner])
         best = max(every, key=lambda value: sign * value)
         assert found[row, word].item() == pytest.approx(best, abs=1e-12)
         path = Path(word, tuple(wide.positions[row, word, 1:].tolist()))

@@ -5,9 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from support import oracle
 from support.comparison import PAD_ID, POINTS, assert_same, baseline_of, fast, hop_runners_up, trace_of
-from support.oracle import SKIP, Guided, Question
 from support.requirements import shared
 from support.tiny_models import save_classifier, save_masked_lm
 from torch import Tensor
@@ -15,8 +13,10 @@ from transformers import BertForMaskedLM, BertForSequenceClassification, BertTok
 
 from ipgraph.extractor.datasets import Dataset, Example, load, make_instance
 from ipgraph.extractor.extraction.extract import extract
+from ipgraph.extractor.models import oracle
 from ipgraph.extractor.models.encoding import encode
 from ipgraph.extractor.models.loading import LoadedModel, load_model
+from ipgraph.extractor.models.oracle import SKIP, Guided, Question
 from ipgraph.extractor.tracing.batch import pad
 from ipgraph.graphstore.runs.directory import RunDirectory
 from ipgraph.graphstore.schema.labels import parse_label
@@ -132,7 +132,7 @@ def question_of(
     scores = oracle.logits(model, ids)[0].tolist()
     label = instance.label if instance.label >= 0 else scores.index(max(scores))
     other = max((c for c in range(len(scores)) if c != label), key=scores.__getitem__)
-    return Question(ids, None, label, other, *line)
+    return Question(ids, 0, label, other, *line)
 
 
 def test_the_demo_models() -> None:
@@ -168,7 +168,6 @@ def compare_with_oracle(
 
 def real_question(model: LoadedModel, one: Any, n_steps: int) -> Question:
     correct, wrong = one.qoi_logits
-    target = one.target if model.task == "masked-lm" else None
     wrong = 1 - correct if wrong < 0 else wrong
     embedding = model.module.get_input_embeddings().weight[model.tokenizer.mask_token_id]
-    return Question(tuple(one.ids), target, correct, wrong, embedding, *oracle.uniform(n_steps))
+    return Question(tuple(one.ids), one.target, correct, wrong, embedding, *oracle.uniform(n_steps))

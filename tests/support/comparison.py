@@ -12,13 +12,13 @@ from ipgraph.extractor.evaluation.ablation.forward import Kept, ablated
 from ipgraph.extractor.extraction.options import QUADRATURES
 from ipgraph.extractor.methods.patterns.paths import NO_RUNNER_UP, Paths, signs
 from ipgraph.extractor.methods.patterns.search import attention_paths, embedding_paths
+from ipgraph.extractor.models import oracle
 from ipgraph.extractor.models.adapter import Adapter
 from ipgraph.extractor.models.architectures.bert import bert_adapter
 from ipgraph.extractor.models.heads import qoi
+from ipgraph.extractor.models.oracle import Guided, Question
 from ipgraph.extractor.tracing.batch import Batch, IntegrationPath
 from ipgraph.extractor.tracing.trace import Trace
-from support import oracle
-from support.oracle import Guided, Question
 from support.random_models import VOCABULARY
 
 KINDS = ["masked-lm", "classifier"]
@@ -49,7 +49,7 @@ def questions(
     for length in lengths:
         ids = torch.randint(5, VOCABULARY, (length,), generator=chance).tolist()
         ids[0], ids[-1] = 1, 2
-        target: int | None = None
+        target = 0
         correct, wrong = 1, 0
         if kind == "masked-lm":
             target = int(torch.randint(1, length - 1, (1,), generator=chance))
@@ -75,7 +75,7 @@ def batch_of(asked: Sequence[Question], *, extra: int = 0, device: str = "cpu") 
         mask=torch.tensor(
             [[True] * len(one.ids) + [False] * n for one, n in zip(asked, fill, strict=True)], device=device
         ),
-        target=torch.tensor([one.target or 0 for one in asked], device=device),
+        target=torch.tensor([one.target for one in asked], device=device),
         qoi_logits=torch.tensor([(one.correct, one.wrong) for one in asked], device=device),
     )
 

@@ -1,6 +1,6 @@
 """A decoder in plain torch that has, layer by layer, whatever the blocks of a real one may have.
 
-The oracle runs it as it runs a Hugging Face model. Nothing of the library is imported here.
+The oracle runs it as it runs a Hugging Face model; nothing else of the library is imported here.
 """
 
 import math
@@ -11,6 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ipgraph.extractor.models.oracle import FAMILIES, Places
+
+FAMILIES["plain"] = Places("layers", "entry", "above.context")
 VOCABULARY, WORD, HIDDEN, HEADS, GROUPS, SIZE, WIDE = 40, 7, 10, 4, 2, 6, 14
 POSITIONS, TURNED, CAP, LOGIT_CAP, EPS = 24, 4, 1.5, 3.0, 1e-3
 
@@ -52,10 +55,11 @@ class Above(nn.Module):
     def __init__(self, is_parallel: bool) -> None:
         super().__init__()
         self.is_parallel, self.feed_forward = is_parallel, Gated()
+        self.context = nn.Identity()
         self.out, self.norm = weight(HIDDEN, HEADS * SIZE, scale=2.0), gain(HIDDEN)
 
     def forward(self, context: Tensor, h: Tensor) -> Tensor:
-        mixed = rms(context @ self.out.T, self.norm) + h
+        mixed = rms(self.context(context) @ self.out.T, self.norm) + h
         fed: Tensor = self.feed_forward(h if self.is_parallel else mixed)
         return mixed + fed
 
@@ -66,6 +70,7 @@ class Layer(nn.Module):
     def __init__(self, behind: int | None, cap: float | None, is_biased: bool, is_parallel: bool) -> None:
         super().__init__()
         self.behind, self.cap, self.above = behind, cap, Above(is_parallel)
+        self.entry = nn.Identity()
         self.norm, self.q_norm = gain(HIDDEN), gain(SIZE)
         self.qkv = weight((HEADS + 2 * GROUPS) * SIZE, HIDDEN, scale=2.5)
         self.qkv_bias = weight((HEADS + 2 * GROUPS) * SIZE, scale=2.0)
@@ -73,7 +78,7 @@ class Layer(nn.Module):
 
     def forward(self, h: Tensor) -> Tensor:
         n = h.shape[1]
-        projected = functional.linear(rms(h, self.norm), self.qkv, self.qkv_bias)
+        projected = functional.linear(rms(self.entry(h), self.norm), self.qkv, self.qkv_bias)
         heads = projected.unflatten(-1, (-1, SIZE)).transpose(1, 2)
         q, k, v = heads.split((HEADS, GROUPS, GROUPS), 1)
         q, k = turn(rms(q, self.q_norm)), turn(k)
@@ -121,14 +126,15 @@ class PlainModel(nn.Module):
             ]
         )
         self.types: nn.Embedding = nn.Embedding.from_pretrained(torch.randn(2, WORD, dtype=torch.float64))
-        self.config = SimpleNamespace(num_attention_heads=HEADS, num_hidden_layers=3)
+        self.config = SimpleNamespace(model_type="plain", num_attention_heads=HEADS, num_hidden_layers=3)
         self.requires_grad_(False)
 
     def get_input_embeddings(self) -> Any:
         return self.words
 
-    def forward(self, inputs_embeds: Tensor, token_type_ids: Tensor) -> Any:
-        h = (inputs_embeds + self.types(token_type_ids)) @ self.enter.T
+    def forward(self, inputs_embeds: Tensor, token_type_ids: Tensor | None = None) -> Any:
+        types = self.types.weight[0] if token_type_ids is None else self.types(token_type_ids)
+        h = (inputs_embeds + types) @ self.enter.T
         for layer in self.layers:
             h = layer(h)
         return SimpleNamespace(logits=self.logits(h))

@@ -4,8 +4,8 @@ from typing import Any
 
 from torch import Tensor
 
-from support import oracle
-from support.oracle import Question
+from ipgraph.extractor.models import oracle
+from ipgraph.extractor.models.oracle import Question
 
 
 def ablated(model: Any, question: Question, embeddings: Tensor, hops: Tensor | None) -> float:

@@ -4,11 +4,10 @@ from typing import Any
 
 import torch
 
-from ipgraph.extractor.models.adapter import Adapter, Layer, Mixing
+from ipgraph.extractor.models.adapter import Adapter, Architecture, Layer, Mixing
 from ipgraph.extractor.models.blocks import Activation, LayerNorm, Linear
 from ipgraph.extractor.models.composites import Chain, Residual
 from ipgraph.extractor.models.heads import Logits, class_logits, vocabulary_logits
-from ipgraph.extractor.models.registry import Architecture
 
 
 def bert_adapter(model: Any) -> Adapter:

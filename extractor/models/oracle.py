@@ -1,15 +1,16 @@
 """The definition of influence patterns, as slow as it is plain: everything off a pattern is detached.
 
-Independent of the library: runs the model itself (of Hugging Face with eager attention, or `plain_model`; in
-float64) under hooks that detach what is off the pattern, differentiates the quantity of interest by the path
-parameter a of one word, and averages over the points: the product of Jacobians along the pattern, times
+Independent of the library, of which it imports nothing: runs the Hugging Face model itself, with eager
+attention, under hooks that detach what is off the pattern, differentiates the quantity of interest by the
+path parameter a of one word, and averages over the points: the product of Jacobians along the pattern, times
 x - x_b (Lu et al. 2021, section 3). Each (pattern, point) is a row of one batch: rows do not see each other.
+Of a family it knows only where three kinds of modules are: `FAMILIES`.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -20,32 +21,52 @@ SKIP = -1
 MAX_ROWS = 4096
 
 
+class Places(NamedTuple):
+    """Where a family's modules are: `layers` in the model, the others in each layer."""
+
+    layers: str
+    entry: str  # the first module of the attention branch: what its input skips is beside the heads
+    projection: str  # the linear map of the heads' contexts, side by side
+
+
+LLAMA = Places("model.layers", "input_layernorm", "self_attn.o_proj")
+FAMILIES = {
+    "bert": Places("bert.encoder.layer", "attention.self", "attention.output.dense"),
+    "gpt2": Places("transformer.h", "ln_1", "attn.c_proj"),
+    "gpt_neox": Places("gpt_neox.layers", "input_layernorm", "attention.dense"),
+    **dict.fromkeys(("llama", "mistral", "qwen2", "qwen3", "phi3", "gemma2", "gemma3_text"), LLAMA),
+    "olmo2": LLAMA._replace(entry="self_attn"),
+}
+"""By the `model_type` of a model's config."""
+
+
 @dataclass(frozen=True)
 class Question:
     """One sentence and what is asked of the model.
 
-    `correct` and `wrong` are the two logits' indices: vocabulary ids at position `target`, or a classifier's
-    classes (`target` None; it reads position 0). `baseline` is a vector of the word embeddings' width.
+    `correct` and `wrong` are the two logits' indices: vocabulary ids at position `target`, or the classes of
+    a classifier, which reads that position. `baseline` is a vector of the word embeddings' width.
     """
 
     ids: tuple[int, ...]
-    target: int | None
+    target: int
     correct: int
     wrong: int
     baseline: Tensor
     points: Tensor
     weights: Tensor
-    types: tuple[int, ...] = ()  # token types; all 0 where there are none
+    types: tuple[int, ...] = ()  # token types, if the model is to be given any
 
     def logits(self, model: Any, embeddings: Tensor) -> Tensor:
         """Return the model's logits of rows of word embeddings."""
-        types = torch.tensor(self.types or [0] * len(self.ids)).expand(len(embeddings), -1)
-        found: Tensor = model(inputs_embeds=embeddings, token_type_ids=types).logits
+        types = torch.tensor(self.types).expand(len(embeddings), -1)
+        named = {"token_type_ids": types} if self.types else {}
+        found: Tensor = model(inputs_embeds=embeddings, **named).logits
         return found
 
     def qoi(self, logits: Tensor) -> Tensor:
         """Return the quantity of interest of each row."""
-        read = logits if self.target is None else logits[:, self.target]
+        read = logits if logits.dim() == 2 else logits[:, self.target]
         return read[:, self.correct] - read[:, self.wrong]
 
 
@@ -95,9 +116,9 @@ def gauss_legendre(n_steps: int) -> tuple[Tensor, Tensor]:
 
 def logits(model: Any, ids: Sequence[int], types: Sequence[int] = ()) -> Tensor:
     """Return the model's logits of one sentence, its batch dimension kept."""
-    given = torch.tensor([types or [0] * len(ids)])
+    named = {"token_type_ids": torch.tensor([types])} if types else {}
     with torch.no_grad():
-        found: Tensor = model(input_ids=torch.tensor([ids]), token_type_ids=given).logits
+        found: Tensor = model(input_ids=torch.tensor([ids]), **named).logits
     return found
 
 
@@ -153,19 +174,17 @@ def _detached(model: Any, paths: Sequence[Path], positions: int, samples: int) -
     """Detach, in every row, what its path does not go through."""
     (chosen,) = {len(path.positions) for path in paths}
     (hopped,) = {len(path.hops) for path in paths}
-    heads = model.config.num_attention_heads
-    is_bert = hasattr(model, "bert")
-    layers = model.bert.encoder.layer if is_bert else model.layers
+    places = FAMILIES[model.config.model_type]
+    layers = model.get_submodule(places.layers)
     hooks = []
     for layer in range(chosen):
         kept = _one_hot([path.positions[layer] for path in paths], positions, samples)
         hooks.append(layers[layer].register_forward_hook(_keep_positions(kept)))
     for layer in range(hopped):
-        hop = [path.hops[layer] for path in paths]
-        kept = _one_hot(hop, heads, samples)
-        skips = torch.tensor(hop).repeat_interleave(samples) == SKIP
-        above = layers[layer].attention.output if is_bert else layers[layer].above
-        hooks.append(above.register_forward_pre_hook(_keep_hop(kept, skips)))
+        hops = [path.hops[layer] for path in paths]
+        heads = _one_hot(hops, model.config.num_attention_heads, samples)
+        skips = torch.tensor(hops).repeat_interleave(samples) == SKIP
+        hooks += _keep_hop(layers[layer], places, heads, skips)
     try:
         yield
     finally:
@@ -180,14 +199,34 @@ def _keep_positions(kept: Tensor) -> Any:
     return hook
 
 
-def _keep_hop(heads: Tensor, skips: Tensor) -> Any:
-    def hook(_module: Any, inputs: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        context, residual = inputs
-        split = context.view(*context.shape[:-1], heads.shape[1], -1)
-        split = torch.where(heads[:, None, :, None], split, split.detach())
-        return split.flatten(-2), torch.where(skips[:, None, None], residual, residual.detach())
+def _keep_hop(layer: Any, places: Places, heads: Tensor, skips: Tensor) -> list[Any]:
+    """Detach the heads and the residual that are not kept; all of a layer's input goes to the attention."""
+    whole: list[Tensor] = []
 
-    return hook
+    def keep_skip(h: Tensor) -> Tensor:
+        whole[:] = [h]
+        return torch.where(skips[:, None, None], h, h.detach())
+
+    def keep_heads(context: Tensor) -> Tensor:
+        split = context.unflatten(-1, (heads.shape[1], -1))
+        return torch.where(heads[:, None, :, None], split, split.detach()).flatten(-2)
+
+    return [
+        _replace_input(layer, keep_skip),
+        _replace_input(layer.get_submodule(places.entry), lambda _: whole[0]),
+        _replace_input(layer.get_submodule(places.projection), keep_heads),
+    ]
+
+
+def _replace_input(module: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """Hook a module's first input, by place or, as `hidden_states`, by name."""
+
+    def hook(_module: Any, inputs: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        if inputs:
+            return (change(inputs[0]), *inputs[1:]), named
+        return inputs, named | {"hidden_states": change(named["hidden_states"])}
+
+    return module.register_forward_pre_hook(hook, with_kwargs=True)
 
 
 def gpr(
@@ -232,7 +271,7 @@ def gpr(
 def _reached(question: Question, layers: int, sees: Sees) -> list[list[int]]:
     """Return the positions of h^0 to h^L from which the target can be reached."""
     everywhere = range(len(question.ids))
-    reached = [[question.target or 0]]
+    reached = [[question.target]]
     for layer in reversed(range(layers)):
         reached.insert(0, [j for j in everywhere if any(sees(layer, e, j) for e in reached[0])])
     return reached
