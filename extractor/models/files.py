@@ -31,6 +31,7 @@ def commit_of(name: str, revision: str | None) -> str:
     """Return the commit that a branch or tag of a hub model stands for now, so that all files are of one."""
     from transformers.utils.hub import cached_file, extract_commit_hash
 
+    _require_hub_name(name)
     try:
         commit: str | None = extract_commit_hash(cached_file(name, "config.json", revision=revision), None)
     except (OSError, ValueError) as error:
@@ -38,6 +39,17 @@ def commit_of(name: str, revision: str | None) -> str:
     if commit is None:
         raise IpgraphError(f"the Hugging Face hub does not say which commit of model {name!r} it gave")
     return commit
+
+
+def _require_hub_name(name: str) -> None:
+    """Raise UsageError for what can only be a path, and leads to no folder."""
+    path = Path(name)
+    if path.is_file():
+        raise UsageError(f"model {name!r} is a file; name the folder that it is in, with config.json")
+    if path.is_absolute() or len(path.parts) > 2 or path.parts[0] in (".", ".."):
+        beside = [str(other) for other in path.parent.glob("*/") if (other / "config.json").exists()]
+        near = f"; beside it are {', '.join(nearest_first(name, beside)[:3])}" if beside else ""
+        raise UsageError(f"there is no model folder {name!r}{near}")
 
 
 def read_config(name: str, folder: str, commit: str | None) -> tuple[Any, Any]:

@@ -46,6 +46,13 @@ def find_run(root: str | Path, name: str) -> RunDirectory:
     return runs[match_run(name, {key: run.label for key, run in runs.items()}, str(root))]
 
 
+def require_free_label(root: str | Path, label: str, run: str) -> None:
+    """Raise UsageError where another run under `root` has the label: it would name neither."""
+    others = [other.id for other in list_runs(root) if label and other.label == label and other.id != run]
+    if others:
+        raise UsageError(f"the label {label!r} is that of run {others[0]}; choose another")
+
+
 def match_run(name: str, labels: Mapping[str, str], where: str) -> str:
     """Return the id that `name` names among runs, given as id to label, else raise UsageError.
 
