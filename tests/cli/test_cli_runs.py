@@ -1,5 +1,6 @@
 """`ipgraph run`, `cite`, `store`, `show` and `dataset`."""
 
+import json
 import shutil
 from collections import Counter
 from dataclasses import replace
@@ -311,4 +312,23 @@ def test_a_run_that_is_damaged_stops_no_command_on_others(own: Folder) -> None:
     (first.path / "run.json").write_text('{"schema_version": 3, "shards": [[]]}')
     assert set(listed()) == {first.id, second.id}  # the store has the first one still
     invoke("run", "show", second.id)
-    invoke("store", "check")
+
+
+def test_a_check_names_damaged_runs_and_fails(own: Folder) -> None:
+    damaged, sound = own.runs
+    (damaged.path / "run.json").write_text('{"schema_version": 3, "shards": [[]]}')
+    result = invoke("store", "check", "--format", "json", code=1)
+    [problem] = json.loads(result.stdout)["tables"][0]["rows"]
+    assert problem["where"] == f"runs/{damaged.id}"
+    assert "run.json is damaged" in problem["what"]
+    assert "1 problem in runs" in result.stderr
+    shutil.rmtree(sound.path / "shards")
+    assert {
+        row["where"]
+        for row in json.loads(invoke("store", "check", "--format", "json", code=1).stdout)["tables"][0][
+            "rows"
+        ]
+    } == {
+        f"runs/{damaged.id}",
+        f"run {sound.id}",
+    }
