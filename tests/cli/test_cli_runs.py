@@ -5,6 +5,7 @@ import shutil
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import networkx as nx
 from support.cli_runs import Folder, folder, invoke, own, shared_folder
@@ -13,7 +14,9 @@ from support.cli_runs import tables as json_tables
 from support.fixtures import make_measures, make_run
 from support.remade import remade
 
+from ipgraph.cli.commands.cite import paragraph
 from ipgraph.cli.known_runs import KnownRun, layers_in_words
+from ipgraph.extractor.tracing.sampling import _LEAST_CHANGE, LADDER
 from ipgraph.graphstore.opening import open_store
 
 __all__ = ["folder", "own", "shared_folder"]
@@ -305,6 +308,18 @@ def test_nothing_in_a_run_moves_the_terminals_cursor(own: Folder) -> None:
     assert "\u202e" not in shown
     assert "\\x1b[2J\\u202e" in shown
     assert "\x1b" not in invoke("run", "show", "\x1b[2J", code=2).output
+
+
+def test_cite_says_when_a_sentence_counts_as_settled(folder: Folder) -> None:
+    sampled: dict[str, Any] = {
+        "tolerance": 0.01,
+        "n_steps": 0,
+        "quadrature": "gauss-legendre",
+        "unsettled": 3,
+    }
+    run = replace(folder.runs[0].run, settings=json.dumps({"ladder": LADDER}), **sampled)
+    said = paragraph(run, "0.1.0")
+    assert f"within 0.01 of it or, where it is smaller than {_LEAST_CHANGE}, of {_LEAST_CHANGE} (3 of" in said
 
 
 def test_a_run_that_is_damaged_stops_no_command_on_others(own: Folder) -> None:
