@@ -1,7 +1,7 @@
 """The run directories under a folder: all of them, or the one that an id, its beginning or a label names."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ipgraph.graphstore.common.errors import IpgraphError, UsageError, unknown
@@ -11,28 +11,29 @@ from ipgraph.graphstore.runs.directory import RunDirectory
 log = logging.getLogger(__name__)
 
 
-def list_runs(root: str | Path) -> list[RunDirectory]:
-    """Return the run directories under `root`, newest first; those that cannot be read are logged.
+def _log(_: Path, error: IpgraphError) -> None:
+    log.warning("left out: %s", error)
+
+
+def list_runs(root: str | Path, on_damage: Callable[[Path, IpgraphError], None] = _log) -> list[RunDirectory]:
+    """Return the run directories under `root`, newest first; `on_damage` gets those that cannot be read.
 
     Of several folders with one run, it is the one that has the run's id as its name, else the first.
     """
     runs: dict[str, RunDirectory] = {}
     files = Path(root).glob(f"{FOLDERS}/{MANIFEST}")
-    for run in filter(None, map(_opened, sorted(file.parent for file in files))):
+    for path in sorted(file.parent for file in files):
+        try:
+            run = RunDirectory.open(path)
+        except IpgraphError as error:
+            on_damage(path, error)
+            continue
         first = runs.setdefault(run.id, run)
         if first is not run:
             kept, left = (run, first) if run.path.name == run.id else (first, run)
             runs[run.id] = kept
             log.warning("left out: %s holds run %s, and so does %s", left.path, run.id, kept.path)
     return sorted(runs.values(), key=lambda run: (run.manifest["created"], run.id), reverse=True)
-
-
-def _opened(path: Path) -> RunDirectory | None:
-    try:
-        return RunDirectory.open(path)
-    except IpgraphError as error:
-        log.warning("left out: %s", error)
-        return None
 
 
 def find_run(root: str | Path, name: str) -> RunDirectory:

@@ -130,6 +130,7 @@ def test_any_text_comes_back_from_every_source(tmp_path: Path, rows: list[Record
         ("False", (0, "")),
         (" true ", (1, "")),
         ("not entailed", (-1, "not entailed")),
+        ("1_0", (-1, "1_0")),
         (-1, (-1, "")),
     ],
 )
