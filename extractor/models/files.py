@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from logging import ERROR, getLogger
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,9 @@ def commit_of(name: str, revision: str | None) -> str:
 
     _require_hub_name(name)
     try:
-        commit: str | None = extract_commit_hash(cached_file(name, "config.json", revision=revision), None)
+        with quiet():
+            file = cached_file(name, "config.json", revision=revision)
+        commit: str | None = extract_commit_hash(file, None)
     except (OSError, ValueError) as error:
         raise unknown_model(name, error) from error
     if commit is None:
@@ -108,11 +111,14 @@ def quiet() -> Iterator[None]:
     """Keep transformers from reporting on its own: what matters of it becomes an error of ours."""
     from transformers.utils import logging
 
-    verbosity = logging.get_verbosity()
+    verbosity, hub = logging.get_verbosity(), getLogger("huggingface_hub")
     logging.set_verbosity_error()
+    hub_level = hub.level
+    hub.setLevel(ERROR)
     # Its progress bar over the weights would break into our own.
     logging.disable_progress_bar()
     try:
         yield
     finally:
         logging.set_verbosity(verbosity)
+        hub.setLevel(hub_level)
