@@ -81,6 +81,7 @@ def _points(run: "Run") -> str:
         f"{ladder[0]} to {ladder[-1]} points between it and the input, {QUADRATURES[run.quadrature]}: "
         f"for each sentence the first of {', '.join(map(str, ladder))} at which the total influences add up "
         f"to the change in the quantity of interest within {run.tolerance:.2g} of it "
+        "or, where it is smaller than 0.1, of 0.1 "
         f"({run.unsettled or 'none'} of the sentences stayed above this)"
     )
 
