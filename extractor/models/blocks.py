@@ -87,9 +87,9 @@ class Linear:
     @classmethod
     def side_by_side(cls, *modules: torch.nn.Linear) -> "Linear":
         """Return modules of the same rows as one block; all have a bias or none has."""
-        weight = torch.cat([module.weight for module in modules]).detach()
-        biases = [module.bias for module in modules if module.bias is not None]
-        return cls(weight, torch.cat(biases).detach() if biases else None)
+        weight = torch.cat([module.weight.detach() for module in modules])
+        biases = [module.bias.detach() for module in modules if module.bias is not None]
+        return cls(weight, torch.cat(biases) if biases else None)
 
     def __call__(self, x: Tensor, positions: Tensor | None = None) -> tuple[Tensor, Saved]:  # noqa: ARG002
         """Return the value; nothing needs saving."""

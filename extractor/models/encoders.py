@@ -24,12 +24,13 @@ def encoder_adapter(
     `first` is the row of the position table that the first position has; `projection` is the map from the
     embeddings' units to those of the layers, where they differ.
     """
-    positions = embeddings.position_embeddings.weight[first:].detach()
-    types = getattr(embeddings, "token_type_embeddings", None)
+    positions: Tensor = embeddings.position_embeddings.weight[first:].detach()
+    has_types = hasattr(embeddings, "token_type_embeddings")
+    by_type = embeddings.token_type_embeddings.weight.detach() if has_types else positions.new_zeros(1, 1)
 
-    def offset(kinds: Tensor) -> Tensor:
-        here = positions[: kinds.shape[1]]
-        return here.expand(*kinds.shape, -1) if types is None else here + types.weight.detach()[kinds]
+    def offset(types: Tensor) -> Tensor:
+        here = positions[: types.shape[1]]
+        return here + by_type[types] if has_types else here.expand(*types.shape, -1)
 
     norm = LayerNorm.of(embeddings.LayerNorm)
     enter: Block = norm if projection is None else Chain((norm, Linear.of(projection)))

@@ -26,7 +26,7 @@ class Places(NamedTuple):
     """Where a family's modules are: `layers` in the model, the others in each layer."""
 
     layers: str  # fewer modules than layers, where a module serves several in a row
-    entry: str  # the first module of the attention branch: what its input skips is beside the heads
+    entry: str | tuple[str, ...]  # the attention branch's first module, or modules: what skips them is beside
     projection: str  # the linear map of the heads' contexts, side by side
 
 
@@ -39,7 +39,9 @@ FAMILIES = {
     "electra": BERT._replace(layers="electra.encoder.layer"),
     "distilbert": Places("distilbert.transformer.layer", "attention", "attention.out_lin"),
     "albert": Places(
-        "albert.encoder.albert_layer_groups", "albert_layers.0.attention", "albert_layers.0.attention.dense"
+        "albert.encoder.albert_layer_groups",
+        tuple(f"albert_layers.0.attention.{name}" for name in ("query", "key", "value")),
+        "albert_layers.0.attention.dense",
     ),
     "mpnet": Places("mpnet.encoder.layer", "attention.attn", "attention.attn.o"),
     "modernbert": Places("model.layers", "attn_norm", "attn.Wo"),
@@ -239,11 +241,11 @@ def _keep_hop(layer: Any, call: int, places: Places, heads: Tensor, skips: Tenso
         split = context.unflatten(-1, (heads.shape[1], -1))
         return torch.where(heads[:, None, :, None], split, split.detach()).flatten(-2)
 
-    entry, projection = (layer.get_submodule(name) for name in (places.entry, places.projection))
+    entries = (places.entry,) if isinstance(places.entry, str) else places.entry
     return [
         _replace_input(layer, call, keep_skip),
-        _replace_input(entry, call, lambda _: whole[0]),
-        _replace_input(projection, call, keep_heads),
+        *(_replace_input(layer.get_submodule(name), call, lambda _: whole[0]) for name in entries),
+        _replace_input(layer.get_submodule(places.projection), call, keep_heads),
     ]
 
 
