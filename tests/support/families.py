@@ -1,4 +1,4 @@
-"""Families of models against transformers and the oracle: random small ones in float64, and what to ask them."""
+"""Families of models, small and random in float64, against transformers and the oracle."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -42,8 +42,8 @@ def random_of(family: Family, task: str, seed: int, scale: float, **changes: Any
     `scale` multiplies what attention adds and how sharply it looks.
     """
     torch.manual_seed(seed)
-    common = {"vocab_size": VOCABULARY, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
-    common |= {"tie_word_embeddings": False, "num_labels": 3, "attn_implementation": "eager"}
+    common: dict[str, Any] = {"attn_implementation": "eager", "tie_word_embeddings": False, "num_labels": 3}
+    common |= {"vocab_size": VOCABULARY, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
     config = getattr(transformers, family.config)(**(common | family.settings | changes))
     kind = family.classifier if task == "classifier" else family.language_model
     model = getattr(transformers, kind)(config).double().eval().requires_grad_(False)

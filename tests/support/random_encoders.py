@@ -16,8 +16,8 @@ def family(prefix: str, **settings: Any) -> Family:
         "intermediate_size": 20,
         "max_position_embeddings": 24,
     }
-    names = (f"{prefix}{end}" for end in ("Config", "ForMaskedLM", "ForSequenceClassification"))
-    return Family(*names, settings=common | settings)
+    names = (f"{prefix}Config", f"{prefix}ForMaskedLM", f"{prefix}ForSequenceClassification")
+    return Family(*names, common | settings)
 
 
 _PADDED: dict[str, Any] = {"pad_token_id": 3, "type_vocab_size": 2}
@@ -30,7 +30,6 @@ _MODERN: dict[str, Any] = {
 }
 _BIASES = dict.fromkeys(("norm_bias", "attention_bias", "mlp_bias", "classifier_bias"), True)
 FAMILIES = {
-    "bert": family("Bert"),
     "roberta": family("Roberta", **_PADDED),
     "xlm-roberta": family("XLMRoberta", **_PADDED),
     "camembert": family("Camembert", **_PADDED),
