@@ -15,7 +15,8 @@ def albert_adapter(model: Any) -> Adapter:
     """
     config, encoder = model.config, model.albert.encoder
     if config.inner_group_num != 1:
-        raise UsageError(f"the model's layers are of {config.inner_group_num} blocks each (inner_group_num)")
+        blocks = config.inner_group_num
+        raise UsageError(f"the model's layers have {blocks} blocks each (inner_group_num); only 1 is known")
     groups = [_layer(*group.albert_layers) for group in encoder.albert_layer_groups]
     shared = config.num_hidden_layers / len(groups)
     layers = tuple(groups[int(index / shared)] for index in range(config.num_hidden_layers))
