@@ -39,9 +39,9 @@ def minilm(folder: Path) -> tuple[Any, list[Question], list[list[Guided]]]:
     (baseline,) = words_of(model, (tokenizer.mask_token_id,))
     asked = []
     for text, *forms in SENTENCES:
-        ids, logits = tokenizer(text)["input_ids"], tokenizer.convert_tokens_to_ids(forms)
+        ids, (correct, wrong) = tokenizer(text)["input_ids"], tokenizer.convert_tokens_to_ids(forms)
         target = ids.index(tokenizer.mask_token_id)
-        asked.append(Question(tuple(ids), target, *logits, baseline, *oracle.uniform(8)))
+        asked.append(Question(tuple(ids), target, correct, wrong, baseline, *oracle.uniform(8)))
     return model, asked, patterns_of(model, asked)
 
 
@@ -52,8 +52,8 @@ def smollm(folder: Path) -> tuple[Any, list[Question], list[list[Guided]]]:
     baseline = model.get_input_embeddings().weight.mean(0)
     asked = []
     for text, *forms in STARTS:
-        ids, logits = tokenizer(text)["input_ids"], [tokenizer(form)["input_ids"][0] for form in forms]
-        asked.append(Question(tuple(ids), len(ids) - 1, *logits, baseline, *oracle.uniform(3)))
+        ids, (correct, wrong) = tokenizer(text)["input_ids"], (tokenizer(f)["input_ids"][0] for f in forms)
+        asked.append(Question(tuple(ids), len(ids) - 1, correct, wrong, baseline, *oracle.uniform(3)))
     return model, asked, patterns_of(model, asked)
 
 
