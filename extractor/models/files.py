@@ -70,8 +70,13 @@ def require_tokenizer(name: str, tokenizer: Any, task: Task) -> None:
             f"the tokenizer of model {name!r} ({type(tokenizer).__name__}) does not say which word a piece "
             "is of; a fast one (tokenizer.json) is needed"
         )
-    needed = ("cls", "sep", "mask") if task == "masked-lm" else ("cls", "sep")
-    if lacking := [token for token in needed if getattr(tokenizer, f"{token}_token_id") is None]:
+    if task == "masked-lm":
+        require_tokens(name, tokenizer, "mask")
+
+
+def require_tokens(name: str, tokenizer: Any, *tokens: str) -> None:
+    """Raise UsageError for a tokenizer that lacks a special token, such as "cls"."""
+    if lacking := [token for token in tokens if getattr(tokenizer, f"{token}_token_id") is None]:
         raise UsageError(f"the tokenizer of model {name!r} has no {lacking[0]} token")
 
 

@@ -17,6 +17,7 @@ from ipgraph.extractor.models.files import (
     named,
     read_config,
     require_tokenizer,
+    require_tokens,
 )
 from ipgraph.extractor.models.objects import OBJECT, frozen_copy, object_name, require_standard
 from ipgraph.extractor.models.registry import choose
@@ -125,6 +126,9 @@ def _loaded(
     dtype: torch.dtype,
 ) -> LoadedModel:
     is_classifier = architecture.task == "classifier"
+    adapter = architecture.adapter(module)
+    if adapter.reads == "first":
+        require_tokens(name, tokenizer, "cls", "sep")
     return LoadedModel(
         name=name,
         key=f"{short}-{digest[:8]}",
@@ -133,7 +137,7 @@ def _loaded(
         classes=class_names(module.config) if is_classifier else (),
         outputs=outputs_of(module.config) if is_classifier else "exclusive",
         tokenizer=tokenizer,
-        adapter=architecture.adapter(module),
+        adapter=adapter,
         device=device,
         dtype=dtype,
         module=module,
@@ -174,7 +178,8 @@ def _require_config(name: str, config: Any) -> None:
 
     if value("is_decoder") or value("add_cross_attention"):
         raise UsageError(
-            f"model {name!r} is a decoder or has cross-attention; patterns are defined here for encoders"
+            f"model {name!r} is a decoder of a family of encoders (is_decoder) or has cross-attention; "
+            "patterns are not defined for it here"
         )
     if (embedding := value("position_embedding_type")) not in (None, "absolute"):
         raise UsageError(f"model {name!r} has {embedding} position embeddings; only absolute ones are known")
