@@ -89,20 +89,19 @@ class _Encoder:
 
     def encode(self, example: Example, read: Example, pieces: Pieces, other: Pieces | None) -> Encoded:
         """Return an example as the model sees it; raises UsageError for one that it cannot read."""
-        self._require_roles(example)
-        shared: list[int] = []
-        if other is None:
-            shared, target, qoi_logits = self._target(example, pieces.ids)
-        else:
-            self._require_mask(example.instance.text.count(MASK))
-            before = len(before_mask(example.instance.text))
-            size, qoi_logits = self.answers.diverging(example.instance, pieces, other, before)
-            pieces, target = pieces.first(size), size - 1
         words = Words(self.model.tokenizer, read)
-        places = self._places(words, pieces)
+        places = self._places(example, words, pieces)
+        shared: list[int] = []
+        if other is not None:
+            pieces, qoi_logits = self._before_the_answer(example, pieces, other)
+            target, places = len(pieces.ids) - 1, places[: len(pieces.ids)]
         self._require_types(pieces.types)
         numbers, names = words.named(pieces, places)
         self._require_known(pieces.ids, numbers, names)
+        if other is None:
+            shared, target, qoi_logits = self._target(example, pieces.ids)
+        else:
+            names = _with_mask(example, places, names)
         encoded = Encoded(
             instance=example.instance,
             ids=pieces.ids,
@@ -119,17 +118,24 @@ class _Encoder:
         self._require_length(encoded.ids)
         return encoded
 
-    def _places(self, words: Words, pieces: Pieces) -> list[int | None]:
+    def _places(self, example: Example, words: Words, pieces: Pieces) -> list[int | None]:
         if not words.names or all(sentence is None for sentence in pieces.sentences):
             raise UsageError("the tokenizer finds no piece in the text")
+        count = len(f"{example.instance.text} {example.instance.second}".split())
+        if example.roles and len(example.roles) != count:
+            raise UsageError(
+                f"there are {len(example.roles)} roles for {count} whitespace words; each word needs one"
+            )
         return words.places(pieces)
 
-    def _require_roles(self, example: Example) -> None:
-        words = len(f"{example.instance.text} {example.instance.second}".split())
-        if example.roles and len(example.roles) != words:
-            raise UsageError(
-                f"there are {len(example.roles)} roles for {words} whitespace words; each word needs one"
-            )
+    def _before_the_answer(
+        self, example: Example, good: Pieces, bad: Pieces
+    ) -> tuple[Pieces, tuple[int, int]]:
+        """Return the pieces that both continuations begin with, and the two that compete after them."""
+        self._require_mask(example.instance.text.count(MASK))
+        before = len(before_mask(example.instance.text))
+        size, qoi_logits = self.answers.diverging(example.instance, good, bad, before)
+        return good.first(size), qoi_logits
 
     def _role(self, example: Example, token: int, place: int | None, word: str) -> str:
         if place is None:
@@ -209,3 +215,12 @@ class _Encoder:
             if refused:
                 words = ("an added token" if number < 0 else repr(name) for _, number, name in refused)
                 raise BadRow("not in the model's vocabulary: {}" + advice, ", ".join(dict.fromkeys(words)))
+
+
+def _with_mask(example: Example, places: Sequence[int | None], names: Sequence[str]) -> list[str]:
+    """Return the pieces' words with [MASK] for what two forms share, which is in neither's name."""
+    first = len(before_mask(example.instance.text).split())
+    return [
+        MASK if place is not None and place >= first else name
+        for place, name in zip(places, names, strict=True)
+    ]

@@ -178,7 +178,7 @@ def _require_config(name: str, config: Any) -> None:
 
     if value("is_decoder") or value("add_cross_attention"):
         raise UsageError(
-            f"model {name!r} is an encoder that is used as a decoder (is_decoder) or has cross-attention; "
+            f"model {name!r} is a decoder of a family of encoders (is_decoder) or has cross-attention; "
             "patterns are not defined for it here"
         )
     if (embedding := value("position_embedding_type")) not in (None, "absolute"):
