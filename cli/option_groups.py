@@ -46,7 +46,12 @@ class Extraction:
     """The options of every extraction; the fields are keyword arguments of `extractor.extract`."""
 
     model: Annotated[
-        str, _option("Model", "demo, demo-sentiment, or the hub id or folder of a model of a known family.")
+        str,
+        _option(
+            "Model",
+            "demo, demo-sentiment, demo-gpt2 (a decoder), demo-modernbert, or the hub id or folder of a "
+            "model of a known family.",
+        ),
     ] = "demo"
     revision: Annotated[str | None, _option("Model", "Branch, tag or commit of a hub model.")] = None
     task: Annotated[

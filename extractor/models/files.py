@@ -9,7 +9,12 @@ from typing import Any
 from ipgraph.extractor.datasets import Task
 from ipgraph.graphstore.common.errors import IpgraphError, UsageError, nearest_first
 
-DEMOS = {"demo": "agreement", "demo-sentiment": "sentiment"}
+DEMOS = {
+    "demo": "agreement",
+    "demo-sentiment": "sentiment",
+    "demo-gpt2": "gpt2",
+    "demo-modernbert": "modernbert",
+}
 """The models that come with the package, and their folders in `demo`."""
 COMMIT_LENGTH = 40
 """Characters of a hub model's digest, its commit; a folder's digest is longer."""

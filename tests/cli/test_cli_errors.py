@@ -178,7 +178,9 @@ def test_an_unknown_model_is_answered_with_the_known_ones(tmp_path: Path) -> Non
     arguments = ("ingest", "dataset", "sva-obj", "--model", "no/such")
     done = call(*arguments, cwd=tmp_path, env={"HF_HUB_OFFLINE": "1"})
     assert done.returncode == 2
-    assert done.stderr.startswith("error: model 'no/such' is not a demo model (demo, demo-sentiment)")
+    assert done.stderr.startswith(
+        "error: model 'no/such' is not a demo model (demo, demo-gpt2, demo-sentiment, demo-modernbert)"
+    )
     assert done.stderr.count("\n") == 1
 
 
