@@ -77,6 +77,7 @@ def make_run(
         "level": level,
         "qoi": qoi,
         "baseline": "mask",
+        "move_first": True,
         "n_steps": 50,
         "quadrature": "uniform",
         "tolerance": None,
