@@ -89,7 +89,7 @@ def test_a_fresh_process_computes_the_same_shard_from_the_run_directory(
 def test_a_job_and_its_sentences_are_read_back(masked_lm: Path, whole: RunDirectory) -> None:
     model = load_model(masked_lm)
     job = Job.read(whole)
-    assert job == Job.of(whole.id, model, Options(n_steps=5, quadrature="uniform"), 7)
+    assert job == Job.of(whole.id, model, Options(n_steps=5, quadrature="uniform").for_model(model), 7)
     assert Job(**json.loads(json.dumps(asdict(job))) | {"options": job.options}) == job
     encoded, _ = encode(model, many(240).examples)
     sentences = Sentences(whole)

@@ -80,7 +80,7 @@ def test_another_schema_version_is_refused(neo4j_server: Login, run: RunDirector
     with neo4j_server.driver() as driver:
         driver.execute_query("MATCH (r:Run) SET r.schema_version = 1")
     again = (
-        "has schema version 1, and this ipgraph reads version 3: extract its runs again into another store"
+        "has schema version 1, and this ipgraph reads version 4: extract its runs again into another store"
     )
     with pytest.raises(UsageError, match=again):
         Neo4jStore(neo4j_server.uri)

@@ -1,0 +1,97 @@
+"""Random models of given shapes, and the patterns of token ids in them."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import (
+    BertConfig,
+    BertForMaskedLM,
+    GPT2Config,
+    GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+)
+
+from ipgraph.extractor.methods.patterns.search import attention_paths, embedding_paths
+from ipgraph.extractor.models.adapter import Adapter
+from ipgraph.extractor.models.registry import ARCHITECTURES
+from ipgraph.extractor.tracing.batch import Batch, IntegrationPath
+from ipgraph.extractor.tracing.trace import Trace
+
+CORRECT, WRONG, BASELINE, VOCABULARY = 7, 8, 4, 100
+
+
+def bert(layers: int, hidden: int, heads: int) -> Any:
+    """Return a BERT of the published proportions."""
+    return _made(
+        BertForMaskedLM,
+        BertConfig(
+            vocab_size=VOCABULARY,
+            hidden_size=hidden,
+            num_hidden_layers=layers,
+            num_attention_heads=heads,
+            intermediate_size=4 * hidden,
+        ),
+    )
+
+
+def gpt2(layers: int, hidden: int, heads: int) -> Any:
+    """Return a GPT-2 of the published proportions."""
+    return _made(
+        GPT2LMHeadModel,
+        GPT2Config(
+            vocab_size=VOCABULARY, bos_token_id=0, eos_token_id=1, n_embd=hidden, n_layer=layers, n_head=heads
+        ),
+    )
+
+
+def llama(layers: int, hidden: int, heads: int) -> Any:
+    """Return a Llama whose feed-forward is 8/3 as wide as its embeddings, and heads share keys in fours."""
+    return _made(
+        LlamaForCausalLM,
+        LlamaConfig(
+            vocab_size=VOCABULARY,
+            hidden_size=hidden,
+            num_hidden_layers=layers,
+            num_attention_heads=heads,
+            num_key_value_heads=max(1, heads // 4),
+            intermediate_size=8 * hidden // 3,
+        ),
+    )
+
+
+def _made(kind: Any, config: Any) -> Any:
+    torch.manual_seed(0)
+    # Larger than is usual, so that the patterns move about as a trained model's do.
+    config.initializer_range = 0.06
+    config._attn_implementation = "sdpa"
+    return kind(config).eval().requires_grad_(False)
+
+
+def adapter_of(model: Any) -> Adapter:
+    """Return a model's adapter."""
+    return ARCHITECTURES[type(model).__name__].adapter(model)
+
+
+@torch.no_grad()
+def patterns(model: Any, ids: Tensor, samples: int, *, keep: bool = True) -> tuple[Tensor, Tensor]:
+    """Return every word's positions [B, N, L + 1] and heads or skips [B, N, L].
+
+    The last token is the target.
+    """
+    adapter = adapter_of(model)
+    batch = Batch(
+        ids,
+        torch.zeros_like(ids),
+        torch.ones_like(ids, dtype=torch.bool),
+        torch.full_like(ids[:, 0], ids.shape[1] - 1),
+        torch.tensor([[CORRECT, WRONG]], device=ids.device).expand(len(ids), -1),
+    )
+    points = torch.linspace(0, 1, samples, device=ids.device)
+    path = IntegrationPath(points, torch.full_like(points, 1 / samples))
+    trace = Trace(adapter, batch, path, adapter.words[BASELINE], keep=keep)
+    embedding = embedding_paths(trace, torch.arange(ids.shape[1], device=ids.device).expand_as(ids))
+    attention = attention_paths(trace, embedding)
+    assert attention.choices is not None
+    return embedding.positions.cpu(), attention.choices.cpu()
