@@ -1,4 +1,4 @@
-"""The baseline that a model gets unless another is named, and whether its first position keeps its embedding."""
+"""Where words' paths start unless it is said otherwise."""
 
 from torch import Tensor
 

@@ -72,7 +72,9 @@ def _reading(what: str, name: str, folder: str) -> Iterator[None]:
             yield
     except Exception as error:  # tokenizers raise nothing more special for a file that they cannot read
         if Path(folder).is_dir():
-            raise IpgraphError(f"the {what} of model {name!r} could not be read: {one_line(error)}") from error
+            raise IpgraphError(
+                f"the {what} of model {name!r} could not be read: {one_line(error)}"
+            ) from error
         raise unknown_model(name, error) from error
 
 

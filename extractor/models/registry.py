@@ -63,7 +63,8 @@ def refusal(model: str, kind: str, config: Any) -> UsageError:
     siblings = [name for name, entry in ARCHITECTURES.items() if entry.model_type == family]
     if siblings:
         return UsageError(
-            f"{model} is a {kind or family}; of the family {family!r} these can be used: {', '.join(siblings)}"
+            f"{model} is a {kind or family}; of the family {family!r} these can be used: "
+            f"{', '.join(siblings)}"
         )
     stated = f"is of the family {family!r}" if family else "does not state its family (model_type)"
     return UsageError(f"{model} {stated}; the families that can be used are {', '.join(families())}")

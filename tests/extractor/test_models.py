@@ -38,7 +38,10 @@ def test_models_that_do_not_serve_are_refused(masked_lm: Path, tmp_path: Path) -
     config = json.loads((masked_lm / "config.json").read_text())
     for changed, message in (
         ({"is_decoder": True}, "is a decoder"),
-        ({"architectures": ["BertLMHeadModel"]}, "is a BertLMHeadModel; of the family 'bert' these can be used: "),
+        (
+            {"architectures": ["BertLMHeadModel"]},
+            "is a BertLMHeadModel; of the family 'bert' these can be used: ",
+        ),
     ):
         folder = tmp_path / message.split()[-1]
         folder.mkdir()
