@@ -114,7 +114,7 @@ def _compared(model: str, comparisons: "list[Comparison]") -> "Table":
         *(count("sentence"), text("what"), text("word"), count("layer"), count("compared")),
         *(TableColumn("difference", ".1e", "right"), text("same choice"), text("right")),
     )
-    rows = [
+    rows: list[list[object]] = [
         [
             *(numbers[c.sentence], c.what, c.word or None, c.layer),
             *(c.compared, c.difference, c.agrees, c.is_right),

@@ -84,8 +84,8 @@ def require_right(model: LoadedModel, comparisons: Sequence[Comparison]) -> None
     where = f" in layer {worst.layer}" if worst.layer else ""
     raise IpgraphError(
         f"the patterns of model {model.name!r} cannot be trusted: {len(wrong)} of {len(comparisons)} "
-        f"comparisons fail; {worst.what}{where} differ by {worst.difference:.1e} in {worst.sentence!r}, where "
-        f"{TOLERANCE:.0e} is right"
+        f"comparisons fail; {worst.what}{where} differ by {worst.difference:.1e} in {worst.sentence!r} "
+        f"(tolerance {TOLERANCE:.0e})"
     )
 
 
@@ -171,7 +171,8 @@ def _word_with_choices(trace: Trace) -> int | None:
     by_layer = candidates_along(trace, embedding_paths(trace, words[None]))
     count = sum((by_layer[index][1][0].sum(-1) for index in spread(len(by_layer))), torch.zeros_like(words))
     strength = trace.total_influence[0].abs()[words]
-    return max(zip(count.tolist(), strength.tolist(), words.tolist(), strict=True))[2]
+    _, _, word = max(zip(count.tolist(), strength.tolist(), words.tolist(), strict=True))
+    return int(word)
 
 
 def _chosen(found: Paths, index: int) -> int:

@@ -16,7 +16,7 @@ def norms_of(adapter: Adapter) -> str:
         type(block).__name__: None for layer in adapter.layers for block in _inside(layer) if _is_norm(block)
     }
     places = {place: None for layer in adapter.layers for place in _places(layer)}
-    return f"{' and '.join(kinds)} {' and '.join(places)}" if kinds else "none"
+    return f"{' and '.join(kinds)} {', '.join(places)}" if kinds else "none"
 
 
 def has_rms_norm(adapter: Adapter) -> bool:

@@ -1,6 +1,6 @@
 """Encoder-decoders (T5, BART): how they are loaded, and their attentions by name.
 
-They have no adapter: what a node of their cross-attention stands for is not settled, so that patterns are not
+They have no adapter: what a node of their cross-attention means is not settled, so that patterns are not
 defined for them (`registry.refusal`).
 """
 

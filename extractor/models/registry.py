@@ -58,7 +58,7 @@ def refusal(model: str, kind: str, config: Any) -> UsageError:
     if getattr(config, "is_encoder_decoder", False):
         return UsageError(
             f"{model} is an encoder-decoder ({family}), for which guided patterns (method 'gpr') are not "
-            "defined: what a node of its cross-attention stands for is not settled"
+            "defined: what a node of its cross-attention means is not settled"
         )
     siblings = [name for name, entry in ARCHITECTURES.items() if entry.model_type == family]
     if siblings:
@@ -66,8 +66,8 @@ def refusal(model: str, kind: str, config: Any) -> UsageError:
             f"{model} is a {kind or family}; of the family {family!r} these can be used: "
             f"{', '.join(siblings)}"
         )
-    stated = f"is of the family {family!r}" if family else "does not state its family (model_type)"
-    return UsageError(f"{model} {stated}; the families that can be used are {', '.join(families())}")
+    stated = f"is of the family {family!r}, which is not known" if family else "names no family (model_type)"
+    return UsageError(f"{model} {stated}; known families: {', '.join(families())}")
 
 
 def families() -> list[str]:
