@@ -1,4 +1,4 @@
-"""T5 and BART: logits and attentions against their own modules, and what is said where patterns are asked for."""
+"""T5 and BART: logits and attentions against their own modules, and what is said where patterns are asked."""
 
 from collections.abc import Callable
 from pathlib import Path
