@@ -26,10 +26,10 @@ def _option(panel: str, help_: str, *names: str, **more: Any) -> Any:
     return typer.Option(*names, help=help_, rich_help_panel=panel, **more)
 
 
-def _choice(what: str, meanings: Mapping[str, str]) -> Any:
+def _choice(what: str, meanings: Mapping[str, str], **more: Any) -> Any:
     """Return the option of a setting, with what each of its values means."""
     listed = "; ".join(f"{value} ({meaning})" for value, meaning in meanings.items())
-    return _option("Patterns", f"{what}: {listed}.")
+    return _option("Patterns", f"{what}: {listed}.", **more)
 
 
 def _n_steps(value: str) -> int | str:
@@ -46,14 +46,14 @@ class Loading:
     """Which model, and how it is loaded; the fields are keyword arguments of `load_model`."""
 
     model: Annotated[
-        str, _option("Model", "demo, demo-sentiment, or the hub id or folder of a BERT model.")
+        str, _option("Model", "demo, demo-sentiment, or the hub id or folder of a model of a known family.")
     ] = "demo"
     revision: Annotated[str | None, _option("Model", "Branch, tag or commit of a hub model.")] = None
     task: Annotated[
         str | None,
         _option(
             "Model",
-            "masked-lm or classifier: which head of the model is used.",
+            "masked-lm, causal-lm or classifier: which head of the model is used.",
             show_default="what its config names, or the head among its weights",
         ),
     ] = None
@@ -92,7 +92,18 @@ class Extraction(Loading):
         ),
     ] = None
     quadrature: Annotated[str, _choice("Where the points lie", QUADRATURES)] = "gauss-legendre"
-    baseline: Annotated[str, _choice("Where the line starts", BASELINES)] = "mask"
+    baseline: Annotated[
+        str | None,
+        _choice("Where the line starts", BASELINES, show_default="mask; mean where there is no mask token"),
+    ] = None
+    move_first: Annotated[
+        bool,
+        _option(
+            "Patterns",
+            "Move a decoder's first position too, which otherwise keeps its embedding and has no pattern.",
+            "--move-first",
+        ),
+    ] = False
     label: Annotated[
         str,
         _option(
@@ -116,16 +127,19 @@ class Selection:
     ] = 0
     max_tokens: Annotated[
         int | None,
-        _option("Dataset", "Leave out sentences with more tokens, counting \\[CLS] and \\[SEP].", min=1),
+        _option(
+            "Dataset", "Leave out sentences with more tokens, counting those that the tokenizer adds.", min=1
+        ),
     ] = None
     answers: Annotated[
-        str,
+        str | None,
         _option(
             "Dataset",
             "How forms of several pieces are compared: single-piece (rows with such forms are left out); "
             "first-difference (the pieces that both begin with stand before \\[MASK]).",
+            show_default="single-piece; first-difference for causal models",
         ),
-    ] = "single-piece"
+    ] = None
     strict: Annotated[bool, _option("Dataset", "Stop at the first row that cannot be used.", "--strict")] = (
         False
     )

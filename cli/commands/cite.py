@@ -8,7 +8,7 @@ from ipgraph.cli.known_runs import flattened, known_run
 from ipgraph.cli.options import RUNS_DIR, RunArgument, RunsDirOption, StoreOption
 from ipgraph.cli.render import say
 from ipgraph.extractor.methods.catalogue import COMPARABLE, METHODS, method_named
-from ipgraph.extractor.methods.settings import BASELINES, LEVELS, QOIS, QUADRATURES
+from ipgraph.extractor.methods.settings import LEVELS, QOIS, QUADRATURES, baseline_in_words
 from ipgraph.graphstore.schema.qoi import ONE_LOGIT, POSITIVE_NEGATIVE, poles
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def paragraph(run: "Run", version: str) -> str:
         f"({run.layers} layers, {run.heads} heads; {run.model}{_classes(run)}) "
         f"on {run.instances} sentences of {run.dataset} ({run.skipped} more could not be used), "
         f"by {_method(run.method)} at {LEVELS[run.level]}. "
-        f"The quantity of interest is {_qoi(run)}; the baseline is {BASELINES[run.baseline]}, "
+        f"The quantity of interest is {_qoi(run)}; the baseline is {baseline_in_words(run.baseline)}, "
         f"with {_points(run)}, in {run.dtype}. "
         f"{_accuracy(run)}"
     )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ipgraph.cli.commands.ingest import LOADING, add_to, extract_run, usable_store
+from ipgraph.cli.commands.ingest import LOADING, add_to, extract_run, load, usable_store
 from ipgraph.cli.option_groups import Extraction, Selection, takes
 from ipgraph.cli.options import FormatOption, StoreOption
 from ipgraph.cli.progress import progress
@@ -83,11 +83,7 @@ def _run_and_model(
     from ipgraph.graphstore.runs.finding import find_run
 
     if _is_dataset(target, extraction.runs_dir):
-        wanted = {name: getattr(extraction, name) for name in ("task", "revision", "device", "dtype")}
-        with progress(LOADING, ""):
-            from ipgraph.extractor.models.loading import load_model
-
-            model = load_model(extraction.model, **wanted)
+        model = load(extraction)
         return extract_run(target, extraction, selection, model)[0], model
     given = _given(context)
     serve = _SERVE_ANY_RUN | ({"revision"} if "model" in given else set())

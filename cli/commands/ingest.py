@@ -80,9 +80,11 @@ def ingest_text(
 
     if MASK in text and class_ is None:
         _require_answers(correct, wrong)
-    dataset = read_sentence(text, correct=correct, wrong=wrong, label=class_)
+    model = load(extraction)
+    dataset = read_sentence(text, correct=correct, wrong=wrong, label=class_, task=model.task)
     selection = Selection(strict=True, allow_unk=allow_unk)
-    _ingest(dataset, extraction, selection, store, "show", dataset.examples[0].instance.id, "--run")
+    then = ("show", dataset.examples[0].instance.id, "--run")
+    _ingest(dataset, extraction, selection, store, *then, model=model)
 
 
 @app.command("run", example="ipgraph ingest run r2a88 elsewhere/runs/r4d5e6734b293")
@@ -128,13 +130,18 @@ def extract(dataset: DatasetArgument, selection: Selection, extraction: Extracti
 
 
 def _ingest(
-    dataset: "str | Dataset", extraction: Extraction, selection: Selection, store: str | None, *then: str
+    dataset: "str | Dataset",
+    extraction: Extraction,
+    selection: Selection,
+    store: str | None,
+    *then: str,
+    model: "LoadedModel | None" = None,
 ) -> None:
     """Extract and load; `then` is the command to suggest, which ends with the run's id."""
     from ipgraph.cli.summary import print_summary
 
     with usable_store(store) as opened:
-        run, extracting = extract_run(dataset, extraction, selection)
+        run, extracting = extract_run(dataset, extraction, selection, model)
         location, _, loading = add_to([run], opened)
     command, *arguments = then
     following = suggested(command, *arguments, run.id, store=store)
@@ -149,6 +156,15 @@ def usable_store(store: str | None) -> "Iterator[Store]":
     with open_store(store) as opened:
         opened.runs()
         yield opened
+
+
+def load(extraction: Extraction) -> "LoadedModel":
+    """Return the model that is asked for."""
+    wanted = {name: getattr(extraction, name) for name in ("task", "revision", "device", "dtype")}
+    with progress(LOADING, ""):
+        from ipgraph.extractor.models.loading import load_model
+
+        return load_model(extraction.model, **wanted)
 
 
 def extract_run(

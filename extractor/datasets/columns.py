@@ -19,6 +19,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "wrong": ("wrong", "incorrect"),
     "good": ("good", "sentence_good", "good_sentence"),
     "bad": ("bad", "sentence_bad", "bad_sentence"),
+    "one_prefix": ("one_prefix_method",),
     "label": (
         *("label", "labels", "gold_label", "gold", "target", "class", "category", "sentiment"),
         *("quality", "is_duplicate"),
@@ -49,7 +50,7 @@ EXPECTED = (
 )
 
 _OF_KIND = {
-    "pair": {"good", "bad"},
+    "pair": {"good", "bad", "one_prefix"},
     "masked": {"text", "correct", "wrong"},
     "labelled": {"text", "second", "label", "label_name"},
 }

@@ -82,6 +82,10 @@ class Dataset:
         """The task of the model: masked-lm if examples have a correct word form, else classifier."""
         return "masked-lm" if any(e.instance.correct for e in self.examples) else "classifier"
 
+    def serves(self, task: str) -> bool:
+        """Tell whether models of a task can read the examples: forms serve two."""
+        return task == self.task or (task, self.task) == ("causal-lm", "masked-lm")
+
 
 def columns_in_words(read: Mapping[str, str], unread: Mapping[str, str]) -> str:
     """Return what is read from which column, and the columns that are not read; "" without columns."""

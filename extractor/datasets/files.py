@@ -30,7 +30,16 @@ from ipgraph.extractor.datasets.example import (
     instance_with,
     make_instance,
 )
-from ipgraph.extractor.datasets.kinds import MISSING, Reader, group, labelled, masked, optional, reader_of
+from ipgraph.extractor.datasets.kinds import (
+    MISSING,
+    Reader,
+    cut,
+    group,
+    labelled,
+    masked,
+    optional,
+    reader_of,
+)
 from ipgraph.extractor.datasets.layouts import delimited, hub, json_text, lines, objects, tables
 from ipgraph.extractor.datasets.rows import SNIFFED, BadRow, Fields, Row, Rows
 from ipgraph.extractor.datasets.words import read_roles
@@ -179,12 +188,24 @@ def _fields(dataset: Dataset, choose: Choose, row: Row) -> Fields:
 
 
 def read_sentence(
-    text: str, *, second: str = "", correct: str = "", wrong: str = "", label: int | str | None = None
+    text: str,
+    *,
+    second: str = "",
+    correct: str = "",
+    wrong: str = "",
+    label: int | str | None = None,
+    task: Task | None = None,
 ) -> Dataset:
-    """Return a dataset of one sentence, read like a row of a file; raises UsageError if it cannot be used."""
+    """Return a dataset of one sentence, read like a row of a file for a model of a task.
+
+    Raises UsageError if it cannot be used.
+    """
     given = {"second": second or None, "correct": correct or None, "wrong": wrong or None, "label": label}
     fields: Fields = {"text": text} | {name: value for name, value in given.items() if value is not None}
-    read = masked if correct or wrong or (MASK in text and label is None) else labelled
+    if not (correct or wrong or (MASK in text and label is None)):
+        read = labelled
+    else:
+        read = cut if task == "causal-lm" else masked
     try:
         return Dataset("text", [_example(read, "text", "text", fields, 1, {}, [])])
     except BadRow as error:

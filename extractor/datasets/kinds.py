@@ -2,12 +2,14 @@
 
 - masked: `text` with one [MASK], `correct`, `wrong`;
 - pair: `sentence_good`, `sentence_bad` that differ in exactly one word, which becomes the [MASK] (in a script
-  without spaces: in one stretch of characters);
+  without spaces: in one stretch of characters). For a causal model they may differ in more words: [MASK]
+  follows those that both begin with, and the forms are the rests of the two sentences;
 - labelled: `text`, perhaps a `second` text, and a `label`: a class by number or name, missing or -1.
 
 All kinds may have `id`, `subtask`, `condition` and `roles` (one per whitespace word). In the first two kinds,
 punctuation is split into words of its own and " ." is added if the sentence does not end, as in the published
-code. In the text of a classifier only runs of whitespace change. Case stays; the tokenizer may change it.
+code. In the text of a classifier or a causal model only runs of whitespace change. Case stays; the tokenizer
+may change it.
 """
 
 import math
@@ -50,13 +52,28 @@ Reader = Callable[[Fields], Content]
 def masked(fields: Fields) -> Content:
     """Return a text with one [MASK]; raises BadRow, as the other kinds do, where that is not what it is."""
     words, roles = split_words(_text(fields, "text"), read_roles(fields.get("roles")))
+    return Content(words, roles, *_forms(fields, words))
+
+
+def cut(fields: Fields) -> Content:
+    """Return a text with one [MASK] as it stands, of which a causal model reads what is before [MASK]."""
+    words, roles = _text(fields, "text").split(), read_roles(fields.get("roles"))
+    check_count(words, roles)
+    correct, wrong = _forms(fields, words)
+    if words[0].startswith(MASK):
+        raise BadRow("nothing stands before [MASK], and a causal model reads only that")
+    return Content(words, roles, correct, wrong)
+
+
+def _forms(fields: Fields, words: Sequence[str]) -> tuple[str, str]:
+    """Return the two forms of a text with one [MASK]."""
     masks = sum(word.count(MASK) for word in words)
     if masks != 1:
         raise BadRow("the text has {} [MASK]; it must have exactly one", masks or "no")
     correct, wrong = _form(fields, "correct"), _form(fields, "wrong")
     if correct == wrong:
         raise BadRow("correct and wrong are both {!r}", correct)
-    return Content(words, roles, correct, wrong)
+    return correct, wrong
 
 
 def pair(fields: Fields) -> Content:
@@ -74,6 +91,24 @@ def pair(fields: Fields) -> Content:
     (place,) = places
     masked_word, correct, wrong = _difference(good[place], bad[place])
     return Content([*good[:place], masked_word, *good[place + 1 :]], roles, correct, wrong)
+
+
+def diverging(fields: Fields) -> Content:
+    """Return the words that a good and a bad sentence begin with, [MASK], and the rest of each."""
+    if str(fields.get("one_prefix", True)).casefold() == "false":
+        raise BadRow("one_prefix_method is false: the sentences do not differ in what follows one beginning")
+    good, bad = _text(fields, "good").split(), _text(fields, "bad").split()
+    roles = read_roles(fields.get("roles"))
+    check_count(good, roles)
+    if any(MASK in word for word in (*good, *bad)):
+        raise BadRow(f"a good or bad sentence must not contain {MASK}")
+    start = shared_start(good, bad)
+    if not start:
+        raise BadRow("good and bad begin with different words, and a causal model reads what both begin with")
+    if start in (len(good), len(bad)):
+        raise BadRow("one of good and bad begins the other")
+    correct, wrong = " ".join(good[start:]), " ".join(bad[start:])
+    return Content([*good[:start], MASK], roles[: start + 1], correct, wrong)
 
 
 def _difference(good: str, bad: str) -> tuple[str, str, str]:
@@ -106,14 +141,16 @@ def labelled(fields: Fields) -> Content:
 
 def reader_of(fields: Fields, task: Task | None) -> Reader | None:
     """Return how to read a row of these fields, None where they are of no kind."""
+    is_causal = task == "causal-lm"
     if "good" in fields and "bad" in fields:
-        return pair
+        return diverging if is_causal else pair
     if "text" not in fields:
         return None
+    with_mask = cut if is_causal else masked
     if "correct" in fields or "wrong" in fields:
-        return masked
-    ismasked = MASK in str(fields["text"]) if task is None else task == "masked-lm"
-    return masked if ismasked and "label" not in fields else labelled
+        return with_mask
+    has_mask = MASK in str(fields["text"]) if task is None else task != "classifier"
+    return with_mask if has_mask and "label" not in fields else labelled
 
 
 # --- fields ---

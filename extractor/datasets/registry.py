@@ -94,7 +94,7 @@ def load(
         from ipgraph.extractor.datasets.files import read_dataset
 
         dataset = read_dataset(source, strict=strict, task=task, name=name, roles=roles, columns=columns)
-    if task not in (None, dataset.task):
+    if task is not None and not dataset.serves(task):
         raise UsageError(f"dataset {dataset.name!r} needs a {dataset.task} model; this is a {task} model")
     if limit is not None:
         dataset.examples = subset(dataset.examples, limit, seed)

@@ -13,8 +13,7 @@ from ipgraph.extractor.extraction.job import Sentences
 from ipgraph.extractor.extraction.options import Options
 from ipgraph.extractor.models.encoding import Encoded
 from ipgraph.extractor.models.loading import LoadedModel
-from ipgraph.extractor.tracing.batch import pad
-from ipgraph.extractor.tracing.trace import Trace
+from ipgraph.extractor.tracing.trace import Trace, trace_of
 from ipgraph.graphstore.common.errors import UsageError
 from ipgraph.graphstore.runs.directory import RunDirectory
 from ipgraph.graphstore.schema.labels import parse_label
@@ -61,6 +60,7 @@ class TracedBatch:
     words: Tensor  # [B, N], every position
     positions: Tensor  # [B, N, L + 1]
     choices: Tensor | None  # [B, N, L]
+    holds_first: bool  # position 0 never moves: it is no node that an ablation could remove
     real: Tensor  # [B, N], words with a pattern
     positive: Tensor  # [B, N], of Pi_+
     words_at_once: int  # what memory allows
@@ -137,7 +137,7 @@ def batches(
     instances: Sequence[InstancePatterns], model: LoadedModel, options: Options, sentences: int | None
 ) -> Iterator[TracedBatch]:
     """Yield every instance once, in batches of like lengths, each with its trace."""
-    baseline = options.baseline_embedding(model)
+    baseline = options.baseline_of(model)
     points = np.array([patterns.points for patterns in instances], int)
     for n_steps in sorted(set(points.tolist())):
         path, some = options.integration_path(model, n_steps), np.flatnonzero(points == n_steps)
@@ -145,17 +145,19 @@ def batches(
         for places, how in length_batches(model, encoded, len(path.points), sentences):
             index = some[places]
             chosen = [instances[i] for i in index.tolist()]
-            batch = pad(model, [patterns.encoded for patterns in chosen])
             # No name holds the trace: it is to be gone when the next batch asks how much memory is free.
             yield _traced(
-                Trace(model.adapter, batch, path, baseline, keep=how.keep),
+                trace_of(model, [p.encoded for p in chosen], path, baseline, keep=how.keep),
                 index,
                 chosen,
                 how.words,
+                holds_first=baseline.holds_first,
             )
 
 
-def _traced(trace: Trace, index: Ints, patterns: list[InstancePatterns], words_at_once: int) -> TracedBatch:
+def _traced(
+    trace: Trace, index: Ints, patterns: list[InstancePatterns], words_at_once: int, *, holds_first: bool
+) -> TracedBatch:
     n, device = trace.size[2], trace.start.device
 
     def padded(arrays: Sequence[npt.NDArray[np.generic]]) -> Tensor:
@@ -170,6 +172,7 @@ def _traced(trace: Trace, index: Ints, patterns: list[InstancePatterns], words_a
         words=torch.arange(n, device=device).expand(len(patterns), -1),
         positions=padded([p.positions for p in patterns]),
         choices=padded(choices) if choices else None,
+        holds_first=holds_first,
         real=padded([p.real for p in patterns]),
         positive=padded([p.positive for p in patterns]),
         words_at_once=words_at_once,

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from ipgraph.extractor.extraction.batching import length_batches
 from ipgraph.extractor.extraction.job import Job
@@ -12,10 +11,10 @@ from ipgraph.extractor.extraction.records import add_patterns, predictions, requ
 from ipgraph.extractor.methods.registry import path_method
 from ipgraph.extractor.models.encoding import Encoded
 from ipgraph.extractor.models.loading import LoadedModel, load_same
-from ipgraph.extractor.tracing.batch import IntegrationPath, pad
+from ipgraph.extractor.tracing.batch import Baseline, IntegrationPath
 from ipgraph.extractor.tracing.memory import Plan, out_of_memory_as_error
 from ipgraph.extractor.tracing.sampling import Sampling
-from ipgraph.extractor.tracing.trace import Trace
+from ipgraph.extractor.tracing.trace import Trace, trace_of
 from ipgraph.graphstore.runs.directory import Shard
 from ipgraph.graphstore.schema.records import LEVELS
 
@@ -29,12 +28,12 @@ class Worker:
 
     model: LoadedModel
     sampling: Sampling
-    baseline: Tensor
+    baseline: Baseline
 
     @classmethod
     def of(cls, job: Job, model: LoadedModel) -> "Worker":
         """Return a worker with a model that is loaded already."""
-        return cls(model, job.options.sampling(model), job.options.baseline_embedding(model))
+        return cls(model, job.options.sampling(model), job.options.baseline_of(model))
 
     @classmethod
     def load(cls, job: Job, *, device: str = "auto") -> "Worker":
@@ -50,10 +49,11 @@ def compute(
     Raises IpgraphError where the model gives NaN or infinity, or memory does not suffice.
     """
     records = Shard()
-    left = list(sentences)
+    left = [_Left(sentence) for sentence in sentences]
     for path in worker.sampling.paths:
-        unsettled = []
-        for indices, plan in length_batches(worker.model, left, len(path.points), job.batch_size):
+        unsettled: list[_Left] = []
+        waiting = [one.sentence for one in left]
+        for indices, plan in length_batches(worker.model, waiting, len(path.points), job.batch_size):
             batch = [left[index] for index in indices]
             with out_of_memory_as_error(worker.model):
                 again = _add(records, job, worker, batch, path, plan)
@@ -65,21 +65,35 @@ def compute(
     return records
 
 
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """A sentence that may need more points, and at how many paths in a row it was within the tolerance."""
+
+    sentence: Encoded
+    within: int = 0
+
+
 @torch.no_grad()
 def _add(
-    records: Shard, job: Job, worker: Worker, batch: list[Encoded], path: IntegrationPath, plan: Plan
-) -> list[Encoded]:
+    records: Shard, job: Job, worker: Worker, left: list[_Left], path: IntegrationPath, plan: Plan
+) -> list[_Left]:
     """Trace a batch, add the records of its sentences, and return those that need more points."""
-    trace = Trace(worker.model.adapter, pad(worker.model, batch), path, worker.baseline, keep=plan.keep)
+    batch = [one.sentence for one in left]
+    trace = trace_of(worker.model, batch, path, worker.baseline, keep=plan.keep)
     require_finite(batch, trace)
-    settled = worker.sampling.is_settled(trace)
-    again: list[Encoded] = []
-    if path is not worker.sampling.paths[-1] and not settled.all():
-        again = [batch[row] for row in (~settled).nonzero()[:, 0].tolist()]
-        rows = settled.nonzero()[:, 0]
-        batch, trace, settled = [batch[row] for row in rows.tolist()], trace.select(rows), settled[rows]
+    within = [
+        one.within + 1 if is_within else 0
+        for one, is_within in zip(left, worker.sampling.is_within(trace).tolist(), strict=True)
+    ]
+    settled = [count >= worker.sampling.in_a_row for count in within]
+    again: list[_Left] = []
+    if path is not worker.sampling.paths[-1] and not all(settled):
+        again = [_Left(batch[row], within[row]) for row, done in enumerate(settled) if not done]
+        rows = [row for row, done in enumerate(settled) if done]
+        batch, settled = [batch[row] for row in rows], [True] * len(rows)
+        trace = trace.select(torch.tensor(rows, dtype=torch.long, device=trace.start.device))
     if batch:
-        _add_records(records, job, worker, batch, trace, settled.tolist(), plan.words)
+        _add_records(records, job, worker, batch, trace, settled, plan.words)
     return again
 
 

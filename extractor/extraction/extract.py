@@ -33,15 +33,16 @@ def extract(
     method: str = "gpr",
     level: str = "both",
     qoi: str = "correct-wrong",
-    baseline: str = "mask",
+    baseline: str | None = None,
     n_steps: int | Literal["auto"] = "auto",
     quadrature: str = "gauss-legendre",
     tolerance: float | None = None,
+    move_first: bool = False,
     label: str = "",
     limit: int | None = None,
     seed: int = 0,
     max_tokens: int | None = None,
-    answers: str = "single-piece",
+    answers: str | None = None,
     strict: bool = False,
     allow_unk: bool = False,
     name: str = "",
@@ -66,8 +67,9 @@ def extract(
     frame, ...), read with its `name`, `roles` and `columns`; the run directory is made under `runs_dir`.
     `method`, `level`, `qoi`, `baseline` and `quadrature` are those of `Options`. `n_steps` is the
     number of points from baseline to input, or "auto": as many as an instance's completeness error needs to
-    be at most `tolerance` (by default 0.01) times the change of its QoI. The published rule is the quadrature
-    "uniform" with 50 points.
+    be at most `tolerance` (by default 0.01) times the change of its QoI, in a decoder at two numbers of
+    points in a row. The published rule is the quadrature "uniform" with 50 points. The first position of a
+    decoder keeps its own embedding and gets no pattern, unless `move_first`.
 
     `label` is a name for the run, which its id does not depend on; asking again with another one renames it.
 
@@ -92,6 +94,7 @@ def extract(
         n_steps=n_steps,
         quadrature=quadrature,
         tolerance=tolerance,
+        move_first=move_first,
     )
     if not isinstance(model, LoadedModel):
         model = load_model(

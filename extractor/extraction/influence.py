@@ -4,17 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from ipgraph.extractor.datasets import Example
 from ipgraph.extractor.extraction.options import Options
 from ipgraph.extractor.models.encoding import Encoded, encode
 from ipgraph.extractor.models.loading import LoadedModel
-from ipgraph.extractor.tracing.batch import IntegrationPath, pad
+from ipgraph.extractor.tracing.batch import Baseline, IntegrationPath
 from ipgraph.extractor.tracing.memory import Plan, plan
 from ipgraph.extractor.tracing.sampling import Sampling
 from ipgraph.extractor.tracing.sets import Sets, influence
-from ipgraph.extractor.tracing.trace import Trace
+from ipgraph.extractor.tracing.trace import Trace, trace_of
 from ipgraph.graphstore.common.errors import UsageError
 from ipgraph.graphstore.schema.labels import LABEL_WIDTH, NodeKey, parse_label
 from ipgraph.graphstore.schema.records import Level
@@ -30,7 +29,7 @@ def influence_of(
     level: Level = "attention",
     *,
     options: Options | None = None,
-    answers: str = "single-piece",
+    answers: str | None = None,
 ) -> list[list[float]]:
     """Return the influence of each example's patterns: I(x, pi) of Lu et al. 2021, definition 3.
 
@@ -45,7 +44,7 @@ def influence_of(
     if skipped:
         raise UsageError(f"{skipped[0].where}: {skipped[0].reason}")
     influences: list[list[float]] = []
-    sampling, baseline = options.sampling(model), options.baseline_embedding(model)
+    sampling, baseline = options.sampling(model), options.baseline_of(model)
     for sentence, wanted in zip(encoded, patterns, strict=True):
         parsed = [_Pattern.of(names, model, sentence, level) for names in wanted]
         with torch.no_grad():
@@ -54,17 +53,14 @@ def influence_of(
 
 
 def _influences(
-    model: LoadedModel, sentence: Encoded, patterns: list["_Pattern"], sampling: Sampling, baseline: Tensor
+    model: LoadedModel, sentence: Encoded, patterns: list["_Pattern"], sampling: Sampling, baseline: Baseline
 ) -> list[float]:
     """Return the influence of a sentence's patterns, as many at once as fit in memory."""
-    padded = pad(model, [sentence])
 
     def planned(path: IntegrationPath) -> Plan:
         return plan(model, len(sentence.ids), len(path.points), sentences=1)
 
-    trace = sampling.settle(
-        lambda path: Trace(model.adapter, padded, path, baseline, keep=planned(path).keep)
-    )
+    trace = sampling.settle(lambda path: trace_of(model, [sentence], path, baseline, keep=planned(path).keep))
     words = planned(trace.integration_path).words
     size = max(1, words // max([1, *(p.width for p in patterns)]))
     chunks = [patterns[start : start + size] for start in range(0, len(patterns), size)]

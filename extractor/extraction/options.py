@@ -6,13 +6,13 @@ from typing import Literal
 
 import numpy as np
 import torch
-from torch import Tensor
 
+from ipgraph.extractor.extraction import baselines
 from ipgraph.extractor.methods.catalogue import METHODS
 from ipgraph.extractor.methods.settings import QOIS
 from ipgraph.extractor.models.loading import LoadedModel
 from ipgraph.extractor.models.qoi import resolve
-from ipgraph.extractor.tracing.batch import IntegrationPath
+from ipgraph.extractor.tracing.batch import Baseline, IntegrationPath
 from ipgraph.extractor.tracing.sampling import LADDER, TOLERANCE, Sampling
 from ipgraph.graphstore.common.errors import UsageError, unknown
 from ipgraph.graphstore.schema.qoi import ONE_LOGIT
@@ -33,10 +33,11 @@ class Options:
     method: str = "gpr"
     level: str = "both"
     qoi: str = "correct-wrong"
-    baseline: str = "mask"
+    baseline: str | None = None  # None: as `for_model` says
     n_steps: int | Literal["auto"] = "auto"
     quadrature: str = "gauss-legendre"
     tolerance: float | None = None  # of "auto", by default TOLERANCE
+    move_first: bool = False  # of decoders, whose first position otherwise keeps its own embedding
 
     def __post_init__(self) -> None:
         """Refuse names that do not exist, listing the valid ones."""
@@ -44,7 +45,6 @@ class Options:
             "method": METHODS,
             "level": LEVEL_OPTIONS,
             "qoi": QOIS,
-            "baseline": BASELINES,
             "quadrature": QUADRATURES,
         }
         for option, names in valid.items():
@@ -52,6 +52,8 @@ class Options:
             is_class = option == "qoi" and name.startswith(ONE_LOGIT)
             if name not in names and not is_class:
                 raise unknown(option, name, names)
+        if self.baseline is not None:
+            baselines.check(self.baseline)
         if refused := set(self.levels) - set(METHODS[self.method].levels):
             defined = " or ".join(map(repr, METHODS[self.method].levels)) or "no level: it gives no paths"
             raise UsageError(
@@ -87,8 +89,16 @@ class Options:
         return levels_of(self.level)
 
     def for_model(self, model: LoadedModel) -> "Options":
-        """Return the options with the QoI as a model calls it; raises UsageError where it has none such."""
-        return replace(self, qoi=resolve(model, self.qoi))
+        """Return the options with the QoI and the baseline as a model calls them.
+
+        Of an encoder every position moves. Raises UsageError where the model has none such.
+        """
+        return replace(
+            self,
+            qoi=resolve(model, self.qoi),
+            baseline=baselines.resolve(model, self.baseline),
+            move_first=self.move_first or model.adapter.reads == "first",
+        )
 
     @property
     def ladder(self) -> tuple[int, ...]:
@@ -97,7 +107,10 @@ class Options:
 
     def sampling(self, model: LoadedModel) -> Sampling:
         """Return how many points of the path from baseline to input a sentence gets."""
-        return Sampling(tuple(self.integration_path(model, n) for n in self.ladder), self.tolerance)
+        paths = tuple(self.integration_path(model, n) for n in self.ladder)
+        # A rough integral of a decoder can be right by accident.
+        in_a_row = 2 if self.n_steps == AUTO and model.adapter.reads == "last" else 1
+        return Sampling(paths, self.tolerance, in_a_row)
 
     def integration_path(self, model: LoadedModel, n_steps: int) -> IntegrationPath:
         """Return that many samples of the straight path from baseline to input."""
@@ -105,9 +118,10 @@ class Options:
         tensors = (torch.tensor(x, dtype=model.dtype, device=model.device) for x in (points, weights))
         return IntegrationPath(*tensors)
 
-    def baseline_embedding(self, model: LoadedModel) -> Tensor:
-        """Return the embedding [E] that every word's path starts from."""
-        return BASELINES[self.baseline](model)
+    def baseline_of(self, model: LoadedModel) -> Baseline:
+        """Return where every word's path starts."""
+        own = self.for_model(model)
+        return Baseline(baselines.embedding(model, str(own.baseline)), holds_first=not own.move_first)
 
 
 def _uniform(n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -121,22 +135,7 @@ def _gauss_legendre(n: int) -> tuple[np.ndarray, np.ndarray]:
     return (nodes + 1) / 2, weights / weights.sum()
 
 
-def _word_embedding(token: str) -> Callable[[LoadedModel], Tensor]:
-    def embedding(model: LoadedModel) -> Tensor:
-        index = getattr(model.tokenizer, f"{token}_token_id")
-        if index is None:
-            raise UsageError(f"the tokenizer of model {model.name!r} has no {token} token to start from")
-        return model.adapter.words[index]
-
-    return embedding
-
-
 QUADRATURES: dict[str, Callable[[int], tuple[np.ndarray, np.ndarray]]] = {
     "uniform": _uniform,
     "gauss-legendre": _gauss_legendre,
-}
-BASELINES: dict[str, Callable[[LoadedModel], Tensor]] = {
-    "mask": _word_embedding("mask"),
-    "pad": _word_embedding("pad"),
-    "zero": lambda model: torch.zeros_like(model.adapter.words[0]),
 }

@@ -15,7 +15,7 @@ def select(
     limit: int | None = None,
     seed: int = 0,
     max_tokens: int | None = None,
-    answers: str = "single-piece",
+    answers: str | None = None,
     strict: bool = False,
     allow_unk: bool = False,
 ) -> tuple[list[Encoded], list[Skipped]]:
@@ -26,7 +26,7 @@ def select(
     """
     if limit is not None and limit < 1:
         raise UsageError(f"limit is {limit}; it must be at least 1")
-    if dataset.examples and dataset.task != model.task:
+    if dataset.examples and not dataset.serves(model.task):
         raise UsageError(
             f"dataset {dataset.name!r} is made for a {dataset.task} model, "
             f"and model {model.name!r} is a {model.task}"

@@ -2,13 +2,10 @@
 
 from torch import Tensor
 
+from ipgraph.extractor.extraction import baselines
 from ipgraph.extractor.inspection.sentences import Sentence
 from ipgraph.extractor.models.loading import LoadedModel
-
-
-def default_baseline(model: LoadedModel) -> str:
-    """Return "mask" where the tokenizer has such a token, else "mean"."""
-    return "mean" if model.tokenizer.mask_token_id is None else "mask"
+from ipgraph.extractor.tracing.batch import Baseline
 
 
 def holds_first(model: LoadedModel) -> bool:
@@ -17,11 +14,7 @@ def holds_first(model: LoadedModel) -> bool:
 
 
 def starts(model: LoadedModel, sentence: Sentence) -> Tensor:
-    """Return where the path of each of a sentence's words starts by default, [N, E]."""
-    words = model.adapter.words
-    is_mask = default_baseline(model) == "mask"
-    baseline = words[model.tokenizer.mask_token_id] if is_mask else words.mean(0)
-    start = baseline.repeat(len(sentence.ids), 1)
-    if holds_first(model):
-        start[0] = words[sentence.ids[0]]
-    return start
+    """Return where the path of each of a sentence's words starts, [N, E]."""
+    embedding = baselines.embedding(model, baselines.resolve(model, None))
+    words = sentence.embeddings(model)
+    return Baseline(embedding, holds_first(model)).of(words[None]).expand(1, *words.shape)[0]

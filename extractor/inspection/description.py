@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ipgraph.extractor.inspection.defaults import default_baseline, holds_first
+from ipgraph.extractor.extraction import baselines
+from ipgraph.extractor.inspection.defaults import holds_first
 from ipgraph.extractor.inspection.structure import norms_of, sight_of
 from ipgraph.extractor.inspection.support import Choice, choices
 from ipgraph.extractor.inspection.trial import Trial, run_trial
@@ -84,7 +85,7 @@ def _facts(model: LoadedModel, folder: str) -> dict[str, object]:
         "parameters": sum(weight.numel() for weight in model.module.parameters()),
         "stored as": _stored(folder)[1],
         "special tokens": _tokens(model.tokenizer),
-        "default baseline": default_baseline(model),
+        "default baseline": baselines.resolve(model, None),
         "position 0": "keeps its embedding and has no pattern"
         if holds_first(model)
         else "moves as the others",

@@ -19,11 +19,6 @@ def norms_of(adapter: Adapter) -> str:
     return f"{' and '.join(kinds)} {', '.join(places)}" if kinds else "none"
 
 
-def has_rms_norm(adapter: Adapter) -> bool:
-    """Tell whether a layer has an RMSNorm."""
-    return any(isinstance(block, RMSNorm) for layer in adapter.layers for block in _inside(layer))
-
-
 def _places(layer: Layer) -> Iterator[str]:
     first, *others = _chained(layer.before)
     if _is_norm(first):

@@ -3,10 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ipgraph.extractor.extraction.options import Options
-from ipgraph.extractor.inspection.structure import has_rms_norm
+from ipgraph.extractor.extraction import baselines
 from ipgraph.extractor.methods.catalogue import METHODS
-from ipgraph.extractor.methods.settings import BASELINES, QOIS
+from ipgraph.extractor.methods.settings import BASELINES, PIECE, QOIS
 from ipgraph.extractor.models.loading import LoadedModel
 from ipgraph.extractor.models.qoi import resolve
 from ipgraph.graphstore.common.errors import UsageError
@@ -40,9 +39,8 @@ def _refusal(require: Callable[[LoadedModel, str], None], model: LoadedModel, na
 
 
 def _require_baseline(model: LoadedModel, name: str) -> None:
-    if name == "zero" and has_rms_norm(model.adapter):
-        raise UsageError("near zero the slope of RMSNorm has no bound, so influences from there mean nothing")
-    Options(baseline=name).baseline_embedding(model)
+    if not name.startswith(PIECE):
+        baselines.resolve(model, name)
 
 
 def _require_qoi(model: LoadedModel, name: str) -> None:

@@ -13,10 +13,22 @@ QOIS = {
 }
 BASELINES = {
     "mask": "the embedding of the mask token",
+    "mean": "the mean embedding of the vocabulary",
     "pad": "the embedding of the padding token",
     "zero": "the zero vector",
+    "token:PIECE": "the embedding of a piece of the vocabulary",
 }
+PIECE = "token:"
+"""How the baseline of a piece begins."""
+
 QUADRATURES = {
     "uniform": "evenly spaced with both ends, the published rule with 50 points",
     "gauss-legendre": "those of Gauss-Legendre quadrature",
 }
+
+
+def baseline_in_words(name: str) -> str:
+    """Return what a run's baseline is."""
+    if name.startswith(PIECE):
+        return f"the embedding of the piece {name.removeprefix(PIECE)!r}"
+    return BASELINES[name]

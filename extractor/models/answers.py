@@ -5,6 +5,7 @@ from typing import Any
 
 from ipgraph.extractor.datasets.rows import BadRow
 from ipgraph.extractor.datasets.words import shared_start
+from ipgraph.extractor.models.pieces import Pieces
 from ipgraph.graphstore.common.errors import unknown
 from ipgraph.graphstore.schema.records import Instance
 
@@ -13,6 +14,11 @@ ANSWERS = {
     "first-difference": "the pieces that both forms begin with stand before [MASK], the next ones compete",
 }
 """How the two forms are compared."""
+
+
+def rule_of(task: str, rule: str | None) -> str:
+    """Return the rule that a model of a task is asked by: None is the usual one."""
+    return rule or ("first-difference" if task == "causal-lm" else "single-piece")
 
 
 class Answers:
@@ -54,9 +60,41 @@ class Answers:
             )
         return correct[:shared], (correct[shared], wrong[shared])
 
+    def diverging(
+        self, instance: Instance, good: Pieces, bad: Pieces, before: int
+    ) -> tuple[int, tuple[int, int]]:
+        """Return how many pieces two continuations begin with, and the next pieces, whose logits compete.
+
+        `before` counts the characters of the text before both. Raises BadRow where they cannot be compared.
+        """
+        shared = shared_start(good.ids, bad.ids)
+        forms = {"correct": (instance.correct, good), "wrong": (instance.wrong, bad)}
+        for which, (form, pieces) in forms.items():
+            if shared == len(pieces.ids) or pieces.sentences[shared] is None:
+                raise BadRow("the {} form {!r} has no piece where the other goes on", which, form)
+            size = len(form.split()[0])
+            word = sum(end > before and start < before + size for start, end in pieces.spans)
+            if self._rule == "single-piece" and word > 1:
+                raise BadRow(
+                    "the {} form {!r} is {} pieces; it must be a single known piece", which, form, word
+                )
+            if not self._is_known(pieces.ids[shared]):
+                raise BadRow(
+                    "the {} form {!r} is not in the model's vocabulary; it must be known pieces", which, form
+                )
+        if shared < 2 or all(sentence is None for sentence in good.sentences[:shared]):
+            raise BadRow(
+                "{} pieces stand before the answer; a causal model needs two: the first has no influence",
+                shared,
+            )
+        return shared, (good.ids[shared], bad.ids[shared])
+
+    def _is_known(self, piece: int) -> bool:
+        return piece < self._vocabulary and piece not in self._special
+
     def _known(self, which: str, form: str, word: str, space: str) -> list[int]:
         pieces = self._pieces(form, word, space)
-        is_known = all(piece < self._vocabulary and piece not in self._special for piece in pieces)
+        is_known = all(map(self._is_known, pieces))
         is_single = self._rule == "single-piece"
         needed = "a single known piece" if is_single else "known pieces"
         if not pieces or (is_single and len(pieces) > 1):

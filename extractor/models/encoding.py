@@ -1,15 +1,15 @@
 """Examples turned into what a model reads: tokens, target, the QoI's classes, each piece's word and role."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ipgraph.extractor.datasets import MASK, Example, Skipped
 from ipgraph.extractor.datasets.rows import BadRow
-from ipgraph.extractor.models.answers import Answers
+from ipgraph.extractor.models.answers import Answers, rule_of
 from ipgraph.extractor.models.classes import class_number
 from ipgraph.extractor.models.loading import LoadedModel
-from ipgraph.extractor.models.pieces import Pieces, Words, cut, sentences_of
+from ipgraph.extractor.models.pieces import TARGET, Pieces, Words, before_mask, cut, cut_after, sentences_of
 from ipgraph.extractor.models.qoi import logits_of
 from ipgraph.graphstore.common.errors import UsageError
 from ipgraph.graphstore.schema.labels import MAX_POSITION
@@ -41,23 +41,23 @@ def encode(
     examples: Sequence[Example],
     *,
     qoi: str = "correct-wrong",
-    answers: str = "single-piece",
+    answers: str | None = None,
     allow_unk: bool = False,
     max_tokens: int | None = None,
 ) -> tuple[list[Encoded], list[Skipped]]:
     """Return the examples that the model can read, in order, and those that it cannot, with the reason.
 
-    `qoi` decides the logits, `answers` how forms of several pieces are compared (see ANSWERS), `allow_unk`
-    keeps unknown words, `max_tokens` counts [CLS] and [SEP]. A role belongs to a whitespace word; every piece
-    inherits it.
+    `qoi` decides the logits, `answers` how forms of several pieces are compared (see ANSWERS; by default as
+    `rule_of` says), `allow_unk` keeps unknown words, `max_tokens` counts those that the tokenizer adds. A
+    role belongs to a whitespace word; every piece inherits it.
     """
     encoder = _Encoder(model, qoi, answers, allow_unk, max_tokens)
     encoded, skipped = [], []
     for start in range(0, len(examples), _BATCH):
         batch = examples[start : start + _BATCH]
-        for example, pieces in zip(batch, cut(model.tokenizer, batch), strict=True):
+        for example, read in zip(batch, encoder.read(batch), strict=True):
             try:
-                encoded.append(encoder.encode(example, pieces))
+                encoded.append(encoder.encode(example, *read))
             except BadRow as error:
                 skipped.append(Skipped(example.where, str(error), error.kind))
             except UsageError as error:
@@ -68,22 +68,40 @@ def encode(
 class _Encoder:
     """What one call of `encode` asks of a model."""
 
-    def __init__(self, model: LoadedModel, qoi: str, answers: str, allow_unk: bool, max_tokens: int | None):
+    def __init__(
+        self, model: LoadedModel, qoi: str, answers: str | None, allow_unk: bool, max_tokens: int | None
+    ):
         self.model, self.qoi, self.allow_unk, self.max_tokens = model, qoi, allow_unk, max_tokens
-        self.mask, self.cls, self.unk = (
-            getattr(model.tokenizer, f"{token}_token_id") for token in ("mask", "cls", "unk")
+        self.mask, self.cls, self.bos, self.unk = (
+            getattr(model.tokenizer, f"{token}_token_id") for token in ("mask", "cls", "bos", "unk")
         )
         self.vocabulary = len(model.adapter.words)
-        self.answers = Answers(model.tokenizer, self.vocabulary, answers)
+        self.answers = Answers(model.tokenizer, self.vocabulary, rule_of(model.task, answers))
 
-    def encode(self, example: Example, pieces: Pieces) -> Encoded:
+    def read(self, examples: Sequence[Example]) -> Iterator[tuple[Example, Pieces, Pieces | None]]:
+        """Yield each example as it is read, with its pieces, for a causal model those of both forms."""
+        if self.model.task == "causal-lm":
+            return cut_after(self.model.tokenizer, examples)
+        return (
+            (example, pieces, None)
+            for example, pieces in zip(examples, cut(self.model.tokenizer, examples), strict=True)
+        )
+
+    def encode(self, example: Example, read: Example, pieces: Pieces, other: Pieces | None) -> Encoded:
         """Return an example as the model sees it; raises UsageError for one that it cannot read."""
-        words = Words(self.model.tokenizer, example)
+        words = Words(self.model.tokenizer, read)
         places = self._places(example, words, pieces)
+        shared: list[int] = []
+        if other is not None:
+            pieces, qoi_logits = self._before_the_answer(example, pieces, other)
+            target, places = len(pieces.ids) - 1, places[: len(pieces.ids)]
         self._require_types(pieces.types)
         numbers, names = words.named(pieces, places)
         self._require_known(pieces.ids, numbers, names)
-        shared, target, qoi_logits = self._target(example, pieces.ids)
+        if other is None:
+            shared, target, qoi_logits = self._target(example, pieces.ids)
+        else:
+            names = _with_mask(example, places, names)
         encoded = Encoded(
             instance=example.instance,
             ids=pieces.ids,
@@ -91,7 +109,7 @@ class _Encoder:
             tokens=pieces.tokens,
             words=names,
             word_indices=numbers,
-            roles=[self._role(example, *piece) for piece in zip(pieces.ids, places, names, strict=True)],
+            roles=[self._role(read, *piece) for piece in zip(pieces.ids, places, names, strict=True)],
             target=target,
             label=self._label(example.instance),
             qoi_logits=qoi_logits,
@@ -103,18 +121,29 @@ class _Encoder:
     def _places(self, example: Example, words: Words, pieces: Pieces) -> list[int | None]:
         if not words.names or all(sentence is None for sentence in pieces.sentences):
             raise UsageError("the tokenizer finds no piece in the text")
-        if example.roles and len(example.roles) != len(words.names):
+        count = len(f"{example.instance.text} {example.instance.second}".split())
+        if example.roles and len(example.roles) != count:
             raise UsageError(
-                f"there are {len(example.roles)} roles for {len(words.names)} whitespace words; "
-                "each word needs one"
+                f"there are {len(example.roles)} roles for {count} whitespace words; each word needs one"
             )
         return words.places(pieces)
 
+    def _before_the_answer(
+        self, example: Example, good: Pieces, bad: Pieces
+    ) -> tuple[Pieces, tuple[int, int]]:
+        """Return the pieces that both continuations begin with, and the two that compete after them."""
+        self._require_mask(example.instance.text.count(MASK))
+        before = len(before_mask(example.instance.text))
+        size, qoi_logits = self.answers.diverging(example.instance, good, bad, before)
+        return good.first(size), qoi_logits
+
     def _role(self, example: Example, token: int, place: int | None, word: str) -> str:
         if place is None:
+            if self.model.adapter.reads == "last" and token == self.bos:
+                return "bos"
             return "cls" if token == self.cls else "sep"
         if self.model.task == "masked-lm" and token == self.mask:
-            return "target"
+            return TARGET
         if example.roles:
             return example.roles[place]
         return "other" if any(c.isalnum() for c in word) else "punct"
@@ -123,14 +152,18 @@ class _Encoder:
         """Return the pieces to write before the target, its position, and the two logits of the QoI."""
         instance = example.instance
         if self.model.task == "classifier":
-            return [], 0, logits_of(self.model, self.qoi, self._label(instance))
+            target = len(ids) - 1 if self.model.adapter.reads == "last" else 0
+            return [], target, logits_of(self.model, self.qoi, self._label(instance))
         masks = [position for position, token in enumerate(ids) if token == self.mask]
-        if len(masks) != 1:
-            raise UsageError(f"the text has {len(masks)} {MASK}; it needs exactly one")
+        self._require_mask(len(masks))
         mask_token = self.model.tokenizer.mask_token
         (text,) = (text for text in sentences_of(self.model.tokenizer, example) if mask_token in text)
         shared, qoi_logits = self.answers.compared(instance, text.partition(mask_token)[0])
         return shared, masks[0], qoi_logits
+
+    def _require_mask(self, masks: int) -> None:
+        if masks != 1:
+            raise UsageError(f"the text has {masks} {MASK}; it needs exactly one")
 
     def _with_shared(self, encoded: Encoded, shared: list[int]) -> Encoded:
         """Return an example with the pieces that both forms begin with before its target."""
@@ -162,10 +195,11 @@ class _Encoder:
     def _require_length(self, ids: list[int]) -> None:
         longest = min(self.model.adapter.max_positions, MAX_POSITION + 1)
         if len(ids) > longest:
-            raise BadRow("{} tokens with [CLS] and [SEP]; the model takes {}", len(ids), longest)
+            raise BadRow("{} tokens, added ones included; the model takes {}", len(ids), longest)
         if self.max_tokens is not None and len(ids) > self.max_tokens:
             raise BadRow(
-                f"{{}} tokens with [CLS] and [SEP]; at most {self.max_tokens} were asked for", len(ids)
+                f"{{}} tokens, added ones included; at most {self.max_tokens} were asked for",
+                len(ids),
             )
 
     def _require_types(self, types: list[int]) -> None:
@@ -179,5 +213,14 @@ class _Encoder:
         beyond = [piece for piece in pieces if piece[0] >= self.vocabulary]
         for refused, advice in ((beyond, ""), (unknown, "; allow unknown words to keep such sentences")):
             if refused:
-                words = ("[CLS] or [SEP]" if number < 0 else repr(name) for _, number, name in refused)
+                words = ("an added token" if number < 0 else repr(name) for _, number, name in refused)
                 raise BadRow("not in the model's vocabulary: {}" + advice, ", ".join(dict.fromkeys(words)))
+
+
+def _with_mask(example: Example, places: Sequence[int | None], names: Sequence[str]) -> list[str]:
+    """Return the pieces' words with [MASK] for what two forms share, which is in neither's name."""
+    first = len(before_mask(example.instance.text).split())
+    return [
+        MASK if place is not None and place >= first else name
+        for place, name in zip(places, names, strict=True)
+    ]

@@ -194,7 +194,8 @@ def _require_config(name: str, config: Any) -> None:
 
     if value("is_decoder") or value("add_cross_attention"):
         raise UsageError(
-            f"model {name!r} is a decoder or has cross-attention; patterns are defined here for encoders"
+            f"model {name!r} is a decoder of a family of encoders (is_decoder) or has cross-attention; "
+            "patterns are not defined for it here"
         )
     if (embedding := value("position_embedding_type")) not in (None, "absolute"):
         raise UsageError(f"model {name!r} has {embedding} position embeddings; only absolute ones are known")

@@ -46,7 +46,7 @@ class Question:
 
     `correct` and `wrong` are the two logits' indices: vocabulary ids at position `target`, or the classes of
     a classifier, which reads that position; `wrong` is None where the first is read alone. `baseline` is a
-    vector of the word embeddings' width, or one for each word.
+    vector of the word embeddings' width, or one for each word, [N, E].
     """
 
     ids: tuple[int, ...]
@@ -239,7 +239,7 @@ def gpr(
 ) -> list[Guided]:
     """Return the guided patterns of the words (`among` these) that differ from the baseline and are heard."""
     embeddings = model.get_input_embeddings()(torch.tensor(question.ids))
-    words = [i for i, embedding in enumerate(embeddings) if not torch.equal(embedding, question.baseline)]
+    words = (embeddings != question.baseline).any(1).nonzero()[:, 0].tolist()
     reached = _reached(question, model.config.num_hidden_layers, sees)
     words = [word for word in words if word in reached[0] and (among is None or word in among)]
     totals = influences(model, question, [Path(word) for word in words])

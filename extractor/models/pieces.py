@@ -3,7 +3,7 @@
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from itertools import groupby
 from typing import Any
 
@@ -11,6 +11,8 @@ from ipgraph.extractor.datasets import MASK, Example
 from ipgraph.extractor.datasets.words import is_spaceless
 
 _WORD = re.compile(r"\S+")
+TARGET = "target"
+"""The role of [MASK]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,10 @@ class Pieces:
     tokens: list[str]
     spans: list[tuple[int, int]]  # characters of the sentence that a piece is of
     sentences: list[int | None]  # 0 or 1; None of the tokens that the tokenizer adds
+
+    def first(self, count: int) -> "Pieces":
+        """Return the first pieces."""
+        return Pieces(*(getattr(self, field.name)[:count] for field in fields(self)))
 
 
 def cut(tokenizer: Any, examples: Sequence[Example]) -> Iterator[Pieces]:
@@ -39,6 +45,29 @@ def sentences_of(tokenizer: Any, example: Example) -> list[str]:
     """Return an example's text, and the second if it has one, with the tokenizer's own mask token."""
     texts = [example.instance.text, example.instance.second]
     return [text.replace(MASK, tokenizer.mask_token or MASK) for text in texts if text]
+
+
+def cut_after(tokenizer: Any, examples: Sequence[Example]) -> Iterator[tuple[Example, Pieces, Pieces]]:
+    """Yield each example with its correct form in place of [MASK] and what follows, and its pieces.
+
+    The other pieces are those with the wrong form. Nothing of what follows is read by a causal model.
+    """
+    good, bad = ([_continued(e, form) for e in examples] for form in ("correct", "wrong"))
+    yield from zip(good, cut(tokenizer, good), cut(tokenizer, bad), strict=True)
+
+
+def _continued(example: Example, form: str) -> Example:
+    before = before_mask(example.instance.text)
+    text = before + getattr(example.instance, form)
+    # What the form begins with, where two forms share it, stands at the target's place.
+    places = len(before.split())
+    roles = [*example.roles[:places], *[TARGET] * (len(text.split()) - places)] if example.roles else ()
+    return replace(example, instance=replace(example.instance, text=text), roles=tuple(roles))
+
+
+def before_mask(text: str) -> str:
+    """Return the text before its [MASK]."""
+    return text.partition(MASK)[0]
 
 
 class Words:

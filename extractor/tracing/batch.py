@@ -37,6 +37,20 @@ class IntegrationPath:
     weights: Tensor  # [S], sums to 1
 
 
+@dataclass(frozen=True)
+class Baseline:
+    """Where the path of every word starts; a first position that is held stays at its own embedding."""
+
+    embedding: Tensor  # [E]
+    holds_first: bool = False
+
+    def of(self, words: Tensor) -> Tensor:
+        """Return where each of the words [B, N, E] starts, as `Trace` takes it."""
+        if not self.holds_first:
+            return self.embedding
+        return torch.cat([words[:, :1], self.embedding.expand_as(words[:, 1:])], 1)
+
+
 def pad(model: LoadedModel, sentences: Sequence[Encoded]) -> Batch:
     """Return sentences as one padded batch on the model's device."""
     longest = max(len(sentence.ids) for sentence in sentences)

@@ -21,8 +21,9 @@ class Sampling:
 
     paths: tuple[IntegrationPath, ...]
     tolerance: float | None  # None: the first path is the only one, and no error is too large
+    in_a_row: int = 1  # paths whose error must be small enough, one after the other, for a sentence to settle
 
-    def is_settled(self, trace: Trace) -> Tensor:
+    def is_within(self, trace: Trace) -> Tensor:
         """Return for which sentences [B] of a trace completeness is within the tolerance.
 
         |sum_i g(x_i) - (q(x) - q(x_b))| is at most the tolerance times the change of the QoI. A sentence's
@@ -33,9 +34,11 @@ class Sampling:
         return trace.completeness_error.abs() <= tolerance * change
 
     def settle(self, trace_with: Callable[[IntegrationPath], Trace]) -> Trace:
-        """Return a trace of sentences with the first path at which all settle, else with the last."""
+        """Return a trace of one sentence with the path at which it settles, else with the last."""
+        within = 0
         for path in self.paths[:-1]:
             trace = trace_with(path)
-            if self.is_settled(trace).all():
+            within = within + 1 if self.is_within(trace).all() else 0
+            if within >= self.in_a_row:
                 return trace
         return trace_with(self.paths[-1])

@@ -4,7 +4,7 @@ Tensors are sample-major: B sentences, S points of the path from baseline to inp
 units, embeddings of H units, and E destinations: all positions, in the last layer the target alone.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
 
@@ -13,9 +13,11 @@ from torch import Tensor
 
 from ipgraph.extractor.models.adapter import Adapter, Layer
 from ipgraph.extractor.models.blocks import Saved, select
+from ipgraph.extractor.models.encoding import Encoded
 from ipgraph.extractor.models.heads import AT_INPUT, qoi
+from ipgraph.extractor.models.loading import LoadedModel
 from ipgraph.extractor.tracing.attention import Attention, attend, merge_heads, split_heads, window
-from ipgraph.extractor.tracing.batch import Batch, IntegrationPath
+from ipgraph.extractor.tracing.batch import Baseline, Batch, IntegrationPath, pad
 from ipgraph.extractor.tracing.rows import among, at_positions
 
 
@@ -65,13 +67,14 @@ class Trace:
         *,
         keep: bool = True,
     ):
-        """Run both passes; `baseline` is the embedding [E] that every word's path starts from."""
+        """Run both passes; `baseline` is where words' paths start, [E] or of each word [B, N, E]."""
         self.adapter, self.batch, self.integration_path, self._keep = adapter, batch, integration_path, keep
-        self.baseline = baseline
         b, n = batch.ids.shape
         self.size = (b, len(integration_path.points), n)
         self.heads, self.depth = adapter.heads, len(adapter.layers)
-        self._delta = delta = (adapter.words[batch.ids] - baseline) * batch.mask[..., None]
+        words = adapter.words[batch.ids]
+        self._baseline = baseline.expand_as(words)
+        self._delta = delta = (words - self._baseline) * batch.mask[..., None]
         self.windows = [window(layer.mixing, n, batch.ids.device) for layer in adapter.layers]
         self.reach = _reach(self.windows, batch)
         # Words that differ from the baseline and are heard by the target, [B, N].
@@ -123,7 +126,8 @@ class Trace:
         chosen.batch = self.batch.select(rows)
         chosen.size = (len(rows), *self.size[1:])
         chosen.reach = [x.index_select(0, rows) for x in self.reach]
-        for name in ("has_pattern", "qoi", "qoi_logits", "start", "total_influence", "_answer", "_delta"):
+        by_sentence = ("has_pattern", "qoi", "qoi_logits", "start", "total_influence")
+        for name in (*by_sentence, "_answer", "_baseline", "_delta"):
             setattr(chosen, name, getattr(self, name).index_select(0, rows))
         for name in ("_inputs", "gradients"):
             setattr(chosen, name, [x.index_select(0, rows) for x in getattr(self, name)])
@@ -132,7 +136,7 @@ class Trace:
 
     def _enter(self, points: Tensor) -> tuple[Tensor, Saved]:
         """Return h^0 at points of the path from baseline to input, [B, S, N, H], and what was saved."""
-        words = self.baseline + points[:, None, None] * self._delta[:, None]
+        words = self._baseline[:, None] + points[:, None, None] * self._delta[:, None]
         return self.adapter.enter(words + self.adapter.offset(self.batch.types)[:, None])
 
     def _forward(self, index: int, h: Tensor) -> tuple[Tensor, Forward]:
@@ -200,6 +204,19 @@ class Trace:
             g_residual = among(g_residual[:, :, None], self.batch.target, self.size[2])[:, :, 0]
         g_qkv = state.attention.pull(state.g_context, state.g_scores)
         return state.layer.before.vjp(state.before, g_qkv) + g_residual
+
+
+def trace_of(
+    model: LoadedModel,
+    sentences: Sequence[Encoded],
+    path: IntegrationPath,
+    baseline: Baseline,
+    *,
+    keep: bool = True,
+) -> Trace:
+    """Return the trace of sentences as one padded batch."""
+    batch = pad(model, sentences)
+    return Trace(model.adapter, batch, path, baseline.of(model.adapter.words[batch.ids]), keep=keep)
 
 
 def _complete(half: Forward, gradient: Tensor) -> LayerState:

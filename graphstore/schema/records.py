@@ -132,12 +132,13 @@ class Run:
     label: str  # the user's name for it; "" where there is none
     model: str  # as in node ids: name and digest of weights, config and tokenizer
     model_name: str  # as the user gave it; of a folder its last part
-    task: str  # "masked-lm" or "classifier"
+    task: str  # "masked-lm", "causal-lm" or "classifier"
     dataset: str
     method: str
     level: str  # "embedding", "attention" or "both"
     qoi: str
     baseline: str
+    move_first: bool  # whether position 0 starts from the baseline too; in decoders it may keep its embedding
     n_steps: int  # samples of the path from baseline to input; 0 where each instance gets its own number
     quadrature: str
     tolerance: float | None  # what completeness settles at; None where n_steps is fixed

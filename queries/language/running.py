@@ -1,6 +1,7 @@
 """Running a template, or a user's own Cypher, against a store."""
 
 import logging
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from ipgraph.graphstore.store.protocol import Store, Value
 
 log = logging.getLogger(__name__)
+
+_ADDS = re.compile(r"\b(sum|avg)\(")
 
 Record = dict[str, Any]
 """A row by column name."""
@@ -81,8 +84,8 @@ def ask(
 ) -> Rows:
     """Run a template by name; parameters not given take their defaults.
 
-    Fractional numbers come with 12 significant digits: a store adds in any order, and the digits after these
-    may differ between two runs of one query.
+    Where a template adds or averages, fractional numbers come with 12 significant digits: a store adds in any
+    order, and the digits after these may differ between two runs of one query.
 
     The store stops after `timeout_s` seconds and returns at most `max_rows` rows. Raises UsageError, naming
     the template's file, for an unknown name, a parameter that is unknown, missing or of the wrong type, and
@@ -113,14 +116,16 @@ def run_template(
             )
         bound = bind(template, parameters, graph)
         with _naming(template.path):
-            rows = _read(graph, template.text(graph.dialect), bound, timeout_s, max_rows)
+            text = template.text(graph.dialect)
+            rows = _read(graph, text, bound, timeout_s, max_rows)
     expected = [column.name for column in template.columns]
     if rows.columns != expected:
         raise UsageError(
             f"{template.path}: the head says the columns {expected}, the text returns {rows.columns}"
         )
-    rounded = [[_rounded(value) for value in row] for row in rows.rows]
-    return replace(rows, rows=rounded)
+    if not _ADDS.search(text):
+        return rows
+    return replace(rows, rows=[[_rounded(value) for value in row] for row in rows.rows])
 
 
 def _rounded(value: object) -> object:

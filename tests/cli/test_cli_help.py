@@ -17,9 +17,8 @@ from support.cli_runs import invoke
 from ipgraph.cli.app import app
 from ipgraph.cli.option_groups import Extraction, Selection
 from ipgraph.extractor.extraction.extract import extract
-from ipgraph.extractor.extraction.options import BASELINES, QUADRATURES
 from ipgraph.extractor.methods.catalogue import METHODS
-from ipgraph.extractor.methods.settings import QOIS
+from ipgraph.extractor.methods.settings import BASELINES, QOIS, QUADRATURES
 from ipgraph.extractor.models.files import DEMOS
 from ipgraph.extractor.models.loading import DEVICES, DTYPES
 from ipgraph.graphstore.schema.records import LEVELS

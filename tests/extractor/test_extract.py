@@ -68,7 +68,7 @@ def test_runners_up_are_those_of_a_brute_force_search(masked_lm: Path, tmp_path:
     model = load_model(masked_lm, dtype="float64", device="cpu")
     encoded, _ = encode(model, AGREEMENT.examples)
     sentence = encoded[1]
-    baseline = Options().baseline_embedding(model)
+    baseline = Options().baseline_of(model).embedding
     asked = Question(tuple(sentence.ids), sentence.target, *sentence.qoi_logits, baseline, *uniform(5))
     steps: dict[str, list[Step]] = {}
     for step in run.records("steps"):

@@ -112,7 +112,7 @@ def test_patterns_by_name_with_layers_left_free(tmp_path: File) -> None:
             tuple(one.ids),
             one.target,
             *one.qoi_logits,
-            options.baseline_embedding(model),
+            options.baseline_of(model).embedding,
             *oracle.uniform(4),
         )
         for one in encoded

@@ -155,7 +155,7 @@ def _refinements(model: LoadedModel, ids: list[list[int]], *, keep: bool, words:
         model.adapter,
         Batch(tokens, torch.zeros_like(tokens), torch.ones_like(tokens, dtype=torch.bool), targets, rows),
         options.integration_path(model, 50),
-        options.baseline_embedding(model),
+        options.baseline_of(model).embedding,
         keep=keep,
     )
     embedding, attention = [], []

@@ -94,7 +94,7 @@ def test_a_classifier_needs_no_mask_and_no_padding(tmp_path: Path) -> None:
     run = extract(model, dataset, runs_dir=tmp_path, n_steps=4, baseline="zero")
     assert run.run.instances == 2
     with pytest.raises(UsageError, match="has no mask token to start from"):
-        extract(model, dataset, runs_dir=tmp_path, n_steps=4)
+        extract(model, dataset, runs_dir=tmp_path, n_steps=4, baseline="mask")
 
 
 def remove_tokenizer(folder: Path) -> None:

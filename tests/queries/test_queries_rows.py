@@ -58,6 +58,21 @@ def test_rows_are_those_computed_from_the_parquet_files(
             assert all(map(close, got, want)), (parameters, got, want)
 
 
+def test_sums_have_the_digits_that_every_order_of_adding_gives(
+    store: Store, runs: list[RunDirectory]
+) -> None:
+    run = runs[0].id
+    summed = [value for row in ask("heads-by-traversal", store, run=run, limit=100).rows for value in row]
+    assert any(isinstance(value, float) for value in summed)
+    assert all(value == float(f"{value:.12g}") for value in summed if isinstance(value, float))
+    stored = {pattern.influence for pattern in runs[0].records("patterns")}
+    name = next(runs[0].records("instances")).id
+    found = ask("patterns-of-instance", store, run=run, instance=name).records()
+    assert found
+    assert {row["influence"] for row in found} <= stored
+    assert any(value != float(f"{value:.12g}") for value in stored)
+
+
 @pytest.fixture(scope="module")
 def pieces(runs: list[RunDirectory], tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
     """A run in which every subject and the word before it are pieces of one word, and all is right."""

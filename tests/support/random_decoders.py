@@ -87,15 +87,12 @@ def random_decoder(name: str, task: str, seed: int, **changes: Any) -> Any:
     """Return a random model in float64, as transformers computes it; `changes` are to its config."""
     torch.manual_seed(seed)
     family = FAMILIES[name]
+    common = {"vocab_size": VOCABULARY, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
     config = getattr(transformers, family.config)(
-        vocab_size=VOCABULARY,
-        pad_token_id=0,
-        bos_token_id=1,
-        eos_token_id=2,
         tie_word_embeddings=False,
         num_labels=3,
         attn_implementation="eager",
-        **(family.settings | changes),
+        **(common | family.settings | changes),
     )
     kind = family.causal if task == "causal-lm" else family.classifier
     model = getattr(transformers, kind)(config).double().eval().requires_grad_(False)

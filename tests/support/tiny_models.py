@@ -6,6 +6,9 @@ from typing import Any
 import torch
 from transformers import BertConfig, BertForMaskedLM, BertForSequenceClassification, BertTokenizer
 
+from support.random_decoders import random_decoder
+from support.tiny_tokenizers import causal
+
 WORDS = [
     "the",
     "a",
@@ -34,6 +37,15 @@ def save_masked_lm(folder: Path, **config: Any) -> Path:
 def save_classifier(folder: Path, classes: int = 2, **config: Any) -> Path:
     """Save a BertForSequenceClassification with random weights and a tokenizer of WORDS."""
     return _save(folder, BertForSequenceClassification, config | {"num_labels": classes})
+
+
+def save_decoder(folder: Path, family: str, task: str = "causal-lm", *, bos: bool) -> Path:
+    """Save a random decoder of a family of `random_decoders`, with a tokenizer of `tiny_tokenizers`."""
+    tokenizer = causal(bos=bos)
+    model = random_decoder(family, task, 0, vocab_size=len(tokenizer))
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
 
 
 def _save(folder: Path, kind: Any, changes: dict[str, Any]) -> Path:

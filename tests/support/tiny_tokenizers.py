@@ -50,6 +50,19 @@ def byte_level() -> Any:
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, mask_token=_MASK, **_SPECIAL)
 
 
+def causal(*, bos: bool) -> Any:
+    """Return a byte-level BPE as decoders have it, which adds nothing, or <s> before the text."""
+    trained = byte_level()
+    tokenizer = trained.backend_tokenizer
+    tokenizer.post_processor = processors.ByteLevel(trim_offsets=False)
+    if bos:
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single="<s> $A", special_tokens=[("<s>", tokenizer.token_to_id("<s>"))]
+        )
+    names = {name: _SPECIAL[name] for name in ("bos_token", "eos_token", "unk_token", "pad_token")}
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **names)
+
+
 def metaspace(scheme: str = "always") -> Any:
     """Return a unigram tokenizer as those made with sentencepiece."""
     tokenizer = Tokenizer(models.Unigram())

@@ -119,6 +119,8 @@ class Ablator:
                 )
 
     def _ablated(self, kept: Kept) -> Tensor:
+        if self.batch.holds_first:
+            kept = kept.with_first()
         return ablated(self.batch.trace.adapter, self.batch.trace.batch, kept)
 
     def _qoi(self, at_target: Tensor) -> Tensor:

@@ -23,6 +23,12 @@ class Kept:
     embeddings: Tensor  # [B, R, L + 1, N]
     hops: Tensor | None = None  # [B, R, L, N, 1 + A], into each position, the skip first
 
+    def with_first(self) -> "Kept":
+        """Return the same with all nodes of position 0, which in a decoder is an attention sink."""
+        first = torch.arange(self.embeddings.shape[-1], device=self.embeddings.device) == 0
+        hops = None if self.hops is None else self.hops | first[:, None]
+        return Kept(self.embeddings | first, hops)
+
 
 def ablated(adapter: Adapter, batch: Batch, kept: Kept) -> Tensor:
     """Return the target's last embedding in each ablation, [B, R, H].

@@ -1,0 +1,77 @@
+"""Where the words' paths start: baselines by name, and whether a model has them."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from ipgraph.extractor.methods.settings import BASELINES, PIECE
+from ipgraph.extractor.models.loading import LoadedModel
+from ipgraph.graphstore.common.errors import UsageError, unknown
+
+
+def check(name: str) -> None:
+    """Raise UsageError for a baseline that no model has."""
+    if name not in BASELINES and not name.startswith(PIECE):
+        raise unknown("baseline", name, BASELINES)
+
+
+def resolve(model: LoadedModel, name: str | None) -> str:
+    """Return a baseline as it is called for a model, a piece as its vocabulary has it.
+
+    By default it is "mask" where there is such a token, else "mean". Raises UsageError where the model lacks
+    it, or where influences from it mean nothing.
+    """
+    if name is None:
+        return "mean" if model.tokenizer.mask_token_id is None else "mask"
+    if name.startswith(PIECE):
+        piece = _piece(model, name.removeprefix(PIECE))
+        return PIECE + str(model.tokenizer.convert_ids_to_tokens(piece))
+    if name == "zero" and _is_all_of_a_word(model):
+        raise UsageError(
+            f"the zero baseline is refused for model {model.name!r}: nothing is added to its words' "
+            "embeddings, and the slope of a norm near zero has no bound; use 'mean' or 'token:PIECE'"
+        )
+    embedding(model, name)
+    return name
+
+
+def embedding(model: LoadedModel, name: str) -> Tensor:
+    """Return the baseline [E] of a name that `resolve` returned."""
+    if name.startswith(PIECE):
+        return model.adapter.words[_piece(model, name.removeprefix(PIECE))]
+    return _EMBEDDINGS[name](model)
+
+
+def _piece(model: LoadedModel, piece: str) -> int:
+    """Return the number of a piece of the vocabulary, named as it is there or by its text."""
+    tokenizer = model.tokenizer
+    number = tokenizer.get_vocab().get(piece)
+    found = [number] if number is not None else tokenizer(piece, add_special_tokens=False)["input_ids"]
+    if len(found) != 1 or found[0] >= len(model.adapter.words):
+        raise UsageError(f"{piece!r} is not one piece of the vocabulary of model {model.name!r}")
+    return int(found[0])
+
+
+def _is_all_of_a_word(model: LoadedModel) -> bool:
+    """Return whether nothing is added to words' embeddings, neither positions nor types."""
+    types = torch.zeros(1, 2, dtype=torch.long, device=model.device)
+    return not model.adapter.offset(types).any()
+
+
+def _special(token: str) -> Callable[[LoadedModel], Tensor]:
+    def vector(model: LoadedModel) -> Tensor:
+        index = getattr(model.tokenizer, f"{token}_token_id")
+        if index is None or index >= len(model.adapter.words):
+            raise UsageError(f"the tokenizer of model {model.name!r} has no {token} token to start from")
+        return model.adapter.words[index]
+
+    return vector
+
+
+_EMBEDDINGS: dict[str, Callable[[LoadedModel], Tensor]] = {
+    "mask": _special("mask"),
+    "mean": lambda model: model.adapter.words.double().mean(0).to(model.dtype),
+    "pad": _special("pad"),
+    "zero": lambda model: torch.zeros_like(model.adapter.words[0]),
+}

@@ -1,0 +1,248 @@
+"""Decoders on datasets: what is read of a text, where paths start, when a sentence settles."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from support.tiny_models import save_decoder
+
+from ipgraph.extractor.datasets import Dataset, Example, load
+from ipgraph.extractor.datasets.example import make_instance
+from ipgraph.extractor.evaluation.ablation.forward import Kept, ablated
+from ipgraph.extractor.evaluation.evaluate import evaluate
+from ipgraph.extractor.extraction.extract import extract
+from ipgraph.extractor.extraction.options import Options
+from ipgraph.extractor.models import oracle
+from ipgraph.extractor.models.encoding import Encoded, encode
+from ipgraph.extractor.models.loading import LoadedModel, load_model
+from ipgraph.extractor.tracing.batch import pad
+from ipgraph.extractor.tracing.sampling import LADDER
+from ipgraph.graphstore.common.errors import UsageError
+
+TEXTS = ["the doctor that the musicians love [MASK] happy .", "doctors , old and tall , [MASK] here"]
+
+
+@pytest.fixture(scope="module")
+def gpt2(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
+    return loaded(tmp_path_factory.mktemp("gpt2"), "gpt2", bos=False)
+
+
+@pytest.fixture(scope="module")
+def llama(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
+    return loaded(tmp_path_factory.mktemp("llama"), "llama", bos=True)
+
+
+def loaded(folder: Path, family: str, task: str = "causal-lm", *, bos: bool) -> LoadedModel:
+    return load_model(save_decoder(folder, family, task, bos=bos), dtype="float64", device="cpu")
+
+
+def sentences(*texts: str, **answers: str) -> Dataset:
+    answers = {"correct": "is", "wrong": "are"} | answers
+    return Dataset("mine", [Example(make_instance("mine", text, **answers)) for text in texts])
+
+
+def encoded(model: LoadedModel, dataset: Dataset, **options: Any) -> list[Encoded]:
+    read, skipped = encode(model, dataset.examples, **options)
+    assert not skipped
+    return read
+
+
+def from_rows(folder: Path, *rows: dict[str, object]) -> Dataset:
+    file = folder / "rows.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return load(file, task="causal-lm")
+
+
+def test_a_text_is_cut_before_its_mask(llama: LoadedModel, tmp_path: Path) -> None:
+    rows = [{"text": text, "correct": "is", "wrong": "are"} for text in TEXTS]
+    for one, text in zip(encoded(llama, from_rows(tmp_path, *rows)), TEXTS, strict=True):
+        before = text.partition(" [MASK]")[0]
+        assert one.ids == llama.tokenizer(before)["input_ids"]
+        assert one.target == len(one.ids) - 1
+        good, bad = (llama.tokenizer(f"{before} {form}")["input_ids"] for form in ("is", "are"))
+        assert one.qoi_logits == (good[len(one.ids)], bad[len(one.ids)])
+        assert one.roles[0] == "bos"
+        spans = llama.tokenizer(before, return_offsets_mapping=True)["offset_mapping"][1:]
+        for word, (start, end) in zip(one.words[1:], spans, strict=True):
+            assert word.startswith(before[:end].split()[-1]) or not before[start:end].strip()
+        assert set(one.words[1:]) == set(before.split())
+        assert one.instance.text == text  # punctuation stays as it is written
+
+
+def test_pieces_that_forms_share_are_read_at_the_targets_place(gpt2: LoadedModel) -> None:
+    dataset = sentences("the old [MASK] .", correct="musiciansx", wrong="musiciansy")
+    (example,) = dataset.examples
+    dataset.examples = [Example(example.instance, ("det", "adj", "verb", "punct"))]
+    good, bad = (gpt2.tokenizer(f"the old {form}")["input_ids"] for form in ("musiciansx", "musiciansy"))
+    same = next(i for i, (one, other) in enumerate(zip(good, bad, strict=False)) if one != other)
+    (read,) = encoded(gpt2, dataset)
+    before = len(gpt2.tokenizer("the old")["input_ids"])
+    assert before < same
+    assert (read.ids, read.qoi_logits) == (good[:same], (good[same], bad[same]))
+    assert set(read.roles[before:]) == {"target"}
+    assert set(read.words[before:]) == {"[MASK]"}
+    none, skipped = encode(gpt2, dataset.examples, answers="single-piece")
+    assert not none
+    assert "must be a single known piece" in skipped[0].reason
+
+
+def test_pairs_are_compared_where_their_pieces_part(gpt2: LoadedModel, tmp_path: Path) -> None:
+    pairs = [
+        ("The doctors are happy today .", "The doctors is not happy ."),
+        ("the old musicians love it", "the old musicianss like it"),
+        ("a doctor, happy or not, is here", "a doctor, happy or not, are there"),
+    ]
+    dataset = from_rows(tmp_path, *({"sentence_good": good, "sentence_bad": bad} for good, bad in pairs))
+    for (good, bad), read in zip(pairs, encoded(gpt2, dataset), strict=True):
+        one, other = (gpt2.tokenizer(text)["input_ids"] for text in (good, bad))
+        same = next(i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)
+        assert (read.ids, read.qoi_logits) == (one[:same], (one[same], other[same]))
+
+
+def test_pairs_without_one_beginning_are_skipped_with_the_reason(tmp_path: Path, gpt2: LoadedModel) -> None:
+    rows: list[dict[str, object]] = [
+        {
+            "good": "the doctor is old",
+            "bad": "the doctor are old",
+            "one_prefix_method": True,
+        },
+        {
+            "good": "the doctor is tall",
+            "bad": "the doctor are tall",
+            "one_prefix_method": False,
+        },
+        {"good": "doctors love it", "bad": "is love it"},
+        {"good": "the doctor is", "bad": "the doctor is old"},
+        {"good": "the is old", "bad": "the are old"},
+    ]
+    dataset = from_rows(tmp_path, *rows)
+    reasons = [row.reason for row in dataset.skipped]
+    assert ["one_prefix_method is false" in reasons[0], "different words" in reasons[1]] == [True, True]
+    assert reasons[2] == "one of good and bad begins the other"
+    read, skipped = encode(gpt2, dataset.examples)
+    assert [len(read), len(skipped)] == [1, 1]
+    assert "1 pieces stand before the answer; a causal model needs two" in skipped[0].reason
+
+
+def question(model: LoadedModel, one: Encoded, options: Options, points: int) -> oracle.Question:
+    words = model.module.get_input_embeddings()(torch.tensor(one.ids)).detach()
+    baseline = words.new_tensor(model.adapter.words.numpy().mean(0)).repeat(len(words), 1)
+    if not options.move_first:
+        baseline[0] = words[0]
+    return oracle.Question(
+        tuple(one.ids), one.target, *one.qoi_logits, baseline, *oracle.gauss_legendre(points)
+    )
+
+
+@pytest.mark.parametrize("move_first", [False, True])
+@pytest.mark.parametrize("family", ["gpt2", "llama"])
+def test_patterns_are_those_of_the_definition(
+    request: pytest.FixtureRequest, tmp_path: Path, family: str, move_first: bool
+) -> None:
+    model: LoadedModel = request.getfixturevalue(family)
+    run = extract(model, sentences(*TEXTS), runs_dir=tmp_path, n_steps=4, move_first=move_first)
+    assert (run.run.baseline, run.run.move_first) == ("mean", move_first)
+    patterns = list(run.records("patterns"))
+    for one, prediction in zip(encoded(model, sentences(*TEXTS)), run.records("predictions"), strict=True):
+        asked = question(model, one, Options(move_first=move_first), 4)
+        ends = [oracle.qoi_at(model.module, asked, a) for a in (0, 1)]
+        assert [prediction.qoi_baseline, prediction.qoi] == pytest.approx(ends, abs=1e-5)
+        expected = {
+            found.word: found for found in oracle.gpr(model.module, asked, sees=lambda _, e, j: e >= j)
+        }
+        assert (0 in expected) == move_first
+        mine = [p for p in patterns if p.instance == one.instance.id and p.level == "embedding"]
+        assert {p.position for p in mine} == set(expected)
+        for pattern in mine:
+            there = expected[pattern.position]
+            assert tuple(int(label[-4:]) for label in pattern.route.split())[1:] == there.positions
+            assert pattern.influence == pytest.approx(there.position_influences[-1], rel=1e-4, abs=1e-6)
+
+
+def test_a_decoder_settles_at_the_second_of_two_rungs_in_a_row(llama: LoadedModel, tmp_path: Path) -> None:
+    tolerance, used = 1e-4, set()
+    run = extract(llama, sentences(*TEXTS), runs_dir=tmp_path, tolerance=tolerance)
+    for one, prediction in zip(encoded(llama, sentences(*TEXTS)), run.records("predictions"), strict=True):
+        within = []
+        for points in LADDER:
+            asked = question(llama, one, Options(), points)
+            change = oracle.qoi_at(llama.module, asked, 1) - oracle.qoi_at(llama.module, asked, 0)
+            error = abs(sum(oracle.integrated_gradients(llama.module, asked)) - change)
+            within.append(error <= tolerance * max(abs(change), 0.1))
+        settled = (i for i in range(1, len(LADDER)) if within[i - 1] and within[i])
+        last = next(settled, len(LADDER) - 1)
+        assert prediction.points == LADDER[last]
+        assert prediction.is_settled == (within[last] and within[last - 1])
+        used.add(prediction.points)
+    assert min(used) > LADDER[0]
+
+
+def test_baselines_are_those_of_the_vocabulary(gpt2: LoadedModel, llama: LoadedModel) -> None:
+    words = gpt2.module.get_input_embeddings().weight
+    options = Options().for_model(gpt2)
+    assert options.baseline == "mean"
+    assert torch.allclose(options.baseline_of(gpt2).embedding, words.mean(0))
+    piece = gpt2.tokenizer.convert_tokens_to_ids("Ġthe")
+    for name in ("token: the", "token:Ġthe"):
+        chosen = Options(baseline=name).for_model(gpt2)
+        assert chosen.baseline == "token:Ġthe"
+        assert torch.equal(chosen.baseline_of(gpt2).embedding, words[piece])
+    assert Options(baseline="zero").for_model(gpt2).baseline == "zero"  # positions are added to the words
+    refused: list[tuple[LoadedModel, str, str]] = [
+        (llama, "zero", "the zero baseline is refused"),
+        (llama, "mask", "no mask token"),
+        (gpt2, "token:the doctor is", "is not one piece"),
+    ]
+    for model, name, message in refused:
+        with pytest.raises(UsageError, match=message):
+            Options(baseline=name).for_model(model)
+    with pytest.raises(UsageError, match="unknown baseline 'medium'"):
+        Options(baseline="medium")
+
+
+def test_a_classifier_is_read_at_its_last_token(tmp_path: Path) -> None:
+    model = loaded(tmp_path / "model", "llama", "classifier", bos=True)
+    examples = [Example(make_instance("mine", text, label=1)) for text in ("the doctor is old", "a doctor")]
+    run = extract(model, Dataset("mine", examples), runs_dir=tmp_path, n_steps=3)
+    for example, prediction in zip(examples, run.records("predictions"), strict=True):
+        ids = model.tokenizer([example.instance.text], return_tensors="pt")["input_ids"]
+        logits = model.module(input_ids=ids).logits[0]
+        others = logits.clone()
+        others[1] = -torch.inf
+        assert prediction.target == ids.shape[1] - 1
+        assert prediction.qoi == pytest.approx(float(logits[1] - others.max()), abs=1e-5)
+
+
+def zeroed(kept: Callable[[int], list[bool]], layer: int) -> Any:
+    def hook(_module: Any, _inputs: Any, output: torch.Tensor) -> torch.Tensor:
+        return output * torch.tensor(kept(layer))[None, :, None]
+
+    return hook
+
+
+def test_the_first_position_stays_in_every_ablation(gpt2: LoadedModel, tmp_path: Path) -> None:
+    (one,) = encoded(gpt2, sentences(TEXTS[0]))
+    length, depth = len(one.ids), len(gpt2.adapter.layers)
+    chance = torch.rand(1, 1, depth + 1, length, generator=torch.Generator().manual_seed(0)) < 0.5
+    chance[..., 0], chance[:, :, -1, one.target] = False, True
+
+    def kept(layer: int) -> list[bool]:
+        row: list[bool] = chance[0, 0, layer].tolist()
+        return [True, *row[1:]]
+
+    base = gpt2.module.transformer
+    hooks = [base.drop.register_forward_hook(zeroed(kept, 0))]
+    hooks += [base.h[i].register_forward_hook(zeroed(kept, i + 1)) for i in range(depth)]
+    expected = gpt2.module(input_ids=torch.tensor([one.ids])).logits[0, one.target]
+    for hook in hooks:
+        hook.remove()
+    with torch.no_grad():
+        found = ablated(gpt2.adapter, pad(gpt2, [one]), Kept(chance).with_first())
+        logits = gpt2.adapter.logits(found, torch.arange(len(expected))[None])[0, 0]
+    assert torch.allclose(logits, expected, atol=1e-5)
+    run = extract(gpt2, sentences(*TEXTS), runs_dir=tmp_path, n_steps=4)
+    measures = evaluate(run, model=gpt2, draws=2, resamples=2)
+    assert {"original", "nothing", "gpr"} <= {measure.method for measure in measures}
