@@ -85,7 +85,7 @@ def test_an_encoder_and_a_classifier_are_described(tmp_path: Path) -> None:
     assert (facts["default baseline"], facts["position 0"]) == ("mask", "moves as the others")
     assert why_not(masked)["zero"] == why_not(masked)["mask"] == ""
     names = ["red", "green", "blue"]
-    folder = save_classifier(tmp_path / "classifier", id2label=dict(enumerate(names)))
+    folder = save_classifier(tmp_path / "classifier", classes=3, id2label=dict(enumerate(names)))
     classifier = describe(folder)
     assert classifier.facts["classes"] == names
     assert why_not(classifier)["logit:CLASS"] == ""
