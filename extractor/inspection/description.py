@@ -30,6 +30,7 @@ _OF_DECODER = {
     "decoder layers": ("decoder_layers", "num_decoder_layers"),
     "decoder heads": ("decoder_attention_heads",),
 }
+_HELD, _MOVED = "keeps its embedding and has no pattern", "moves as the others"
 _TYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 
 
@@ -54,7 +55,7 @@ def describe(
     """Describe a demo model, a folder or a model of the Hugging Face hub; the options are `load_model`'s.
 
     A model that cannot be used is described by its config, with the reason. Raises UsageError where the name
-    leads nowhere or an option is wrong, IpgraphError where files could not be read or memory is short.
+    leads nowhere or an option is wrong, IpgraphError where files could not be read.
     """
     require_options(task, device, dtype)
     name = named(name)
@@ -63,16 +64,21 @@ def describe(
         model = load_model(name, task=task, revision=commit, device=device, dtype=dtype)
     except UsageError as error:
         return _refused(name, folder, commit, str(error))
-    return Description(name, _facts(model, folder), choices(model), run_trial(model))
+    facts = _facts(model, folder)
+    try:
+        return Description(name, facts, choices(model), run_trial(model))
+    except IpgraphError as error:  # memory does not suffice for one sentence
+        return Description(name, facts | {"one sentence": str(error)}, choices(model), None)
 
 
 def _facts(model: LoadedModel, folder: str) -> dict[str, object]:
     adapter, first = model.adapter, model.adapter.layers[0].mixing
-    return {
+    facts = {
         "family": model.module.config.model_type,
         "class": type(model.module).__name__,
         "task": model.task,
-        **({"classes": list(model.classes), "outputs": model.outputs} if model.classes else {}),
+        "classes": list(model.classes),
+        "outputs": model.outputs if model.classes else None,
         "layers": len(adapter.layers),
         "heads": adapter.heads,
         "key/value groups": first.groups,
@@ -86,34 +92,38 @@ def _facts(model: LoadedModel, folder: str) -> dict[str, object]:
         "stored as": _stored(folder)[1],
         "special tokens": _tokens(model.tokenizer),
         "default baseline": baselines.resolve(model, None),
-        "position 0": "keeps its embedding and has no pattern"
-        if holds_first(model)
-        else "moves as the others",
+        "position 0": _HELD if holds_first(model) else _MOVED,
         "guided patterns": "yes",
     }
+    return _known(facts)
 
 
 def _refused(name: str, folder: str, commit: str | None, reason: str) -> Description:
     config = read_config(name, folder, commit)
+    named_classes = list(config.architectures or ())
     kind = encoder_decoders.KINDS.get(config.model_type)
-    listed = [Choice("method", " ".join(METHODS), reason)]
     count, types = _stored(folder)
-    own = config if config.is_encoder_decoder else config.get_text_config()
-    settings = {fact: getattr(own, setting, None) for fact, setting in _OF_CONFIG.items()}
-    settings |= {fact: _first(config, names) for fact, names in _OF_DECODER.items()}
-    facts = {
-        "family": config.model_type,
-        "class": " ".join(config.architectures or ()),
-        "task": encoder_decoders.TASK if kind else None,
-        **settings,
-        "norms": kind.norms if kind else None,
-        "parameters": count or None,
-        "stored as": types,
-        "special tokens": _tokens_of(name, folder, commit),
-        "attentions": "encoder, self and cross, by name from Python" if kind else None,
-        "guided patterns": "no",
-    }
-    return Description(name, {fact: v for fact, v in facts.items() if v not in (None, "", [])}, listed, None)
+    facts: dict[str, object] = {"family": config.model_type, "class": named_classes} | _settings(config)
+    if kind is not None and kind.architecture in named_classes:
+        facts |= {"task": encoder_decoders.TASK, "norms": kind.norms}
+        facts |= {"attentions": "encoder, self and cross, by name from Python"}
+    facts |= {"parameters": count or None, "stored as": types}
+    facts |= {"special tokens": _tokens_of(name, folder, commit), "guided patterns": "no"}
+    return Description(name, _known(facts), [Choice("method", " ".join(METHODS), reason)], None)
+
+
+def _settings(config: Any) -> dict[str, object]:
+    """Return a config's settings by fact, of both stacks where there are two."""
+    if not config.is_encoder_decoder:
+        config = config.get_text_config()
+        return {fact: getattr(config, setting, None) for fact, setting in _OF_CONFIG.items()}
+    found = {fact: getattr(config, setting, None) for fact, setting in _OF_CONFIG.items()}
+    own = {f"encoder {fact}": found.pop(fact) for fact in ("layers", "heads")}
+    return own | {fact: _first(config, names) for fact, names in _OF_DECODER.items()} | found
+
+
+def _known(facts: dict[str, object]) -> dict[str, object]:
+    return {fact: value for fact, value in facts.items() if value not in (None, "", [])}
 
 
 def _first(config: Any, settings: tuple[str, ...]) -> Any:

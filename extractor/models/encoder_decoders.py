@@ -16,6 +16,7 @@ from ipgraph.extractor.models.files import named, read_config, read_tokenizer
 from ipgraph.extractor.models.loading import DTYPES, locate, require_options
 from ipgraph.extractor.models.weights import load_weights, require_safetensors
 from ipgraph.graphstore.common.errors import UsageError
+from ipgraph.graphstore.schema.graph import GraphLayer, GraphShape
 
 TASK = "seq2seq"
 
@@ -55,6 +56,15 @@ class Forward(NamedTuple):
 
     logits: Tensor
     attentions: dict[str, Tensor]
+
+    @property
+    def shape(self) -> GraphShape:
+        """The computation graph: the encoder's layers, then by decoder layer self- and cross-attention."""
+        layers, heads = self.attentions["encoder"].shape[:2]
+        encoder = [GraphLayer(heads)] * layers
+        layers, heads = self.attentions["cross"].shape[:2]
+        decoder = [GraphLayer(heads, ahead=0, stack=2, reads=2), GraphLayer(heads, stack=2)] * layers
+        return GraphShape((*encoder, *decoder))
 
 
 def load_encoder_decoder(

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 import torch
 from support.saved_models import save_encoder_decoder
@@ -14,6 +15,9 @@ from ipgraph.extractor.extraction.extract import extract
 from ipgraph.extractor.models.encoder_decoders import Forward, forward, load_encoder_decoder
 from ipgraph.extractor.models.loading import load_model
 from ipgraph.graphstore.common.errors import UsageError
+from ipgraph.graphstore.schema.graph import flow_tables
+from ipgraph.graphstore.schema.labels import node_label
+from ipgraph.graphstore.schema.records import Kind
 
 SOURCE, TARGET = torch.tensor([4, 7, 5, 9, 2]), torch.tensor([0, 6, 8])
 ENCODER_LAYERS, DECODER_LAYERS, HEADS = 2, 3, 4
@@ -82,6 +86,26 @@ def catching(caught: dict[str, Tensor], name: str) -> Callable[[Any, Any, Tensor
 def heads(x: Tensor) -> Tensor:
     split: Tensor = x[0].unflatten(-1, (HEADS, -1)).transpose(0, 1)
     return split
+
+
+def test_the_graph_has_an_edge_into_a_head_where_there_is_attention(result: Forward) -> None:
+    n = len(TARGET)  # in the graph both texts have as many positions
+    edges = pa.concat_tables(flow_tables("m", result.shape, n)).to_pylist()
+    flows = [(edge["source"].removeprefix("m/"), edge["target"].removeprefix("m/")) for edge in edges]
+    into_heads = {(source, target) for source, target in flows if target[0] in "hH"}
+    encoder, own, cross = (result.attentions[name] for name in ("encoder", "self", "cross"))
+    layers = [("encoder", a) for a in encoder]
+    layers += [pair for a, b in zip(own, cross, strict=True) for pair in (("self", a), ("cross", b))]
+    expected = set()
+    for number, (name, attention) in enumerate(layers, 1):
+        stack, reads = (1, 1) if name == "encoder" else (2, 1 if name == "cross" else 2)
+        before = len(encoder) if name == "cross" else number - 1
+        is_first = number == 1 or number == len(encoder) + 1
+        kind: Kind = "input" if is_first and name != "cross" else "embedding"
+        for head, e, j in (attention[:, :n, :n] > 0).nonzero().tolist():
+            source = node_label(kind, 0 if kind == "input" else before, j, stack=reads)
+            expected.add((source, node_label("head", number, e, head + 1, stack)))
+    assert into_heads == expected
 
 
 def test_patterns_are_refused_with_the_reason(folder: Path, tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ def of_no_known_kind(folder: Path) -> Path:
 def test_an_unknown_family_is_described_by_its_config(tmp_path: Path, change: Callable[[Path], Path]) -> None:
     described = describe(change(save_unknown(tmp_path)))
     facts = described.facts
-    assert (facts["class"], facts["layers"], facts["heads"]) == ("OPTForCausalLM", 2, 4)
+    assert (facts["class"], facts["layers"], facts["heads"]) == (["OPTForCausalLM"], 2, 4)
     assert (
         facts["parameters"] == AutoModelForCausalLM.from_pretrained(save_unknown(tmp_path)).num_parameters()
     )
@@ -123,7 +123,7 @@ def test_an_unknown_family_is_described_by_its_config(tmp_path: Path, change: Ca
 def test_an_encoder_decoder_is_described(tmp_path: Path, family: str) -> None:
     described = describe(save_encoder_decoder(tmp_path, family))
     facts = described.facts
-    assert (facts["task"], facts["layers"], facts["decoder layers"]) == ("seq2seq", 2, 3)
+    assert (facts["task"], facts["encoder layers"], facts["decoder layers"]) == ("seq2seq", 2, 3)
     assert "cross" in str(facts["attentions"])
     assert "what a node of its cross-attention means is not settled" in described.choices[0].why_not
 
