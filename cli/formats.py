@@ -9,6 +9,8 @@ from dataclasses import asdict, is_dataclass
 from io import StringIO
 from typing import TYPE_CHECKING
 
+from ipgraph.graphstore.common.bootstrap import Interval
+
 if TYPE_CHECKING:
     from ipgraph.queries.reports.tables import Table
 
@@ -19,7 +21,9 @@ _LATEX = {
     "^": r"\textasciicircum{}",
     "<": r"\textless{}",
     ">": r"\textgreater{}",
-    "|": r"\textbar{}",
+    "|": "$|$",
+    "₊": "$_{+}$",
+    "₋": "$_{-}$",
     '"': r"\textquotedbl{}",
     "–": "--",
     "—": "---",
@@ -41,6 +45,10 @@ _LATEX = {
     "ᵃ": "$^{a}$",
 }
 """What LaTeX reads otherwise, or its usual fonts lack; after a row's end, a bracket would begin an option."""
+
+
+_ENDS = ("", " low", " high")
+"""What follows a column's header in CSV, where it has intervals."""
 
 
 def to_json(tables: Sequence["Table"]) -> str:
@@ -69,12 +77,24 @@ def _finite(value: object) -> object:
 
 
 def to_csv(table: "Table") -> str:
-    """Return a table as CSV with a header: exact floats, an empty cell for None, lists as JSON."""
+    """Return a table as CSV with a header: exact floats, an empty cell for None, lists as JSON.
+
+    A column with intervals becomes three: the value, its low and its high end.
+    """
     text = StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(table.headers)
-    writer.writerows([_csv_cell(value) for value in row] for row in table.rows)
+    wide = [any(isinstance(cell, Interval) for cell in column) for column in zip(*table.rows, strict=True)]
+    wide = wide or [False] * len(table.headers)
+    named = zip(table.headers, wide, strict=True)
+    writer.writerow([header + end for header, is_wide in named for end in _ENDS[: 3 if is_wide else 1]])
+    for row in table.rows:
+        cells = (_ends(value) if is_wide else (value,) for value, is_wide in zip(row, wide, strict=True))
+        writer.writerow([_csv_cell(part) for parts in cells for part in parts])
     return text.getvalue()
+
+
+def _ends(value: object) -> tuple[object, ...]:
+    return (value.value, value.low, value.high) if isinstance(value, Interval) else (value, None, None)
 
 
 def _csv_cell(value: object) -> object:
@@ -113,4 +133,6 @@ def to_latex(table: "Table") -> str:
 def _latex(text: str) -> str:
     """Return a text as LaTeX prints it, on one line, with minus signs before numbers."""
     line = re.sub(r"(?<!\w)-(?=\d)", "−", re.sub(r"\s+", " ", text))
+    line = re.sub(r"\bPi_([+-])", lambda match: f"Π{'₊' if match[1] == '+' else '₋'}", line)
+    line = re.sub(r"\^([ea])\b", lambda match: "ᵉ" if match[1] == "e" else "ᵃ", line)
     return "".join(_LATEX.get(character, character) for character in line)

@@ -14,6 +14,10 @@ from ipgraph.graphstore.common.errors import UsageError, unknown
 class Command(TyperCommand):
     """A command that refuses an option given twice, where it takes one value."""
 
+    def __init__(self, *arguments: Any, help: str | None = None, **more: Any) -> None:
+        """Make the command; the lines of a paragraph of its help are joined, for the terminal to wrap."""
+        super().__init__(*arguments, help=help and _paragraphs(help), **more)
+
     def get_params(self, ctx: Any) -> list[Any]:
         """Return the parameters; flags show no type in the help."""
         return untyped_flags(super().get_params(ctx))
@@ -26,6 +30,10 @@ class Command(TyperCommand):
             if is_single and not getattr(option, "is_flag", False) and given.count(option) > 1:
                 raise UsageError(f"{option.opts[0]} is given twice; it takes one value")
         return super().parse_args(ctx, args)
+
+
+def _paragraphs(text: str) -> str:
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 
 class Group(TyperGroup):

@@ -46,7 +46,12 @@ class Loading:
     """Which model, and how it is loaded; the fields are keyword arguments of `load_model`."""
 
     model: Annotated[
-        str, _option("Model", "demo, demo-sentiment, or the hub id or folder of a model of a known family.")
+        str,
+        _option(
+            "Model",
+            "demo, demo-sentiment, demo-gpt2 (a decoder), demo-modernbert, or the hub id or folder of a "
+            "model of a known family.",
+        ),
     ] = "demo"
     revision: Annotated[str | None, _option("Model", "Branch, tag or commit of a hub model.")] = None
     task: Annotated[

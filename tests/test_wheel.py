@@ -51,7 +51,7 @@ def test_the_wheel_holds_weights_templates_and_one_package(wheel: Path) -> None:
     assert {
         Path(n).name for n in names if n.startswith("ipgraph/queries/") and n.endswith(".cypher")
     } == queries
-    for model in ("agreement", "sentiment"):
+    for model in ("agreement", "sentiment", "gpt2", "modernbert"):
         for file in (ROOT / "extractor" / "demo" / model).iterdir():
             assert f"ipgraph/extractor/demo/{model}/{file.name}" in names
     for room in ("extractor", "graphstore", "queries", "cli"):

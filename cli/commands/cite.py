@@ -46,16 +46,24 @@ def cite(run: RunArgument, store: StoreOption = None, runs_dir: RunsDirOption = 
     say("\n" + "\n".join(entries), nl=False)
 
 
+_MODELS = {
+    "masked-lm": "masked language model",
+    "causal-lm": "causal language model",
+    "classifier": "classifier",
+}
+
+
 def paragraph(run: "Run", version: str) -> str:
     """Return a run's method as a paragraph for a paper."""
-    model = "masked language model" if run.task == "masked-lm" else "classifier"
+    words = "every word" if run.move_first else "every word but the first token"
     return (
-        f"Influence patterns ({GPR.citation.short}) of every word were extracted with ipgraph {version} "
-        f"(run {run.id}) from the {model} {run.model_name} "
+        f"Influence patterns ({GPR.citation.short}) of {words} were extracted with ipgraph {version} "
+        f"(run {run.id}) from the {_MODELS[run.task]} {run.model_name} "
         f"({run.layers} layers, {run.heads} heads; {run.model}{_classes(run)}) "
         f"on {run.instances} sentences of {run.dataset} ({run.skipped} more could not be used), "
         f"by {_method(run.method)} at {LEVELS[run.level]}. "
-        f"The quantity of interest is {_qoi(run)}; the baseline is {baseline_in_words(run.baseline)}, "
+        f"The quantity of interest is {_qoi(run)}; the baseline is {baseline_in_words(run.baseline)}"
+        f"{'' if run.move_first else ', except for the first token, which keeps its own embedding'}, "
         f"with {_points(run)}, in {run.dtype}. "
         f"{_accuracy(run)}"
     )
@@ -76,11 +84,14 @@ def _classes(run: "Run") -> str:
 def _points(run: "Run") -> str:
     if run.tolerance is None:
         return f"{run.n_steps} points between it and the input, {QUADRATURES[run.quadrature]}"
-    ladder = json.loads(run.settings)["ladder"]
+    settings = json.loads(run.settings)
+    ladder = settings["ladder"]
+    rule = "at which" if settings["in_a_row"] == 1 else "at which, as at the one before it,"
     return (
         f"{ladder[0]} to {ladder[-1]} points between it and the input, {QUADRATURES[run.quadrature]}: "
-        f"for each sentence the first of {', '.join(map(str, ladder))} at which the total influences add up "
+        f"for each sentence the first of {', '.join(map(str, ladder))} {rule} the total influences add up "
         f"to the change in the quantity of interest within {run.tolerance:.2g} of it "
+        "or, where it is smaller than 0.1, of 0.1 "
         f"({run.unsettled or 'none'} of the sentences stayed above this)"
     )
 

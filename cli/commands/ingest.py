@@ -1,6 +1,7 @@
 """`ipgraph ingest` and `ipgraph extract`: from a dataset to a run directory, and into a store."""
 
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -12,7 +13,7 @@ from ipgraph.cli.groups import Commands, Group
 from ipgraph.cli.option_groups import Extraction, Selection, takes
 from ipgraph.cli.options import RUNS_DIR, AllowUnkOption, DatasetArgument, RunsDirOption, StoreOption
 from ipgraph.cli.progress import progress
-from ipgraph.graphstore.common.errors import UsageError
+from ipgraph.graphstore.common.errors import SkippedRows, UsageError
 from ipgraph.graphstore.common.suggested import suggested
 
 if TYPE_CHECKING:
@@ -78,6 +79,10 @@ def ingest_text(
     """Extract the influence patterns of one sentence and put them into the graph store."""
     from ipgraph.extractor.datasets import MASK, read_sentence
 
+    if class_ is not None and (correct or wrong):
+        raise UsageError(
+            "--class is for a classifier, --correct and --wrong are for a [MASK]; pass one or the other"
+        )
     if MASK in text and class_ is None:
         _require_answers(correct, wrong)
     model = load(extraction)
@@ -176,7 +181,12 @@ def extract_run(
     """Return the finished run and how long it took; `model` is the requested one, if already loaded."""
     started = time.perf_counter()
     computed = False
-    with _resumable(), progress("extracting", "sentences", before="" if model else LOADING) as bar:
+    with (
+        _resumable(),
+        warnings.catch_warnings(),
+        progress("extracting", "sentences", before="" if model else LOADING) as bar,
+    ):
+        warnings.simplefilter("ignore", SkippedRows)  # the summary names them
         from ipgraph.extractor.extraction.extract import extract
 
         def report(done: int, total: int) -> None:

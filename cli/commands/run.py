@@ -77,8 +77,10 @@ def label(
 ) -> None:
     """Give a run another label, in its run directory and in the store."""
     from ipgraph.graphstore.opening import open_store
+    from ipgraph.graphstore.runs.finding import require_free_label
 
     chosen = known_run(run, store, runs_dir)
+    require_free_label(runs_dir, text, chosen.id)
     if chosen.directory is not None:
         chosen.directory.set_label(text)
     if chosen.stored is not None:

@@ -1,5 +1,6 @@
 """`ipgraph store`: the graph store itself."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -31,16 +32,20 @@ def check(
     """Check the store, and compare its runs with their run directories. Exit code 1 means problems."""
     from ipgraph.graphstore.runs.finding import list_runs
 
+    damaged: list[Sequence[object]] = []
+
     with working_store(store, "checking") as (opened, bar):
         stored = {run.id: run for run in opened.runs()}
-        directories = [run for run in list_runs(runs_dir) if run.id in stored]
+        found = list_runs(runs_dir, lambda path, error: damaged.append((str(path), str(error))))
+        directories = [run for run in found if run.id in stored]
         problems = opened.check(directories, bar)
         location = opened.location
-    if problems or output != "table":
-        rows: list[list[object]] = [[problem.where, problem.what] for problem in problems]
+    rows: list[Sequence[object]] = [(problem.where, problem.what) for problem in problems] + damaged
+    if rows or output != "table":
         render([rows_table(["where", "what"], rows, "Problems")], output)
-    if problems:
-        raise IpgraphError(f"{_counted(len(problems), 'problem')} in {location}")
+    if rows:
+        where = location if not damaged else f"{location} and {runs_dir}" if problems else str(runs_dir)
+        raise IpgraphError(f"{_counted(len(rows), 'problem')} in {where}")
     runs = f"{_counted(len(stored), 'run')}, {len(directories)} of them compared with {runs_dir}"
     say(f"no problems in {location}: {runs}", err=output != "table")
 

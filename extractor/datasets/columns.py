@@ -5,7 +5,7 @@ name stands first below is read.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
@@ -64,6 +64,7 @@ class Columns:
 
     read: Mapping[str, str]
     unread: Mapping[str, str]
+    missing: Sequence[tuple[str, str]] = ()  # fields with the columns that were asked for and are not there
 
     @property
     def are_enough(self) -> bool:
@@ -91,13 +92,16 @@ def chooser(given: Mapping[str, str]) -> Choose:
 
 def require_given(names: tuple[str, ...], given: Mapping[str, str], where: str) -> None:
     """Raise UsageError where a header lacks a column that was asked for."""
-    for field, column in given.items():
-        if column and not _matching(names, column):
-            raise UsageError(f"{where} has no column {column!r} for {field}; it has {listed(names)}")
+    columns = _columns_of(names, tuple(given.items()))
+    if columns.missing:
+        raise unusable(where, names, columns)
 
 
-def unusable(where: str, names: tuple[str, ...]) -> UsageError:
-    """Return the error for a header without a sentence."""
+def unusable(where: str, names: tuple[str, ...], columns: Columns) -> UsageError:
+    """Return the error for a header without a sentence; `columns` are those chosen from its names."""
+    if columns.missing:
+        field, column = columns.missing[0]
+        return UsageError(f"{where} has no column {column!r} for {field}; it has {listed(names)}")
     return UsageError(
         f"{where}: found the columns {listed(names)}; expected {EXPECTED}. Rename a column, or say what it "
         "is, such as text=COLUMN"
@@ -130,7 +134,8 @@ def _columns_of(names: tuple[str, ...], given: tuple[tuple[str, str], ...] = ())
     read = {field: columns[0] for field, columns in candidates.items() if columns}
     same = {column: f"means the same as {read[f]!r}" for f in read for column in candidates[f][1:]}
     taken = set(read.values())
-    return Columns(read, {name: same.get(name, "") for name in names if name not in taken})
+    missing = [(field, column) for field, column in given if column and not _matching(names, column)]
+    return Columns(read, {name: same.get(name, "") for name in names if name not in taken}, missing)
 
 
 def _candidates(names: tuple[str, ...], field: str, wanted: Mapping[str, str]) -> list[str]:

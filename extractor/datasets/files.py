@@ -266,4 +266,5 @@ def _reader(source: _Source, head: list[Row], choose: Choose, task: Task | None)
         return votes.most_common(1)[0][0]
     if problem := head[0].problem:
         raise UsageError(f"{source.title} row {head[0].number}: {problem}; expected {EXPECTED}")
-    raise unusable(f"{source.title} row {head[0].number}", tuple(head[0].fields))
+    names = tuple(head[0].fields)
+    raise unusable(f"{source.title} row {head[0].number}", names, choose(names))

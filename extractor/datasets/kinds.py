@@ -221,6 +221,8 @@ def _label(value: object) -> tuple[int, str]:
         raise BadRow("label is missing; it must be a class, or -1 for a sentence without one")
     if isinstance(value, str):
         value = _TRUTH.get(value.strip().lower(), value)
+    if isinstance(value, str) and "_" in value:  # 1_000 is a number to Python alone
+        return -1, optional({"label": value}, "label")
     try:
         number = float(value) if isinstance(value, str | int | float) else math.nan
     except ValueError:

@@ -18,6 +18,22 @@ A `BertForSequenceClassification` (0 negative, 1 positive) with 6 layers and 8 h
 weights on template sentences only. It exists so that ipgraph runs offline (`--model demo-sentiment`). It
 knows nothing but these templates, in which `not good` is negative and `not bad` positive by construction.
 """,
+    "gpt2": """\
+# Demo decoder for the agreement subtasks
+
+A `GPT2LMHeadModel` with 6 layers and 8 heads, trained from random weights on template sentences only. It
+exists so that ipgraph runs offline (`--model demo-gpt2`). It knows nothing but these templates: findings
+about it say nothing about English. Its tokenizer puts [BOS] before a text; sentences end with [EOS].
+The form of the verb or pronoun is the next word after what stands before [MASK], all that the model reads.
+""",
+    "modernbert": """\
+# Demo model with windows for the agreement subtasks
+
+A `ModernBertForMaskedLM` with 6 layers and 8 heads, trained from random weights on template sentences only.
+It exists so that ipgraph runs offline (`--model demo-modernbert`). It knows nothing but these templates:
+findings about it say nothing about English. Layers 1 and 4 see the whole sentence, the others four positions
+to each side, which is less than the distance from the subject to the target in all subtasks but `sva-wsc`.
+""",
 }
 
 

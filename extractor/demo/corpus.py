@@ -23,7 +23,6 @@ from ipgraph.extractor.datasets.grammars.agreement import (
 from ipgraph.extractor.datasets.grammars.grammar import Condition, Grammar, Sentence, Slot, draws
 from ipgraph.extractor.datasets.registry import GRAMMARS, GROUPS
 
-SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 _OPENINGS = ("today", "now", "often", "sometimes", "indeed", "perhaps")
 _TRAITS = {
     SUBJECT: tuple(form for (form,) in words.ADJECTIVES),
@@ -77,11 +76,11 @@ def _bare(condition: Condition) -> Condition:
 
 
 def vocabulary(grammars: Sequence[Grammar]) -> list[str]:
-    """Return the special tokens, then every word of the grammars and their variants in alphabetical order."""
+    """Return every word of the grammars and of their variants, in alphabetical order."""
     slots = [slot for grammar in grammars for condition in grammar.conditions for slot in condition.slots]
     forms = {form for slot in slots for choice in slot.choices for form in choice}
     traits = {form for slot in slots for form in _TRAITS.get(slot.role, ())}
-    return [*SPECIAL_TOKENS, *sorted(forms | traits | set(_OPENINGS))]
+    return sorted(forms | traits | set(_OPENINGS))
 
 
 def training_sentences(grammars: Sequence[Grammar], seed: int) -> Iterator[Sentence]:

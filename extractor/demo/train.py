@@ -1,4 +1,4 @@
-"""Train the demo models: `python -m ipgraph.extractor.demo.train [agreement] [sentiment] [--out DIR]`.
+"""Train the demo models: `python -m ipgraph.extractor.demo.train [MODEL ...] [--out DIR]`.
 
 Fixed seeds and one thread: the same versions of torch and transformers give the same weights on the same kind
 of processor. A model is written only if its held-out accuracy, from the float16 weights, is high enough.
@@ -7,8 +7,7 @@ of processor. A model is written only if its held-out accuracy, from the float16
 import argparse
 import logging
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,21 +15,16 @@ from typing import Any
 import torch
 import transformers
 from torch.nn.functional import cross_entropy
-from transformers import BertConfig, BertForMaskedLM, BertForSequenceClassification, BertTokenizer
 
-from ipgraph.extractor.datasets.grammars.grammar import TARGET, Grammar, Sentence
+from ipgraph.extractor.datasets import Task
+from ipgraph.extractor.datasets.grammars.grammar import TARGET, Sentence
 from ipgraph.extractor.demo.card import write_card
-from ipgraph.extractor.demo.corpus import (
-    agreement_grammars,
-    sentiment_grammars,
-    training_sentences,
-    vocabulary,
-)
+from ipgraph.extractor.demo.corpus import training_sentences
 from ipgraph.extractor.demo.evaluate import accuracies
+from ipgraph.extractor.demo.recipes import HIDDEN, RECIPES, Recipe
 from ipgraph.graphstore.common.errors import IpgraphError
 
 SEED = 20211206
-HIDDEN, POSITIONS = 64, 64
 BATCH = 64
 REQUIRED = 0.95
 """Held-out accuracy that every condition of every subtask must reach."""
@@ -41,71 +35,23 @@ _SMOOTHING = 0.1  # of a classifier's labels: keeps its logits from changing too
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """How one demo model is made."""
-
-    name: str
-    datasets: tuple[str, ...]
-    grammars: Callable[[], list[Grammar]]
-    model: type[Any]
-    steps: int
-    rate: float
-    warmup: int = 200
-
-
-RECIPES = {
-    "agreement": Recipe(
-        "agreement",
-        ("sva-obj", "sva-subj", "sva-wsc", "sva-app", "ra-na", "ra-ga"),
-        agreement_grammars,
-        BertForMaskedLM,
-        steps=2000,
-        rate=2e-3,
-    ),
-    "sentiment": Recipe(
-        "sentiment", ("sentiment",), sentiment_grammars, BertForSequenceClassification, steps=800, rate=1e-3
-    ),
-}
-
-
 def train(recipe: Recipe, folder: Path) -> None:
     """Train one demo model and write weights (float16), config, tokenizer and model card into `folder`.
 
     Raises IpgraphError, writing nothing there, where a condition's held-out accuracy is below REQUIRED.
     """
     torch.manual_seed(SEED)
-    words = vocabulary(recipe.grammars())
-    tokenizer = BertTokenizer(
-        vocab={word: index for index, word in enumerate(words)}, model_max_length=POSITIONS
-    )
-    model = recipe.model(_config(recipe, len(words)))
+    tokenizer = recipe.tokenizer(recipe.vocabulary())
+    model = recipe.model(recipe.config(tokenizer))
     _fit(model, tokenizer, recipe)
     with tempfile.TemporaryDirectory() as scratch:
         _save(model, tokenizer, Path(scratch))
-        reached = accuracies(Path(scratch), recipe.datasets)
+        reached = accuracies(Path(scratch), recipe.task, recipe.datasets)
     below = [f"{subtask} {condition} {a:.3f}" for (subtask, condition), a in reached.items() if a < REQUIRED]
     if below:
         raise IpgraphError(f"{recipe.name} is below {REQUIRED} on {', '.join(below)}: nothing written")
     _save(model, tokenizer, folder)
     write_card(folder, recipe.name, reached, _facts(recipe, model))
-
-
-def _config(recipe: Recipe, words: int) -> BertConfig:
-    classes = {"id2label": {0: "negative", 1: "positive"}, "label2id": {"negative": 0, "positive": 1}}
-    labels = classes if recipe.model is BertForSequenceClassification else {}
-    return BertConfig(
-        vocab_size=words,
-        hidden_size=HIDDEN,
-        num_hidden_layers=6,
-        num_attention_heads=8,
-        intermediate_size=4 * HIDDEN,
-        max_position_embeddings=POSITIONS,
-        initializer_range=0.08,  # BERT's own 0.02 suits 768 units and is too little for 64
-        hidden_dropout_prob=0.0,
-        attention_probs_dropout_prob=0.2,  # without it one head carries most of the agreement
-        **labels,
-    )
 
 
 def _fit(model: Any, tokenizer: Any, recipe: Recipe) -> None:
@@ -114,7 +60,7 @@ def _fit(model: Any, tokenizer: Any, recipe: Recipe) -> None:
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, recipe))
     model.train()
     for step in range(recipe.steps):
-        loss = _loss(model, tokenizer, list(islice(sentences, BATCH)))
+        loss = _loss(model, tokenizer, recipe.task, list(islice(sentences, BATCH)))
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -130,16 +76,26 @@ def _rate(step: int, recipe: Recipe) -> float:
     return (recipe.steps - step) / (recipe.steps - recipe.warmup)
 
 
-def _loss(model: Any, tokenizer: Any, batch: list[Sentence]) -> torch.Tensor:
-    inputs = tokenizer([" ".join(s.words) for s in batch], padding=True, return_tensors="pt")
+def _loss(model: Any, tokenizer: Any, task: Task, batch: list[Sentence]) -> torch.Tensor:
+    texts = [" ".join(s.words) for s in batch]
+    if task == "causal-lm":
+        return _next_word_loss(model, tokenizer, texts)
+    inputs = tokenizer(texts, padding=True, return_tensors="pt")
     ids = inputs["input_ids"]
     masked = _masked(ids, tokenizer, batch)
     logits = model(**{**inputs, "input_ids": ids.masked_fill(masked, tokenizer.mask_token_id)}).logits
-    if isinstance(model, BertForSequenceClassification):
+    if task == "classifier":
         labels = torch.tensor([s.condition.label for s in batch], device=logits.device)
         return cross_entropy(logits, labels, label_smoothing=_SMOOTHING)
     labels = ids.masked_fill(~masked, _IGNORED)
     return cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=_IGNORED)
+
+
+def _next_word_loss(model: Any, tokenizer: Any, texts: list[str]) -> torch.Tensor:
+    ended = [f"{text} {tokenizer.eos_token}" for text in texts]
+    inputs = tokenizer(ended, padding=True, return_tensors="pt")
+    logits, following = model(**inputs).logits[:, :-1], inputs["input_ids"][:, 1:]
+    return cross_entropy(logits.flatten(0, 1), following.flatten(), ignore_index=tokenizer.pad_token_id)
 
 
 def _masked(ids: torch.Tensor, tokenizer: Any, batch: list[Sentence]) -> torch.Tensor:
@@ -174,9 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m ipgraph.extractor.demo.train", description="Train demo models."
     )
-    parser.add_argument(
-        "models", nargs="*", default=list(RECIPES), metavar="MODEL", help="agreement, sentiment"
-    )
+    parser.add_argument("models", nargs="*", default=list(RECIPES), metavar="MODEL", help=", ".join(RECIPES))
     parser.add_argument("--out", type=Path, default=Path(__file__).parent, help="folder that holds theirs")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")

@@ -1,12 +1,14 @@
 """`extract`: a model and a dataset in, a finished run directory of influence patterns out."""
 
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ipgraph.extractor.datasets import Dataset, load
+from ipgraph.extractor.datasets.example import in_words
 from ipgraph.extractor.extraction.batching import batch_sentences
 from ipgraph.extractor.extraction.engines.engine import Engine
 from ipgraph.extractor.extraction.engines.local import LocalEngine
@@ -15,8 +17,9 @@ from ipgraph.extractor.extraction.job import Job, Sentences
 from ipgraph.extractor.extraction.options import Options
 from ipgraph.extractor.extraction.selection import select
 from ipgraph.extractor.models.loading import LoadedModel, load_model
-from ipgraph.graphstore.common.errors import UsageError
+from ipgraph.graphstore.common.errors import SkippedRows, UsageError
 from ipgraph.graphstore.runs.directory import SHARD_INSTANCES, RunDirectory, run_id
+from ipgraph.graphstore.runs.finding import require_free_label
 
 if TYPE_CHECKING:
     from ipgraph.extractor.datasets.files import Given
@@ -81,6 +84,7 @@ def extract(
     `batch_size` is in sentences, or "auto" for what free memory allows; `engine` says where shards are
     computed (by default in this process); `on_progress` is called with (instances done, all).
 
+    Rows that cannot be used are named in a SkippedRows warning, and kept with the run.
     Raises UsageError for a request that cannot be met, IpgraphError for a model that gives NaN or a shard
     that cannot be written.
     """
@@ -118,6 +122,9 @@ def extract(
         strict=strict,
         allow_unk=allow_unk,
     )
+    if skipped:
+        message = f"{len(skipped)} rows of {dataset.name!r} could not be used: {in_words(skipped)}"
+        warnings.warn(message, SkippedRows, stacklevel=2)
     identity = settings(model, options, sentences)
     job = Job.of(run_id(identity), model, options, sentences_per_batch)
     run = RunDirectory.create(
@@ -132,6 +139,7 @@ def extract(
         skipped=[asdict(row) for row in skipped],
     )
     if label and label != run.label:
+        require_free_label(runs_dir, label, run.id)
         run.set_label(label)
     # A run that is resumed keeps the model's name in its node ids, whatever the folder is called by now.
     job = replace(job, key=run.manifest["run"]["model"])

@@ -38,6 +38,7 @@ def settings(model: LoadedModel, options: Options, sentences: Sequence[Encoded])
         "instances": content.hexdigest(),
         **asdict(options),
         "ladder": list(options.ladder),
+        "in_a_row": options.in_a_row(model),
     }
 
 

@@ -25,7 +25,10 @@ from ipgraph.graphstore.schema.arrow import require_size
 from ipgraph.graphstore.schema.records import Instance, columns
 
 JOB, ENCODED = "job.json", "encoded.parquet"
-_FIELDS = [field.name for field in fields(Encoded) if field.name != "instance"]
+_FIELDS = {field.name: field.name for field in fields(Encoded) if field.name != "instance"} | {
+    "label": "class"
+}
+"""The column of each field of Encoded: the model's number of the class is not the dataset's label."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +89,7 @@ class Sentences:
         except pa.ArrowException as error:
             raise IpgraphError(f"{where} cannot be read as Parquet: {error}") from error
         require_size(self._file.metadata, where)
-        lacking = {*columns(Instance), *_FIELDS} - set(self._file.schema_arrow.names)
+        lacking = {*columns(Instance), *_FIELDS.values()} - set(self._file.schema_arrow.names)
         if lacking or self._file.num_row_groups != run.manifest["shards"]:
             raise IpgraphError(f"{where} is damaged: it has not the sentences of {run.id} by shard")
 
@@ -108,7 +111,7 @@ class Sentences:
 
 def _to_parquet(sentences: Sequence[Encoded]) -> bytes:
     instances = {name: [getattr(s.instance, name) for s in sentences] for name in columns(Instance)}
-    lists = {name: [getattr(s, name) for s in sentences] for name in _FIELDS}
+    lists = {column: [getattr(s, name) for s in sentences] for name, column in _FIELDS.items()}
     sink = pa.BufferOutputStream()
     pq.write_table(pa.table(instances | lists), sink, row_group_size=SHARD_INSTANCES, compression="zstd")
     return bytes(sink.getvalue().to_pybytes())
@@ -116,5 +119,5 @@ def _to_parquet(sentences: Sequence[Encoded]) -> bytes:
 
 def _to_encoded(row: dict[str, Any]) -> Encoded:
     instance = Instance(**{name: row[name] for name in columns(Instance)})
-    own = {name: row[name] for name in _FIELDS}
+    own = {name: row[column] for name, column in _FIELDS.items()}
     return Encoded(instance, **own | {"qoi_logits": tuple(row["qoi_logits"])})

@@ -108,9 +108,14 @@ class Options:
     def sampling(self, model: LoadedModel) -> Sampling:
         """Return how many points of the path from baseline to input a sentence gets."""
         paths = tuple(self.integration_path(model, n) for n in self.ladder)
-        # A rough integral of a decoder can be right by accident.
-        in_a_row = 2 if self.n_steps == AUTO and model.adapter.reads == "last" else 1
-        return Sampling(paths, self.tolerance, in_a_row)
+        return Sampling(paths, self.tolerance, self.in_a_row(model))
+
+    def in_a_row(self, model: LoadedModel) -> int:
+        """Return at how many numbers of points in turn an error must be small enough.
+
+        A rough integral of a decoder can be right by accident.
+        """
+        return 2 if self.n_steps == AUTO and model.adapter.reads == "last" else 1
 
     def integration_path(self, model: LoadedModel, n_steps: int) -> IntegrationPath:
         """Return that many samples of the straight path from baseline to input."""

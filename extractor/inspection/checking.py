@@ -25,9 +25,9 @@ from ipgraph.extractor.tracing.trace import Trace
 from ipgraph.graphstore.common.errors import IpgraphError, UsageError
 
 N_STEPS, LAYERS = 4, 4
-TOLERANCE = 1e-5
+TOLERANCE = 1e-4
 """Of the largest logit or |g|. Transformers itself computes norms, softmax and angles of some families in
-float32, which limits these to about 1e-6."""
+float32, which limits these to about 1e-6, in unlucky sentences 1e-5; the others agree to 1e-12."""
 
 OnCompared = Callable[[int, int], None]
 """Called with how many comparisons are done and how many there are."""

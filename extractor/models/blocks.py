@@ -84,6 +84,13 @@ class Linear:
         """Return a module as a block."""
         return cls(module.weight.detach(), None if module.bias is None else module.bias.detach())
 
+    @classmethod
+    def side_by_side(cls, *modules: torch.nn.Linear) -> "Linear":
+        """Return modules of the same rows as one block; all have a bias or none has."""
+        weight = torch.cat([module.weight.detach() for module in modules])
+        biases = [module.bias.detach() for module in modules if module.bias is not None]
+        return cls(weight, torch.cat(biases) if biases else None)
+
     def __call__(self, x: Tensor, positions: Tensor | None = None) -> tuple[Tensor, Saved]:  # noqa: ARG002
         """Return the value; nothing needs saving."""
         return functional.linear(x, self.weight, self.bias), ()

@@ -2,13 +2,19 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from logging import ERROR, getLogger
 from pathlib import Path
 from typing import Any
 
 from ipgraph.extractor.datasets import Task
 from ipgraph.graphstore.common.errors import IpgraphError, UsageError, nearest_first
 
-DEMOS = {"demo": "agreement", "demo-sentiment": "sentiment"}
+DEMOS = {
+    "demo": "agreement",
+    "demo-sentiment": "sentiment",
+    "demo-gpt2": "gpt2",
+    "demo-modernbert": "modernbert",
+}
 """The models that come with the package, and their folders in `demo`."""
 COMMIT_LENGTH = 40
 """Characters of a hub model's digest, its commit; a folder's digest is longer."""
@@ -31,13 +37,27 @@ def commit_of(name: str, revision: str | None) -> str:
     """Return the commit that a branch or tag of a hub model stands for now, so that all files are of one."""
     from transformers.utils.hub import cached_file, extract_commit_hash
 
+    _require_hub_name(name)
     try:
-        commit: str | None = extract_commit_hash(cached_file(name, "config.json", revision=revision), None)
+        with quiet():
+            file = cached_file(name, "config.json", revision=revision)
+        commit: str | None = extract_commit_hash(file, None)
     except (OSError, ValueError) as error:
         raise unknown_model(name, error) from error
     if commit is None:
         raise IpgraphError(f"the Hugging Face hub does not say which commit of model {name!r} it gave")
     return commit
+
+
+def _require_hub_name(name: str) -> None:
+    """Raise UsageError for what can only be a path, and leads to no folder."""
+    path = Path(name)
+    if path.is_file():
+        raise UsageError(f"model {name!r} is a file; name the folder that it is in, with config.json")
+    if path.is_absolute() or len(path.parts) > 2 or path.parts[0] in (".", ".."):
+        beside = [str(other) for other in path.parent.glob("*/") if (other / "config.json").exists()]
+        near = f"; beside it are {', '.join(nearest_first(name, beside)[:3])}" if beside else ""
+        raise UsageError(f"there is no model folder {name!r}{near}")
 
 
 def read_config(name: str, folder: str, commit: str | None) -> Any:
@@ -120,11 +140,14 @@ def quiet() -> Iterator[None]:
     """Keep transformers from reporting on its own: what matters of it becomes an error of ours."""
     from transformers.utils import logging
 
-    verbosity = logging.get_verbosity()
+    verbosity, hub = logging.get_verbosity(), getLogger("huggingface_hub")
     logging.set_verbosity_error()
+    hub_level = hub.level
+    hub.setLevel(ERROR)
     # Its progress bar over the weights would break into our own.
     logging.disable_progress_bar()
     try:
         yield
     finally:
         logging.set_verbosity(verbosity)
+        hub.setLevel(hub_level)

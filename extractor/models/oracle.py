@@ -10,6 +10,7 @@ Of a family it knows only where three kinds of modules are: `FAMILIES`.
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,14 +25,26 @@ MAX_ROWS = 4096
 class Places(NamedTuple):
     """Where a family's modules are: `layers` in the model, the others in each layer."""
 
-    layers: str
-    entry: str  # the first module of the attention branch: what its input skips is beside the heads
+    layers: str  # fewer modules than layers, where a module serves several in a row
+    entry: str | tuple[str, ...]  # the attention branch's first module, or modules: what skips them is beside
     projection: str  # the linear map of the heads' contexts, side by side
 
 
+BERT = Places("bert.encoder.layer", "attention.self", "attention.output.dense")
+ROBERTA = BERT._replace(layers="roberta.encoder.layer")
 LLAMA = Places("model.layers", "input_layernorm", "self_attn.o_proj")
 FAMILIES = {
-    "bert": Places("bert.encoder.layer", "attention.self", "attention.output.dense"),
+    "bert": BERT,
+    **dict.fromkeys(("roberta", "xlm-roberta", "camembert"), ROBERTA),
+    "electra": BERT._replace(layers="electra.encoder.layer"),
+    "distilbert": Places("distilbert.transformer.layer", "attention", "attention.out_lin"),
+    "albert": Places(
+        "albert.encoder.albert_layer_groups",
+        tuple(f"albert_layers.0.attention.{name}" for name in ("query", "key", "value")),
+        "albert_layers.0.attention.dense",
+    ),
+    "mpnet": Places("mpnet.encoder.layer", "attention.attn", "attention.attn.o"),
+    "modernbert": Places("model.layers", "attn_norm", "attn.Wo"),
     "gpt2": Places("transformer.h", "ln_1", "attn.c_proj"),
     "gpt_neox": Places("gpt_neox.layers", "input_layernorm", "attention.dense"),
     **dict.fromkeys(("llama", "mistral", "qwen2", "qwen3", "phi3", "gemma2", "gemma3_text"), LLAMA),
@@ -177,16 +190,17 @@ def _detached(model: Any, paths: Sequence[Path], positions: int, samples: int) -
     (chosen,) = {len(path.positions) for path in paths}
     (hopped,) = {len(path.hops) for path in paths}
     places = FAMILIES[model.config.model_type]
-    layers = model.get_submodule(places.layers)
+    layers = _layers(model, places)
     hooks = []
     for layer in range(chosen):
         kept = _one_hot([path.positions[layer] for path in paths], positions, samples)
-        hooks.append(layers[layer].register_forward_hook(_keep_positions(kept)))
+        module, call = layers[layer]
+        hooks.append(module.register_forward_hook(_at_call(call, _keep_positions(kept))))
     for layer in range(hopped):
         hops = [path.hops[layer] for path in paths]
         heads = _one_hot(hops, model.config.num_attention_heads, samples)
         skips = torch.tensor(hops).repeat_interleave(samples) == SKIP
-        hooks += _keep_hop(layers[layer], places, heads, skips)
+        hooks += _keep_hop(*layers[layer], places, heads, skips)
     try:
         yield
     finally:
@@ -194,14 +208,30 @@ def _detached(model: Any, paths: Sequence[Path], positions: int, samples: int) -
             hook.remove()
 
 
-def _keep_positions(kept: Tensor) -> Any:
-    def hook(_module: Any, _inputs: Any, output: Tensor) -> Tensor:
-        return torch.where(kept[:, :, None], output, output.detach())
+def _layers(model: Any, places: Places) -> list[tuple[Any, int]]:
+    """Return each layer's module, and which of the module's calls in a forward pass the layer is."""
+    modules, depth = model.get_submodule(places.layers), model.config.num_hidden_layers
+    numbers = [int(layer / (depth / len(modules))) for layer in range(depth)]  # as in ALBERT's own loop
+    return [(modules[number], layer - numbers.index(number)) for layer, number in enumerate(numbers)]
+
+
+def _at_call(call: int, hook: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a hook that leaves all calls of its module alone but one."""
+    calls = count()
+    return lambda *of_call: hook(*of_call) if next(calls) == call else None
+
+
+def _keep_positions(kept: Tensor) -> Callable[..., Any]:
+    def keep(h: Tensor) -> Tensor:
+        return torch.where(kept[:, :, None], h, h.detach())
+
+    def hook(_module: Any, _inputs: Any, output: Any) -> Any:
+        return (keep(output[0]), *output[1:]) if isinstance(output, tuple) else keep(output)
 
     return hook
 
 
-def _keep_hop(layer: Any, places: Places, heads: Tensor, skips: Tensor) -> list[Any]:
+def _keep_hop(layer: Any, call: int, places: Places, heads: Tensor, skips: Tensor) -> list[Any]:
     """Detach the heads and the residual that are not kept; all of a layer's input goes to the attention."""
     whole: list[Tensor] = []
 
@@ -213,22 +243,23 @@ def _keep_hop(layer: Any, places: Places, heads: Tensor, skips: Tensor) -> list[
         split = context.unflatten(-1, (heads.shape[1], -1))
         return torch.where(heads[:, None, :, None], split, split.detach()).flatten(-2)
 
+    entries = (places.entry,) if isinstance(places.entry, str) else places.entry
     return [
-        _replace_input(layer, keep_skip),
-        _replace_input(layer.get_submodule(places.entry), lambda _: whole[0]),
-        _replace_input(layer.get_submodule(places.projection), keep_heads),
+        _replace_input(layer, call, keep_skip),
+        *(_replace_input(layer.get_submodule(name), call, lambda _: whole[0]) for name in entries),
+        _replace_input(layer.get_submodule(places.projection), call, keep_heads),
     ]
 
 
-def _replace_input(module: Any, change: Callable[[Tensor], Tensor]) -> Any:
-    """Hook a module's first input, by place or, as `hidden_states`, by name."""
+def _replace_input(module: Any, call: int, change: Callable[[Tensor], Tensor]) -> Any:
+    """Hook a module's first input, by place or, as `hidden_states`, by name, in one of its calls."""
 
     def hook(_module: Any, inputs: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         if inputs:
             return (change(inputs[0]), *inputs[1:]), named
         return inputs, named | {"hidden_states": change(named["hidden_states"])}
 
-    return module.register_forward_pre_hook(hook, with_kwargs=True)
+    return module.register_forward_pre_hook(_at_call(call, hook), with_kwargs=True)
 
 
 def gpr(

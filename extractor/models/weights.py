@@ -153,9 +153,14 @@ def tie_output_bias(module: Any, missing: set[str]) -> set[str]:
     A masked language model's output bias is saved as the head's, the decoder's or both, and used as the
     decoder's.
     """
-    head, decoder = "cls.predictions.bias", "cls.predictions.decoder.bias"
+    names = [name for name, _ in module.named_parameters(remove_duplicate=False)]
+    decoder = next((name for name in names if name.endswith(".decoder.bias")), "")
+    head = decoder.replace(".decoder.bias", ".bias")
+    if head not in names:
+        return set()
+    part = module.get_submodule(head.removesuffix(".bias"))
     if {head, decoder} & missing == {decoder}:
-        module.cls.predictions.decoder.bias = module.cls.predictions.bias
+        part.decoder.bias = part.bias
         return {decoder}
-    is_used = head in missing and module.cls.predictions.bias is module.cls.predictions.decoder.bias
+    is_used = head in missing and part.bias is part.decoder.bias
     return set() if is_used else {head}

@@ -19,6 +19,10 @@ class IpgraphError(Exception):
         super().__init__(printable(str(message)))
 
 
+class SkippedRows(UserWarning):
+    """Rows of a dataset could not be used; the run that was made has the reasons."""
+
+
 class UsageError(IpgraphError):
     """The request itself was wrong: the command ends with exit code 2."""
 

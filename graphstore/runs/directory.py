@@ -160,6 +160,10 @@ class RunDirectory:
         """What the user calls the run; "" where nothing was given."""
         return str(self.manifest["run"].get("label", ""))
 
+    def __repr__(self) -> str:
+        """Return it as Python would write it."""
+        return f"RunDirectory({str(self.path)!r})"
+
     def set_label(self, label: str) -> None:
         """Give the run another label, which is no part of what its id is made from."""
         written = RunDirectory.open(self.path).manifest

@@ -1,7 +1,7 @@
 """The run directories under a folder: all of them, or the one that an id, its beginning or a label names."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ipgraph.graphstore.common.errors import IpgraphError, UsageError, unknown
@@ -11,28 +11,29 @@ from ipgraph.graphstore.runs.directory import RunDirectory
 log = logging.getLogger(__name__)
 
 
-def list_runs(root: str | Path) -> list[RunDirectory]:
-    """Return the run directories under `root`, newest first; those that cannot be read are logged.
+def _log(_: Path, error: IpgraphError) -> None:
+    log.warning("left out: %s", error)
+
+
+def list_runs(root: str | Path, on_damage: Callable[[Path, IpgraphError], None] = _log) -> list[RunDirectory]:
+    """Return the run directories under `root`, newest first; `on_damage` gets those that cannot be read.
 
     Of several folders with one run, it is the one that has the run's id as its name, else the first.
     """
     runs: dict[str, RunDirectory] = {}
     files = Path(root).glob(f"{FOLDERS}/{MANIFEST}")
-    for run in filter(None, map(_opened, sorted(file.parent for file in files))):
+    for path in sorted(file.parent for file in files):
+        try:
+            run = RunDirectory.open(path)
+        except IpgraphError as error:
+            on_damage(path, error)
+            continue
         first = runs.setdefault(run.id, run)
         if first is not run:
             kept, left = (run, first) if run.path.name == run.id else (first, run)
             runs[run.id] = kept
             log.warning("left out: %s holds run %s, and so does %s", left.path, run.id, kept.path)
     return sorted(runs.values(), key=lambda run: (run.manifest["created"], run.id), reverse=True)
-
-
-def _opened(path: Path) -> RunDirectory | None:
-    try:
-        return RunDirectory.open(path)
-    except IpgraphError as error:
-        log.warning("left out: %s", error)
-        return None
 
 
 def find_run(root: str | Path, name: str) -> RunDirectory:
@@ -44,6 +45,13 @@ def find_run(root: str | Path, name: str) -> RunDirectory:
         return RunDirectory.open(name)
     runs = {run.id: run for run in list_runs(root)}
     return runs[match_run(name, {key: run.label for key, run in runs.items()}, str(root))]
+
+
+def require_free_label(root: str | Path, label: str, run: str) -> None:
+    """Raise UsageError where another run under `root` has the label: it would name neither."""
+    others = [other.id for other in list_runs(root) if label and other.label == label and other.id != run]
+    if others:
+        raise UsageError(f"the label {label!r} is that of run {others[0]}; choose another")
 
 
 def match_run(name: str, labels: Mapping[str, str], where: str) -> str:

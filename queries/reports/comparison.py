@@ -1,10 +1,12 @@
 """The report on two runs: what their models say of the same instances, and which paths they choose."""
 
 from collections import defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ipgraph.graphstore.common.errors import UsageError
 from ipgraph.graphstore.common.permutation import DRAWS, adjusted, paired_p_values
+from ipgraph.graphstore.schema.qoi import with_classes
 from ipgraph.graphstore.schema.records import Run
 from ipgraph.queries.language.binding import require_one_graph, resolve_level, resolve_run
 from ipgraph.queries.language.parameters import NO_LIMIT
@@ -44,7 +46,7 @@ def compare(
     try:
         require_one_graph(runs)
     except UsageError as error:
-        return [_outcomes(runs, outcomes, f"{error}; accuracy, QoI and g do")]
+        return [_outcomes(runs, outcomes, str(error))]
     where |= {"run": runs[0].id, "other": runs[1].id, "level": resolve_level(runs, level)}
     rows = ask("compare-instances", store, **where, limit=limit)
     return [_outcomes(runs, outcomes), _paths(store, runs, where), _instances(rows)]
@@ -54,7 +56,9 @@ def _outcomes(runs: list[Run], outcomes: list[Rows], note: str = "") -> Table:
     """Return accuracy, QoI and g of both runs over their common instances, and the tested differences."""
     first, second = ({row["instance"]: row for row in rows} for rows in outcomes)
     common = [(first[key], second[key]) for key in first if key in second]
-    records = [_outcome(name, common) for name in OUTCOMES] if common else []
+    if not common:
+        raise UsageError("; ".join(filter(None, [_nothing_in_common(runs), note])))
+    records = [_outcome(name, common) for name in OUTCOMES]
     records = [record for record in records if record["pairs"]]
     for record, p in zip(records, adjusted([record["p"] for record in records]), strict=True):
         record["p"] = float(p)
@@ -62,8 +66,8 @@ def _outcomes(runs: list[Run], outcomes: list[Rows], note: str = "") -> Table:
         "what": text("mean"),
         "value": number(_short(runs[0], runs), 3),
         "other_value": number(_short(runs[1], runs), 3),
-        "difference": signed("difference", 3),
-        "p": number("p", 4),
+        "difference": replace(signed("difference", 3), importance=1),
+        "p": replace(number("p", 4), importance=1),
         "pairs": count("instances"),
     }
     said = [
@@ -71,12 +75,25 @@ def _outcomes(runs: list[Run], outcomes: list[Rows], note: str = "") -> Table:
         "accuracy: of those with a label",
         TESTED,
         INTERVALS,
-        note,
+        note and f"{note}; accuracy, QoI and g do",
+        _unlike_qoi(runs),
     ]
     where = Rows([], [], outcomes[0].cypher, {"run": runs[0].id, "other": runs[1].id})
     return as_table(
         "Two runs on the same instances", where, columns, "; ".join(filter(None, said)), records=records
     )
+
+
+def _nothing_in_common(runs: list[Run]) -> str:
+    return f"runs {runs[0].id} and {runs[1].id} have no instance in common here"
+
+
+def _unlike_qoi(runs: list[Run]) -> str:
+    """Return what a note says where the QoI, g and influences of two runs are not of one quantity."""
+    first, second = (with_classes(run.qoi, run.classes) for run in runs)
+    if first == second:
+        return ""
+    return f"caution: the quantities of interest differ ({first} and {second}), so QoI, g and signs do too"
 
 
 def _short(run: Run, runs: list[Run]) -> str:

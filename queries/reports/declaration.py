@@ -89,6 +89,8 @@ def _with_labels(table: Table, labels: Mapping[str, str]) -> Table:
     """Return a table whose title and note give the label beside the id of each run that has one."""
     title, note = table.title, table.note
     for run, label in labels.items():
-        title, note = (text.replace(f"run {run}", f"run {run} ({label})") for text in (title, note))
+        for before in ("run", "other"):
+            said = f"{before} {run}"
+            title, note = (text.replace(said, f"{said} ({label})") for text in (title, note))
         title = title.replace(f"Run {run}", f"Run {run} ({label})")
     return replace(table, title=title, note=note)

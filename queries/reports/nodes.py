@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 NOTE = (
     "H: mean binary entropy of p_n over all nodes n of the graph, in bits†; p_n: share of instances with n "
-    f"on a pattern; {INTERVALS}; {OUR_CHOICE}"
+    f"on a pattern; {INTERVALS}; that of H lies low, since a resample repeats instances; {OUR_CHOICE}"
 )
 TESTED = (
     f"p: two-sided, by permuting which instances are of which condition ({DRAWS:,} draws), adjusted for all "

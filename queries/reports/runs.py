@@ -57,7 +57,8 @@ def overview(store: "Store", *, run: RunId = "") -> list[Table]:
 def _facts(run: Run) -> Table:
     levels = " and ".join(levels_of(run.level))
     skipped = f" ({run.skipped:,} more could not be used)" if run.skipped else ""
-    points = f"{_points(run)} from {run.baseline}"
+    held = "" if run.move_first else ", the first token held"
+    points = f"{_points(run)} from {run.baseline}{held}"
     rows = [
         ["model", f"{run.model_name} ({run.layers} layers, {run.heads} heads; {run.model})"],
         ["dataset", f"{run.dataset}: {run.instances:,} instances{skipped}"],

@@ -178,7 +178,9 @@ def test_an_unknown_model_is_answered_with_the_known_ones(tmp_path: Path) -> Non
     arguments = ("ingest", "dataset", "sva-obj", "--model", "no/such")
     done = call(*arguments, cwd=tmp_path, env={"HF_HUB_OFFLINE": "1"})
     assert done.returncode == 2
-    assert done.stderr.startswith("error: model 'no/such' is not a demo model (demo, demo-sentiment)")
+    assert done.stderr.startswith(
+        "error: model 'no/such' is not a demo model (demo, demo-gpt2, demo-sentiment, demo-modernbert)"
+    )
     assert done.stderr.count("\n") == 1
 
 
@@ -272,3 +274,23 @@ def test_progress_has_rate_and_time_left_on_a_terminal(tmp_path: Path) -> None:
     seen = on_terminal(*arguments, cwd=tmp_path, env={})
     assert "sentences/s" in seen
     assert "8/8" in seen
+
+
+def test_a_class_and_forms_contradict_each_other() -> None:
+    forms = ("--correct", "is", "--wrong", "are")
+    error = invoke("ingest", "text", "the [MASK] .", *forms, "--class", "1", code=2)
+    assert "--class is for a classifier, --correct and --wrong are for a [MASK]" in error.stderr
+
+
+def test_a_path_that_leads_to_no_model_is_not_looked_for_on_the_hub(tmp_path: Path) -> None:
+    (tmp_path / "minilm").mkdir()
+    (tmp_path / "minilm" / "config.json").write_text("{}")
+    file, typo = tmp_path / "sentences.csv", tmp_path / "minlm"
+    file.write_text("text,label\n")
+    for name, said in (
+        (str(file), "is a file; name the folder that it is in"),
+        (str(typo), f"there is no model folder '{typo}'; beside it are {tmp_path / 'minilm'}"),
+        ("../minlm/x", "there is no model folder"),
+    ):
+        error = invoke("extract", "sva-obj", "--model", name, code=2).stderr
+        assert said in " ".join(error.split()), error

@@ -50,6 +50,11 @@ def test_command_and_options_have_help(name: str) -> None:
 LEAVES = [name for name, command in ALL.items() if not hasattr(command, "list_commands")]
 
 
+@pytest.mark.parametrize("name", LEAVES)
+def test_the_terminal_alone_breaks_lines_of_help(name: str) -> None:
+    assert all("\n" not in paragraph for paragraph in ALL[name].help.split("\n\n"))
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_help_has_no_type_for_flags_and_no_long_lines(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")

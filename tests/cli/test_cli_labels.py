@@ -41,8 +41,14 @@ def test_a_label_names_a_run_wherever_its_id_does(own: Folder) -> None:
 
 
 def test_a_label_of_two_runs_is_ambiguous(own: Folder) -> None:
-    for run in own.runs:
-        invoke("run", "label", run.id, "same")
+    first, second = own.runs
+    invoke("run", "label", first.id, "same")
+    refused = f"the label 'same' is that of run {first.id}; choose another"
+    assert refused in invoke("run", "label", second.id, "same", code=2).stderr
+    invoke("run", "label", first.id, "same")  # its own stays free to it
+    second.set_label("same")  # as a directory copied from elsewhere may have it
+    with open_store("ipgraph.db") as store:
+        store.set_label(second.id, "same")
     for command in (("cite", "same"), ("report", "heads", "--run", "same")):
         error = invoke(*command, code=2).stderr
         assert "have the label 'same': " in error

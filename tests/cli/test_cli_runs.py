@@ -1,9 +1,11 @@
 """`ipgraph run`, `cite`, `store`, `show` and `dataset`."""
 
+import json
 import shutil
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import networkx as nx
 from support.cli_runs import Folder, folder, invoke, own, shared_folder
@@ -12,7 +14,9 @@ from support.cli_runs import tables as json_tables
 from support.fixtures import make_measures, make_run
 from support.remade import remade
 
+from ipgraph.cli.commands.cite import paragraph
 from ipgraph.cli.known_runs import KnownRun, layers_in_words
+from ipgraph.extractor.tracing.sampling import _LEAST_CHANGE, LADDER
 from ipgraph.graphstore.opening import open_store
 
 __all__ = ["folder", "own", "shared_folder"]
@@ -306,9 +310,40 @@ def test_nothing_in_a_run_moves_the_terminals_cursor(own: Folder) -> None:
     assert "\x1b" not in invoke("run", "show", "\x1b[2J", code=2).output
 
 
+def test_cite_says_when_a_sentence_counts_as_settled(folder: Folder) -> None:
+    sampled: dict[str, Any] = {
+        "tolerance": 0.01,
+        "n_steps": 0,
+        "quadrature": "gauss-legendre",
+        "unsettled": 3,
+    }
+    run = replace(folder.runs[0].run, settings=json.dumps({"ladder": LADDER, "in_a_row": 1}), **sampled)
+    said = paragraph(run, "0.1.0")
+    assert f"within 0.01 of it or, where it is smaller than {_LEAST_CHANGE}, of {_LEAST_CHANGE} (3 of" in said
+
+
 def test_a_run_that_is_damaged_stops_no_command_on_others(own: Folder) -> None:
     first, second = own.runs
-    (first.path / "run.json").write_text('{"schema_version": 3, "shards": [[]]}')
+    (first.path / "run.json").write_text('{"schema_version": 4, "shards": [[]]}')
     assert set(listed()) == {first.id, second.id}  # the store has the first one still
     invoke("run", "show", second.id)
-    invoke("store", "check")
+
+
+def test_a_check_names_damaged_runs_and_fails(own: Folder) -> None:
+    damaged, sound = own.runs
+    (damaged.path / "run.json").write_text('{"schema_version": 4, "shards": [[]]}')
+    result = invoke("store", "check", "--format", "json", code=1)
+    [problem] = json.loads(result.stdout)["tables"][0]["rows"]
+    assert problem["where"] == f"runs/{damaged.id}"
+    assert "run.json is damaged" in problem["what"]
+    assert "1 problem in runs" in result.stderr
+    shutil.rmtree(sound.path / "shards")
+    assert {
+        row["where"]
+        for row in json.loads(invoke("store", "check", "--format", "json", code=1).stdout)["tables"][0][
+            "rows"
+        ]
+    } == {
+        f"runs/{damaged.id}",
+        f"run {sound.id}",
+    }

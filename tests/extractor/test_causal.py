@@ -1,7 +1,7 @@
 """Decoders on datasets: what is read of a text, where paths start, when a sentence settles."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +39,9 @@ def loaded(folder: Path, family: str, task: str = "causal-lm", *, bos: bool) -> 
     return load_model(save_decoder(folder, family, task, bos=bos), dtype="float64", device="cpu")
 
 
-def sentences(*texts: str, **answers: str) -> Dataset:
-    answers = {"correct": "is", "wrong": "are"} | answers
-    return Dataset("mine", [Example(make_instance("mine", text, **answers)) for text in texts])
+def sentences(*texts: str, correct: str = "is", wrong: str = "are") -> Dataset:
+    made = [make_instance("mine", text, correct=correct, wrong=wrong) for text in texts]
+    return Dataset("mine", [Example(instance) for instance in made])
 
 
 def encoded(model: LoadedModel, dataset: Dataset, **options: Any) -> list[Encoded]:
@@ -50,7 +50,7 @@ def encoded(model: LoadedModel, dataset: Dataset, **options: Any) -> list[Encode
     return read
 
 
-def from_rows(folder: Path, *rows: dict[str, object]) -> Dataset:
+def from_rows(folder: Path, *rows: Mapping[str, object]) -> Dataset:
     file = folder / "rows.jsonl"
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return load(file, task="causal-lm")

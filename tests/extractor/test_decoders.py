@@ -1,37 +1,38 @@
 """Every family of decoders against transformers and against the definition, on random models."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
-from support.comparison import assert_same, batch_of, fast, integration_path_of
-from support.random_decoders import (
-    FAMILIES,
-    HEADS,
-    LAYERS,
-    TASKS,
+from support.families import (
+    SEEDS,
     VOCABULARY,
     WINDOW,
+    adapter_of,
+    angles_of_the_first,
+    assert_as_defined,
+    assert_windows,
+    difference,
     in_float64,
+    layers_changed,
+    no_rotation,
     norms_of,
-    random_decoder,
+    of,
+    questions_of,
+    trace_of,
+    transformers_logits,
     without_float32,
+    words_of,
 )
-from torch import Tensor
+from support.random_decoders import FAMILIES, TASKS, random_decoder
 
-from ipgraph.extractor.models import oracle
 from ipgraph.extractor.models.adapter import Adapter, Layer, Mixing
-from ipgraph.extractor.models.blocks import Identity, Linear, Rotary
+from ipgraph.extractor.models.blocks import Identity, Linear
 from ipgraph.extractor.models.composites import Chain, Columns, PerHead
-from ipgraph.extractor.models.oracle import SKIP, Guided, Question
-from ipgraph.extractor.models.registry import ARCHITECTURES
-from ipgraph.extractor.tracing.trace import Trace
+from ipgraph.extractor.models.oracle import Question
 from ipgraph.graphstore.common.errors import UsageError
-
-LENGTHS, N_STEPS, SEEDS = (5, 8, 6), 4, (0, 1)
-BASELINE = 4
 
 
 @pytest.fixture
@@ -40,67 +41,10 @@ def patch() -> Iterator[pytest.MonkeyPatch]:
         yield context
 
 
-def adapter_of(model: Any) -> Adapter:
-    return ARCHITECTURES[type(model).__name__].adapter(model)
-
-
-def words_of(model: Any, ids: tuple[int, ...]) -> Tensor:
-    words: Tensor = model.get_input_embeddings()(torch.tensor(ids))
-    return words
-
-
 def asked_of(model: Any, task: str) -> list[Question]:
-    """Return sentences with a baseline word, and where the task allows it words after the target."""
-    chance = torch.Generator().manual_seed(1)
-    (baseline,) = words_of(model, (BASELINE,))
-    ids = [torch.randint(5, VOCABULARY, (n,), generator=chance).tolist() for n in LENGTHS]
-    ids[0][2] = BASELINE
-    is_classifier = task == "classifier"
-    after, logits = ((0, 0, 0), (2, 0)) if is_classifier else ((0, 0, 1), (7, 11))
-    return [
-        Question(tuple(row), len(row) - 1 - rest, *logits, baseline, *oracle.uniform(N_STEPS))
-        for row, rest in zip(ids, after, strict=True)
-    ]
-
-
-def trace_of(adapter: Adapter, asked: list[Question], *, keep: bool = True, extra: int = 0) -> Trace:
-    path = integration_path_of("uniform", N_STEPS, adapter.words)
-    with torch.no_grad():
-        return Trace(adapter, batch_of(asked, extra=extra), path, asked[0].baseline, keep=keep)
-
-
-def logits_of(adapter: Adapter, asked: list[Question], count: int) -> Tensor:
-    """Return the first `count` logits at each target, of a padded batch."""
-    seen = []
-
-    def spy(h: Tensor, rows: Tensor | None) -> Tensor:
-        seen.append(h)
-        return adapter.logits(h, rows)
-
-    trace_of(replace(adapter, logits=spy), asked, extra=2)
-    return adapter.logits(seen[0][:, 1:], torch.arange(count).expand(len(asked), -1))[:, 0]
-
-
-def transformers_logits(model: Any, asked: list[Question]) -> Tensor:
-    with torch.no_grad():
-        found = [question.logits(model, words_of(model, question.ids)[None])[0] for question in asked]
-    return torch.stack([f if f.dim() == 1 else f[q.target] for f, q in zip(found, asked, strict=True)])
-
-
-def difference(adapter: Adapter, model: Any, asked: list[Question]) -> float:
-    """Return how far the adapter's logits are off, relative to the largest."""
-    expected = transformers_logits(model, asked)
-    return float(
-        (logits_of(adapter, asked, expected.shape[-1]) - expected).abs().max() / expected.abs().max()
-    )
-
-
-def sees_of(model: Any, question: Question) -> oracle.Sees:
-    """Return which positions see which, by the model's own attention probabilities."""
-    with torch.no_grad():
-        out = model(inputs_embeds=words_of(model, question.ids)[None], output_attentions=True)
-    seen = [p[0].sum(0) > 0 for p in out.attentions]
-    return lambda layer, destination, source: bool(seen[layer][destination, source])
+    """Return sentences, where the task allows it with words after the target."""
+    targets, logits = ((-1, -1, -1), (2, 0)) if task == "classifier" else ((-1, -1, -2), (7, 11))
+    return questions_of(model, targets, logits)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -131,46 +75,22 @@ def test_logits_are_those_of_transformers(family: str, task: str, patch: pytest.
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_choice_is_what_the_definition_says(family: str, task: str, patch: pytest.MonkeyPatch) -> None:
-    found: list[Guided] = []
-    for seed in SEEDS:
-        model = without_float32(random_decoder(family, task, seed), patch)
-        asked, adapter = asked_of(model, task), adapter_of(model)
-        sees = [sees_of(model, question) for question in asked]
-        expected = [oracle.gpr(model, q, sees=s) for q, s in zip(asked, sees, strict=True)]
-        for keep, extra in ((True, 0), (True, 3), (False, 0)):
-            with torch.no_grad():
-                patterns = fast(trace_of(adapter, asked, keep=keep, extra=extra))
-            for ours, theirs in zip(patterns, expected, strict=True):
-                largest = max(abs(one.position_influences[0]) for one in theirs)
-                assert_same(ours, theirs, 1e-9 * min(1.0, largest))
-        for patterns_of_one, s in zip(expected, sees, strict=True):
-            assert_possible(patterns_of_one, s)
-        found += [one for patterns in expected for one in patterns]
-    moves, skips = oracle.variety(found)
-    assert moves >= 1 / 3
-    assert 0.05 <= skips <= 0.9
-    assert {hop for one in found for hop in one.hops} == {SKIP, *range(HEADS)}
+    models = [without_float32(random_decoder(family, task, seed), patch) for seed in SEEDS]
+    assert_as_defined([(model, asked_of(model, task)) for model in models])
 
 
-def assert_possible(patterns: list[Guided], sees: oracle.Sees) -> None:
-    """Assert that no path goes back in time or leaves a window."""
-    for one in patterns:
-        steps = zip((one.word, *one.positions), one.positions, strict=False)
-        for layer, (source, destination) in enumerate(steps):
-            assert source <= destination
-            assert sees(layer, destination, source)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_no_position_sees_those_after_it(family: str) -> None:
+    model = random_decoder(family, "causal-lm", 0)
+    for near in trace_of(adapter_of(model), asked_of(model, "causal-lm")).windows:
+        assert near is not None
+        assert not near.triu(1).any()
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_windows_are_the_models(family: str) -> None:
     model = random_decoder(family, "causal-lm", 0)
-    (question,) = asked_of(model, "causal-lm")[1:2]
-    sees, length = sees_of(model, question), len(question.ids)
-    windows = trace_of(adapter_of(model), [question]).windows
-    for layer in range(LAYERS):
-        near = windows[layer]
-        assert near is not None
-        assert near.tolist() == [[sees(layer, e, j) for j in range(length)] for e in range(length)]
+    assert_windows(model, asked_of(model, "causal-lm")[1])
 
 
 LONG = {"factor": 4.0, "original_max_position_embeddings": 6}
@@ -204,30 +124,6 @@ def test_positions_that_see_later_ones_are_refused() -> None:
         adapter_of(model)
 
 
-Change = Callable[[Any], Any]
-
-
-def changed(value: Any, change: Change) -> Any:
-    """Return blocks and all that is in them, changed."""
-    if isinstance(value, tuple):
-        return tuple(changed(part, change) for part in value)
-    value = change(value)
-    if not is_dataclass(value) or isinstance(value, type):
-        return value
-    parts = {field.name: changed(getattr(value, field.name), change) for field in fields(value)}
-    return type(value)(**parts)
-
-
-def of(kind: Any, **attributes: Any) -> Change:
-    return lambda block: replace(block, **attributes) if isinstance(block, kind) else block
-
-
-def no_rotation(block: Any) -> Any:
-    if not isinstance(block, Rotary):
-        return block
-    return Rotary(torch.ones_like(block.cos), torch.zeros_like(block.sin), block.size)
-
-
 def no_head_norm(block: Any) -> Any:
     return Identity() if isinstance(block, PerHead) else block
 
@@ -245,22 +141,6 @@ def serial(block: Any) -> Any:
     if not isinstance(block, Layer):
         return block
     return replace(block, beside=Identity(), after=block.beside)
-
-
-def layers_changed(change: Change) -> Callable[[Adapter], Adapter]:
-    return lambda adapter: replace(adapter, layers=changed(adapter.layers, change))
-
-
-def angles_of_the_first(adapter: Adapter) -> Adapter:
-    found: list[Rotary] = []
-
-    def first(block: Any) -> Any:
-        if isinstance(block, Rotary):
-            found.append(block)
-            return found[0]
-        return block
-
-    return layers_changed(first)(adapter)
 
 
 GROUPED = ["llama", "mistral", "qwen2", "qwen3", "phi3", "olmo2", "gemma2", "gemma3"]

@@ -196,7 +196,7 @@ def test_training_sentences_differ_from_the_templates_in_length_and_place() -> N
 
 
 def test_the_vocabulary_has_every_word_that_is_drawn_or_served() -> None:
-    known = set(vocabulary(agreement_grammars()))
+    known = {"[MASK]", *vocabulary(agreement_grammars())}
     assert {w for s in islice(training_sentences(agreement_grammars(), 2), 5000) for w in s.words} <= known
     for instance in (e.instance for e in examples("all")):
         assert {*instance.text.split(), instance.correct, instance.wrong} <= known

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 from support.extractions import interrupt, many, run_of
-from support.tiny_models import save_masked_lm
+from support.tiny_models import save_classifier, save_masked_lm
 
+from ipgraph.extractor.datasets import load
 from ipgraph.extractor.extraction import selection
 from ipgraph.extractor.extraction.compute import Worker, compute
 from ipgraph.extractor.extraction.engines.engine import run_shards
@@ -55,6 +56,16 @@ def tables(run: RunDirectory, shard: int) -> dict[str, str]:
     """The digests of a shard's files."""
     manifest = json.loads((run.path / f"shards/{shard:05d}/manifest.json").read_text())
     return {name: facts["sha256"] for name, facts in manifest["files"].items()}
+
+
+def test_an_instance_keeps_the_label_of_its_dataset(tmp_path: Path) -> None:
+    """Whatever class that is to the model: runs of several models share their instances."""
+    model = save_classifier(tmp_path / "model", id2label={0: "good", 1: "bad"})
+    data = load([{"text": "the key is here", "label": "bad"}, {"text": "the keys are here", "label": 0}])
+    run = run_of(model, data, tmp_path / "runs", allow_unk=True, **OPTIONS)
+    assert list(run.records("instances")) == [example.instance for example in data.examples]
+    assert [sentence.label for sentence in Sentences(run)] == [1, 0]
+    assert [prediction.label for prediction in run.records("predictions")] == [1, 0]
 
 
 def test_a_fresh_process_computes_the_same_shard_from_the_run_directory(

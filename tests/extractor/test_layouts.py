@@ -130,6 +130,7 @@ def test_any_text_comes_back_from_every_source(tmp_path: Path, rows: list[Record
         ("False", (0, "")),
         (" true ", (1, "")),
         ("not entailed", (-1, "not entailed")),
+        ("1_0", (-1, "1_0")),
         (-1, (-1, "")),
     ],
 )
@@ -243,6 +244,10 @@ def test_given_columns_must_be_there(tmp_path: Path) -> None:
         load(path, columns={"txt": "a"})
     with pytest.raises(UsageError, match=r"t\.csv has no column 'c' for label; it has 'a', 'b'"):
         load(path, columns={"text": "a", "label": "c"})
+    rows = [{"text": "good film", "label": 1}]
+    for kind, source in SOURCES.items():
+        with pytest.raises(UsageError, match=r"has no column 'Body' for text; it has .*'text', 'label'"):
+            load(source(rows, tmp_path / kind), columns={"text": "Body"})
     with pytest.raises(
         UsageError, match=r"line 1: found the columns 'a', 'b'; expected .* such as text=COLU"
     ):

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -163,11 +165,36 @@ def test_truncated_arrow_files(tmp_path: Path) -> None:
         ([], "the dataset is empty"),
         ([["a"]], "row 1: the row is .* must be a dict"),
         (pa.table({"a": [1]}), "found the columns 'a'"),
+        (pd.Series(["a film"]), "a Series is not a table of columns that Arrow can hold"),
+        (pd.DataFrame({"text": ["a", 1], "label": 1}), "a DataFrame is not a table of columns"),
     ],
 )
 def test_objects_that_are_no_dataset(data: Any, expected: str) -> None:
     with pytest.raises(UsageError, match=expected):
         load(data)
+
+
+def test_values_that_are_not_single_spoil_their_row_only() -> None:
+    dataset = load(
+        [
+            {"text": "a film", "label": np.int64(1)},
+            {"text": np.array(["a", "film"]), "label": 1},
+            {"text": "two classes", "label": np.array([0, 1])},
+            {"text": "an array", "label": 1, "id": np.array([1, 2])},
+            {"text": "no class", "label": pd.NA},
+            {"text": "two words", "label": 1, "roles": np.array(["noun", "verb"])},
+        ]
+    )
+    assert [(e.instance.text, e.roles) for e in dataset.examples] == [
+        ("a film", ()),
+        ("two words", ("noun", "verb")),
+    ]
+    assert [row.reason.split(",")[0].split("(")[0] for row in dataset.skipped] == [
+        "text must be text",
+        "label [0",
+        "id must be text or a whole number",
+        "label is missing; it must be a class",
+    ]
 
 
 # --- the hub ---

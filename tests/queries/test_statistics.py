@@ -140,6 +140,24 @@ def test_paths_of_unlike_graphs_are_not_compared_but_outcomes_are(tmp_path: Path
     assert "unlike graphs; accuracy, QoI and g do" in outcomes.note
 
 
+def test_runs_without_a_common_instance_are_not_compared(tmp_path: Path) -> None:
+    runs = [make_run(tmp_path), make_run(tmp_path, model="toy2-0", dataset="ra-ga", layers=2, seed=1)]
+    with open_store(tmp_path / "ipgraph.db") as store:
+        store.add(runs)
+        with pytest.raises(UsageError, match=r"no instance in common here; the paths of .* unlike graphs"):
+            make("compare", store, run=runs[0].id, other=runs[1].id)
+
+
+def test_runs_of_unlike_quantities_are_compared_with_a_caution(tmp_path: Path) -> None:
+    first = make_run(tmp_path)
+    second = make_run(tmp_path, seed=1, qoi="logit:1")
+    with open_store(tmp_path / "ipgraph.db") as store:
+        store.add([first, second])
+        notes = [make("compare", store, run=first.id, other=run.id)[0].note for run in (first, second)]
+    assert "caution" not in notes[0]
+    assert "caution: the quantities of interest differ (correct-wrong and logit:1)" in notes[1]
+
+
 def test_stability_is_the_mean_overlap_of_the_first_k() -> None:
     certain = csr_array(np.array([[9.0, 5.0, 0.0, 0.0]] * 6))
     assert first(list("abcd"), certain, 2) == (["a", "b"], 1.0)

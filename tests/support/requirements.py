@@ -24,6 +24,17 @@ def shared(*parts: str) -> Path:
     return path
 
 
+def smollm2() -> Path:
+    """Return the folder of SmolLM2-135M that IPGRAPH_SMOLLM2 names."""
+    folder = _path("IPGRAPH_SMOLLM2")
+    if folder is None:
+        script = "`python smollm2.py FOLDER`, a script beside the shared models"
+        missing("smollm2", f"set IPGRAPH_SMOLLM2 to the folder that is written by {script}")
+    if not (folder / "config.json").is_file():
+        missing("smollm2", f"IPGRAPH_SMOLLM2 holds no model: {folder}")
+    return folder
+
+
 def neo4j_launcher() -> Path:
     """Return the folder of the scripts `neo4j` and `neo4j-admin` that IPGRAPH_NEO4J_LAUNCHER names."""
     folder = _path("IPGRAPH_NEO4J_LAUNCHER")

@@ -15,17 +15,20 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
-from support.random_decoders import VOCABULARY, random_decoder
+from support.families import VOCABULARY
+from support.random_decoders import random_decoder
 
 WORDS = "the a lawyer scientist engineer that hates know helps guests worker music of documentary was very"
 
 
-_SPECIAL = {"pad": "<pad>", "bos": "<s>", "eos": "</s>", "unk": "<unk>"}
+_NAMES = ("<pad>", "<s>", "</s>", "<unused>", "<unk>", "<mask>")
+_SPECIAL = {"pad": "<pad>", "bos": "<s>", "cls": "<s>", "eos": "</s>", "sep": "</s>", "unk": "<unk>"}
+_SPECIAL["mask"] = "<mask>"
 
 
 def word_tokenizer(*special: str) -> Any:
-    """Return a tokenizer of whitespace words with these special tokens; it has none for masks."""
-    names = [*_SPECIAL.values(), *WORDS.split()]
+    """Return a tokenizer of whitespace words with these special tokens, and one for unknown words."""
+    names = [*_NAMES, *WORDS.split()]
     tokenizer = Tokenizer(models.WordLevel({name: n for n, name in enumerate(names)}, "<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     named = {f"{name}_token": _SPECIAL[name] for name in ("unk", *special)}

@@ -42,7 +42,7 @@ def rows_of_table(path: Path, head: list[Line], rest: Iterator[Line], choose: Ch
         if fits(first.split(_TAB)) and _mostly(fits(line.split(_TAB)) for line in others):
             return Rows(columns, _unquoted(chain(head, rest), columns))
     found = max((_header(first, separator) for separator in (_TAB, ",", ";")), key=len)
-    raise unusable(f"{path} line {head[0].number}", found)
+    raise unusable(f"{path} line {head[0].number}", found, choose(found))
 
 
 def _separators(path: Path, header: str) -> list[str]:

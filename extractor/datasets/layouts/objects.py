@@ -32,7 +32,14 @@ def rows_of_object(data: Records, choose: Choose) -> Rows:
     if isinstance(data, ArrowTable):
         import pyarrow as pa
 
-        return table_rows(pa.table(data), choose)
+        try:
+            table = pa.table(data)
+        except (pa.ArrowException, TypeError, ValueError) as error:
+            raise UsageError(
+                f"a {type(data).__name__} is not a table of columns that Arrow can hold ({error}); give a "
+                "data frame, each of whose columns holds values of one type"
+            ) from error
+        return table_rows(table, choose)
     if isinstance(data, Iterable) and not isinstance(data, str | bytes):
         return Rows((), _rows_of_dicts(data))
     raise UsageError(
@@ -57,5 +64,7 @@ def _rows_of_dicts(data: Iterable[object]) -> Iterator[Row]:
 
 
 def _plain(value: Any) -> object:
-    """Return a numpy scalar as Python's own."""
-    return value.item() if hasattr(value, "item") and not hasattr(value, "__len__") else value
+    """Return numpy's scalars and arrays as Python's own, and pandas' NA as None."""
+    if type(value).__name__ == "NAType":
+        return None
+    return value.tolist() if hasattr(value, "tolist") else value

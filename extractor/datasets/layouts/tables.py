@@ -99,7 +99,7 @@ def _chosen(where: object, schema: "Schema", choose: Choose) -> list[str]:
     names = tuple(schema.names)
     columns = choose(names)
     if not columns.are_enough:
-        raise unusable(str(where), names)
+        raise unusable(str(where), names, columns)
     if repeated := {name for name in columns.read.values() if names.count(name) > 1}:
         raise UsageError(f"{where} has the column {min(repeated)!r} more than once; rename one")
     return list(columns.read.values())

@@ -2,55 +2,29 @@
 
 from typing import Any
 
-import torch
-
-from ipgraph.extractor.models.adapter import Adapter, Architecture, Layer, Mixing
-from ipgraph.extractor.models.blocks import Activation, LayerNorm, Linear
-from ipgraph.extractor.models.composites import Chain, Residual
+from ipgraph.extractor.models.adapter import Adapter, Architecture, Layer
+from ipgraph.extractor.models.encoders import encoder_adapter, entries, post_norm_layer
 from ipgraph.extractor.models.heads import Logits, class_logits, vocabulary_logits
 
 
 def bert_adapter(model: Any) -> Adapter:
     """Return the adapter of a `BertForMaskedLM`, `BertForPreTraining` or `BertForSequenceClassification`."""
-    embeddings = model.bert.embeddings
-    return Adapter(
-        words=embeddings.word_embeddings.weight.detach(),
-        max_positions=model.config.max_position_embeddings,
-        offset=lambda types: (
-            embeddings.position_embeddings.weight[: types.shape[1]]
-            + embeddings.token_type_embeddings.weight[types]
-        ).detach(),
-        enter=LayerNorm.of(embeddings.LayerNorm),
-        layers=tuple(_layer(layer) for layer in model.bert.encoder.layer),
-        logits=_logits(model),
-    )
+    return encoder_adapter(model.bert.embeddings, bert_layers(model.bert), _logits(model))
+
+
+def bert_layers(base: Any) -> tuple[Layer, ...]:
+    """Return the layers of a model whose modules are called as BERT's."""
+    return tuple(_layer(layer) for layer in base.encoder.layer)
 
 
 def _layer(layer: Any) -> Layer:
-    attention = layer.attention.self
-    projections = (attention.query, attention.key, attention.value)
-    heads, size = attention.num_attention_heads, attention.attention_head_size
-    feed_forward = Chain(
-        (
-            Linear.of(layer.intermediate.dense),
-            Activation(layer.intermediate.intermediate_act_fn),
-            Linear.of(layer.output.dense),
-        )
-    )
-    return Layer(
-        before=Linear(
-            torch.cat([p.weight for p in projections]).detach(),
-            torch.cat([p.bias for p in projections]).detach(),
-        ),
-        mixing=Mixing(heads=heads, groups=heads, size=size, scale=size**-0.5),
-        out=Linear.of(layer.attention.output.dense),
-        after=Chain(
-            (
-                LayerNorm.of(layer.attention.output.LayerNorm),
-                Residual(feed_forward),
-                LayerNorm.of(layer.output.LayerNorm),
-            )
-        ),
+    attention, output = layer.attention.self, layer.attention.output
+    return post_norm_layer(
+        (attention.query, attention.key, attention.value),
+        attention.num_attention_heads,
+        output.dense,
+        (layer.intermediate.dense, layer.intermediate.intermediate_act_fn, layer.output.dense),
+        (output.LayerNorm, layer.output.LayerNorm),
     )
 
 
@@ -62,10 +36,9 @@ def _logits(model: Any) -> Logits:
     return class_logits(lambda h: model.classifier(pooler.activation(pooler.dense(h))))
 
 
-_LM_HEAD, _CLASSIFIER = "cls.predictions.", "classifier."
+_HEAD = "cls.predictions."
 ARCHITECTURES = {
-    "BertForMaskedLM": Architecture("masked-lm", bert_adapter, "bert", _LM_HEAD),
+    **entries(bert_adapter, "bert", "Bert", _HEAD),
     # Its next-sentence head is not used.
-    "BertForPreTraining": Architecture("masked-lm", bert_adapter, "bert", _LM_HEAD, "BertForMaskedLM"),
-    "BertForSequenceClassification": Architecture("classifier", bert_adapter, "bert", _CLASSIFIER),
+    "BertForPreTraining": Architecture("masked-lm", bert_adapter, "bert", _HEAD, "BertForMaskedLM"),
 }

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import torch
-
 from ipgraph.extractor.models.adapter import Adapter, Layer, Mixing
 from ipgraph.extractor.models.blocks import Activation, Block, Identity, Linear, RMSNorm, Rotary
 from ipgraph.extractor.models.composites import Chain, Columns, Gate, Residual
@@ -68,11 +66,7 @@ def rms_norm(module: Any) -> RMSNorm:
 
 def projections(attention: Any) -> Linear:
     """Return the maps to queries, keys and values as one."""
-    modules = (attention.q_proj, attention.k_proj, attention.v_proj)
-    weight = torch.cat([module.weight for module in modules]).detach()
-    if modules[0].bias is None:
-        return Linear(weight)
-    return Linear(weight, torch.cat([module.bias for module in modules]).detach())
+    return Linear.side_by_side(attention.q_proj, attention.k_proj, attention.v_proj)
 
 
 def turned(mixing: Mixing, rotary: Rotary, query: Block | None = None, key: Block | None = None) -> Columns:
