@@ -47,8 +47,8 @@ def check(model: ModelArgument, loading: Loading, output: FormatOption = "table"
     """Compare a model with transformers and with a slow oracle, in float64. Exit code 1 means a difference.
 
     In three sentences: all logits, all words' influences and, for one word at 4 points, those of every
-    candidate in four layers. A difference is above 1e-4 of the largest logit, or of the sentence's largest |g|.
-    A model of 135M parameters takes a few minutes.
+    candidate in four layers. A difference is above 1e-4 of the largest logit, or of the sentence's
+    largest |g|. A model of 135M parameters takes a few minutes.
     """
     with progress("checking", "comparisons", before=LOADING) as bar:
         from ipgraph.extractor.inspection.checking import check as compare

@@ -63,7 +63,7 @@ def refusal(model: str, kind: str, config: Any) -> UsageError:
     siblings = [name for name, entry in ARCHITECTURES.items() if entry.model_type == family]
     if siblings:
         return UsageError(
-            f"{model} is a {kind or family}; of the family {family!r} these can be used: "
+            f"{model} has the architecture {kind}; of the family {family!r} these can be used: "
             f"{', '.join(siblings)}"
         )
     stated = f"is of the family {family!r}, which is not known" if family else "names no family (model_type)"

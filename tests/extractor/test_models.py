@@ -30,7 +30,7 @@ def without(folder: Path, *beginnings: str) -> Path:
 
 
 def test_models_that_do_not_serve_are_refused(masked_lm: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="is not a demo model"):
+    with pytest.raises(UsageError, match="there is no model folder"):
         load_model(tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match=r"no config\.json"):
@@ -40,7 +40,7 @@ def test_models_that_do_not_serve_are_refused(masked_lm: Path, tmp_path: Path) -
         ({"is_decoder": True}, "is a decoder"),
         (
             {"architectures": ["BertLMHeadModel"]},
-            "is a BertLMHeadModel; of the family 'bert' these can be used: ",
+            "has the architecture BertLMHeadModel; of the family 'bert' these can be used: ",
         ),
     ):
         folder = tmp_path / message.split()[-1]
@@ -138,7 +138,7 @@ def turn_positions(folder: Path) -> None:
         (remove_tokenizer, "has no vocabulary; its files must be"),
         (
             use_decoder_without_tokens,
-            "is a T5Model; of the family 'bert' these can be used: BertForMaskedLM, ",
+            "has the architecture T5Model; of the family 'bert' these can be used: BertForMaskedLM, ",
         ),
         (turn_positions, "has relative_key position embeddings; only absolute ones"),
     ],
