@@ -14,6 +14,7 @@ from ipgraph.cli.commands import (
     evaluate,
     html,
     ingest,
+    model,
     plot,
     query,
     report,
@@ -27,7 +28,7 @@ from ipgraph.graphstore.common.text import printable
 
 ORDER = (
     *("ingest", "extract", "evaluate", "report", "query", "show", "draw", "plot"),
-    *("run", "cite", "dataset", "store"),
+    *("run", "cite", "model", "dataset", "store"),
 )
 """The commands as `--help` lists them."""
 INTERRUPTED = 130
@@ -105,6 +106,7 @@ app.command(
 app.add_typer(plot.app, name="plot", rich_help_panel=DRAW)
 app.add_typer(run.app, name="run", rich_help_panel=KEEP)
 app.command(example="ipgraph cite r2a88", rich_help_panel=KEEP)(cite.cite)
+app.add_typer(model.app, name="model", rich_help_panel=KEEP)
 app.add_typer(dataset.app, name="dataset", rich_help_panel=KEEP)
 app.add_typer(store.app, name="store", rich_help_panel=KEEP)
 

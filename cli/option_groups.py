@@ -1,7 +1,7 @@
 """The options of an extraction, the choice of sentences among them, and what their values mean."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import wraps
 from typing import Annotated, Any, TypeVar, get_type_hints
@@ -42,8 +42,8 @@ def _described(method: Method) -> str:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Extraction:
-    """The options of every extraction; the fields are keyword arguments of `extractor.extract`."""
+class Loading:
+    """Which model, and how it is loaded; the fields are keyword arguments of `load_model`."""
 
     model: Annotated[
         str,
@@ -64,6 +64,12 @@ class Extraction:
     ] = None
     device: Annotated[str, _option("Model", "auto, cpu or cuda.")] = "auto"
     dtype: Annotated[str, _option("Model", "float32 or float64.")] = "float32"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Extraction(Loading):
+    """The options of every extraction; the fields are keyword arguments of `extractor.extract`."""
+
     batch_size: Annotated[
         str,
         _option("Model", "Sentences per batch, or auto for what fits into free memory.", metavar="N|auto"),
@@ -152,10 +158,10 @@ Options = TypeVar("Options")
 Command = Callable[..., None]
 
 
-def takes(name: str, options: type[Options], *, without: str = "") -> Callable[[Command], Command]:
+def takes(name: str, options: type[Options], *, without: Sequence[str] = ()) -> Callable[[Command], Command]:
     """Give a command the fields of a dataclass as options; it receives them as its argument `name`.
 
-    The field `without` is left out of the options and keeps its default.
+    The fields `without` are left out of the options and keep their defaults.
     """
 
     def decorate(command: Command) -> Command:
@@ -165,7 +171,7 @@ def takes(name: str, options: type[Options], *, without: str = "") -> Callable[[
                 f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=hints[f.name]
             )
             for f in fields(options)  # type: ignore[arg-type]
-            if f.name != without
+            if f.name not in without
         ]
 
         @wraps(command)

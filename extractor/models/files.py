@@ -60,23 +60,42 @@ def _require_hub_name(name: str) -> None:
         raise UsageError(f"there is no model folder {name!r}{near}")
 
 
-def read_config(name: str, folder: str, commit: str | None) -> tuple[Any, Any]:
-    """Return a model's config and tokenizer; raises IpgraphError where they could not be read."""
-    from transformers import AutoConfig, AutoTokenizer
+def read_config(name: str, folder: str, commit: str | None) -> Any:
+    """Return a model's config; of a family that transformers does not know, its bare settings.
+
+    Raises IpgraphError where it could not be read.
+    """
+    from transformers import AutoConfig, PreTrainedConfig
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
     if Path(folder).is_dir() and not (Path(folder) / "config.json").exists():
         raise UsageError(f"{folder} is not a Hugging Face model folder: it has no config.json")
+    with _reading("config", name, folder):
+        settings, _ = PreTrainedConfig.get_config_dict(folder, revision=commit)
+        if settings.get("model_type", "") not in ("", *CONFIG_MAPPING):
+            return PreTrainedConfig.from_dict(settings)
+        return AutoConfig.from_pretrained(folder, revision=commit, trust_remote_code=False)
+
+
+def read_tokenizer(name: str, folder: str, commit: str | None) -> Any:
+    """Return a model's tokenizer; raises IpgraphError where it could not be read."""
+    from transformers import AutoTokenizer
+
+    with _reading("tokenizer", name, folder):
+        return AutoTokenizer.from_pretrained(folder, revision=commit, trust_remote_code=False)
+
+
+@contextmanager
+def _reading(what: str, name: str, folder: str) -> Iterator[None]:
     try:
         with quiet():
-            config = AutoConfig.from_pretrained(folder, revision=commit, trust_remote_code=False)
-            tokenizer = AutoTokenizer.from_pretrained(folder, revision=commit, trust_remote_code=False)
+            yield
     except Exception as error:  # tokenizers raise nothing more special for a file that they cannot read
         if Path(folder).is_dir():
             raise IpgraphError(
-                f"config or tokenizer of model {name!r} could not be read: {one_line(error)}"
+                f"the {what} of model {name!r} could not be read: {one_line(error)}"
             ) from error
         raise unknown_model(name, error) from error
-    return config, tokenizer
 
 
 def require_tokenizer(name: str, tokenizer: Any, task: Task) -> None:

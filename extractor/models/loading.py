@@ -16,11 +16,12 @@ from ipgraph.extractor.models.files import (
     folder_of,
     named,
     read_config,
+    read_tokenizer,
     require_tokenizer,
     require_tokens,
 )
 from ipgraph.extractor.models.objects import OBJECT, frozen_copy, object_name, require_standard
-from ipgraph.extractor.models.registry import choose
+from ipgraph.extractor.models.registry import choose, require_family
 from ipgraph.extractor.models.weights import load_weights, require_safetensors, weight_names
 from ipgraph.graphstore.common.errors import UsageError, unknown
 
@@ -62,11 +63,7 @@ def load_model(
     Raises UsageError where the name, device, type or architecture cannot be used, IpgraphError where the
     model's files could not be read or lack weights.
     """
-    if dtype not in DTYPES:
-        raise unknown("dtype", dtype, DTYPES)
-    if task is not None and task not in get_args(Task):
-        raise unknown("task", task, get_args(Task))
-    place = _device(device)
+    place = require_options(task, device, dtype)
     if not isinstance(model, str | Path):
         return _from_object(model, tokenizer, task, revision, place, DTYPES[dtype])
     if tokenizer is not None:
@@ -74,20 +71,39 @@ def load_model(
     return _from_files(named(model), task, revision, place, DTYPES[dtype])
 
 
-def _from_files(
-    name: str, task: str | None, revision: str | None, device: torch.device, dtype: torch.dtype
-) -> LoadedModel:
+def require_options(task: str | None, device: str, dtype: str) -> torch.device:
+    """Return the device that is asked for; raises UsageError for a task, device or type that is not one."""
+    if dtype not in DTYPES:
+        raise unknown("dtype", dtype, DTYPES)
+    if task is not None and task not in get_args(Task):
+        raise unknown("task", task, get_args(Task))
+    return _device(device)
+
+
+def locate(name: str, revision: str | None) -> tuple[str, str | None]:
+    """Return a model's folder and None, or its id on the hub and its commit.
+
+    Raises UsageError for an object's name, a folder with a revision, or a name that leads nowhere.
+    """
     if name.startswith(OBJECT):
         raise UsageError(f"model {name!r} was an object in Python and has no files; pass the object again")
     folder = folder_of(name)
     is_local = Path(folder).is_dir()
     if is_local and revision is not None:
         raise UsageError(f"revision {revision!r} is of a hub model, and {name!r} is not one; leave it out")
-    commit = None if is_local else commit_of(name, revision)
-    config, tokenizer = read_config(name, folder, commit)
+    return folder, None if is_local else commit_of(name, revision)
+
+
+def _from_files(
+    name: str, task: str | None, revision: str | None, device: torch.device, dtype: torch.dtype
+) -> LoadedModel:
+    folder, commit = locate(name, revision)
+    config = read_config(name, folder, commit)
+    require_family(name, config)
     _require_config(name, config)
     require_safetensors(name, folder, commit)
     loaded_as, architecture = choose(name, config, task, lambda: weight_names(folder, commit))
+    tokenizer = read_tokenizer(name, folder, commit)
     require_tokenizer(name, tokenizer, architecture.task)
     module = load_weights(name, folder, commit, config, loaded_as, dtype).to(device)
     digest = commit or digest_of_folder(Path(folder))

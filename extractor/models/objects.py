@@ -7,8 +7,8 @@ from typing import Any
 import torch
 
 from ipgraph.extractor.models.adapter import Architecture
-from ipgraph.extractor.models.registry import ARCHITECTURES
-from ipgraph.graphstore.common.errors import UsageError, unknown
+from ipgraph.extractor.models.registry import ARCHITECTURES, refusal
+from ipgraph.graphstore.common.errors import UsageError
 
 OBJECT = "object:"
 """What the name of such a model begins with: it has no files from which it could be loaded again."""
@@ -28,7 +28,7 @@ def require_standard(model: Any) -> Architecture:
     """
     kind = type(model).__name__
     if kind not in ARCHITECTURES or not hasattr(model, "config"):
-        raise unknown("architecture", kind, ARCHITECTURES, "of the model object")
+        raise refusal("the model object", kind, getattr(model, "config", None))
     for name, part in model.named_modules():
         if type(part).__module__.partition(".")[0] not in ("transformers", "torch"):
             raise UsageError(

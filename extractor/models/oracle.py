@@ -58,14 +58,14 @@ class Question:
     """One sentence and what is asked of the model.
 
     `correct` and `wrong` are the two logits' indices: vocabulary ids at position `target`, or the classes of
-    a classifier, which reads that position. `baseline` is a vector of the word embeddings' width, or one for
-    each word, [N, E].
+    a classifier, which reads that position; `wrong` is None where the first is read alone. `baseline` is a
+    vector of the word embeddings' width, or one for each word, [N, E].
     """
 
     ids: tuple[int, ...]
     target: int
     correct: int
-    wrong: int
+    wrong: int | None
     baseline: Tensor
     points: Tensor
     weights: Tensor
@@ -81,7 +81,8 @@ class Question:
     def qoi(self, logits: Tensor) -> Tensor:
         """Return the quantity of interest of each row."""
         read = logits if logits.dim() == 2 else logits[:, self.target]
-        return read[:, self.correct] - read[:, self.wrong]
+        first = read[:, self.correct]
+        return first if self.wrong is None else first - read[:, self.wrong]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from ipgraph.extractor.models import architectures
 from ipgraph.extractor.models.adapter import Architecture
-from ipgraph.graphstore.common.errors import UsageError, unknown
+from ipgraph.graphstore.common.errors import UsageError
 
 
 def known() -> dict[str, Architecture]:
@@ -38,15 +38,48 @@ def choose(
         if entry.model_type == getattr(config, "model_type", None) and not entry.loads
     }
     if not family or (named and task is None):
-        raise unknown("architecture", named or str(config.model_type), ARCHITECTURES, f"of model {model!r}")
+        raise refusal(f"model {model!r}", named, config)
     if task is None:
         present = tuple(weight_names())
         fitting = {n: e for n, e in family.items() if any(w.startswith(e.head) for w in present)}
     else:
         fitting = {n: e for n, e in family.items() if e.task == task}
+        if not fitting:
+            tasks = ", ".join(sorted({entry.task for entry in family.values()}))
+            raise UsageError(f"model {model!r} cannot be used for the task {task}; its family serves {tasks}")
     if len(fitting) != 1:
         raise _undecided(model, family, len(fitting))
     return next(iter(fitting.items()))
+
+
+def refusal(model: str, kind: str, config: Any) -> UsageError:
+    """Return the error for a model of a class that has no adapter, with those that have one."""
+    family = str(getattr(config, "model_type", "") or "")
+    if getattr(config, "is_encoder_decoder", False):
+        return UsageError(
+            f"{model} is an encoder-decoder ({family}), for which guided patterns (method 'gpr') are not "
+            "defined: what a node of its cross-attention means is not settled"
+        )
+    siblings = [name for name, entry in ARCHITECTURES.items() if entry.model_type == family]
+    if siblings:
+        return UsageError(
+            f"{model} has the architecture {kind}; of the family {family!r} these can be used: "
+            f"{', '.join(siblings)}"
+        )
+    stated = f"is of the family {family!r}, which is not known" if family else "names no family (model_type)"
+    return UsageError(f"{model} {stated}; known families: {', '.join(families())}")
+
+
+def families() -> list[str]:
+    """Return the families of models that have an adapter, as configs name them."""
+    return sorted({entry.model_type for entry in ARCHITECTURES.values()})
+
+
+def require_family(model: str, config: Any) -> None:
+    """Raise UsageError for a model of a family that has no adapter."""
+    named = _named(config)
+    if named not in ARCHITECTURES and getattr(config, "model_type", "") not in families():
+        raise refusal(f"model {model!r}", named, config)
 
 
 def _named(config: Any) -> str:

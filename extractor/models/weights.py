@@ -1,5 +1,6 @@
 """A model's weights, all of them from its files."""
 
+import math
 import re
 import shlex
 from pathlib import Path
@@ -45,6 +46,19 @@ def weight_names(folder: str, commit: str | None) -> list[str]:
         with safe_open(file, "pt") as opened:
             return list(opened.keys())
     return []
+
+
+def stored_types(folder: str) -> dict[str, int]:
+    """Return how many numbers of each type, such as "F16", are in a folder's files, without reading them."""
+    from safetensors import safe_open
+
+    counts: dict[str, int] = {}
+    for file in sorted(Path(folder).glob("model*.safetensors")):
+        with safe_open(file, "pt") as opened:
+            for name in opened.keys():  # noqa: SIM118 - it has no other way to iterate
+                part = opened.get_slice(name)
+                counts[part.get_dtype()] = counts.get(part.get_dtype(), 0) + math.prod(part.get_shape())
+    return counts
 
 
 def _path(folder: str, commit: str | None, file: str) -> str | None:

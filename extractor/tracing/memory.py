@@ -65,6 +65,12 @@ def plan(
     )
 
 
+def sentence_bytes(model: LoadedModel, positions: int, samples: int, how: Plan) -> int:
+    """Return about how many bytes one sentence takes by a plan, beside the model's weights."""
+    fixed, word = _bytes(model, positions, samples, how.keep)
+    return fixed + word * min(how.words, positions)
+
+
 @contextmanager
 def out_of_memory_as_error(model: LoadedModel) -> Iterator[None]:
     """Raise IpgraphError, which says what to do, where there is less memory than was planned with."""

@@ -172,6 +172,10 @@ class Trace:
         """Return the logits of all of a classifier's classes at the input, [B, 1, C]."""
         return self.adapter.logits(self._answer, None)
 
+    def logits(self, rows: Tensor) -> Tensor:
+        """Return the logits [B, 1, R] of vocabulary entries or classes [B, R] at the input."""
+        return self.adapter.logits(self._answer, rows)
+
     def _decide(self) -> Tensor:
         asked = self.batch.qoi_logits
         if (asked != AT_INPUT).all():

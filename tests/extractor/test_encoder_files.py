@@ -73,8 +73,16 @@ def test_alberts_pretraining_checkpoint_is_its_masked_language_model(tmp_path: P
 REFUSED = [
     ("roberta", {"is_decoder": True}, "is a decoder"),
     ("electra", {"position_embedding_type": "relative_key"}, "relative_key position embeddings"),
-    ("electra", {"architectures": ["ElectraForPreTraining"]}, "architecture 'ElectraForPreTraining'"),
-    ("roberta", {"architectures": ["DebertaV2ForMaskedLM"]}, "architecture 'DebertaV2ForMaskedLM'"),
+    (
+        "electra",
+        {"architectures": ["ElectraForPreTraining"]},
+        "has the architecture ElectraForPreTraining; of the family 'electra'",
+    ),
+    (
+        "roberta",
+        {"architectures": ["DebertaV2ForMaskedLM"]},
+        "has the architecture DebertaV2ForMaskedLM; of the family 'roberta'",
+    ),
 ]
 
 

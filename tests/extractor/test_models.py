@@ -30,7 +30,7 @@ def without(folder: Path, *beginnings: str) -> Path:
 
 
 def test_models_that_do_not_serve_are_refused(masked_lm: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="is not a demo model"):
+    with pytest.raises(UsageError, match="there is no model folder"):
         load_model(tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match=r"no config\.json"):
@@ -38,7 +38,10 @@ def test_models_that_do_not_serve_are_refused(masked_lm: Path, tmp_path: Path) -
     config = json.loads((masked_lm / "config.json").read_text())
     for changed, message in (
         ({"is_decoder": True}, "is a decoder"),
-        ({"architectures": ["BertLMHeadModel"]}, "nearest first: GPT2LMHeadModel, BertForMaskedLM"),
+        (
+            {"architectures": ["BertLMHeadModel"]},
+            "has the architecture BertLMHeadModel; of the family 'bert' these can be used: ",
+        ),
     ):
         folder = tmp_path / message.split()[-1]
         folder.mkdir()
@@ -130,12 +133,12 @@ def turn_positions(folder: Path) -> None:
     ("spoil", "message"),
     [
         (cut, "the weights of model .* could not be read"),
-        (break_tokenizer, "config or tokenizer of model .* could not be read"),
+        (break_tokenizer, "the tokenizer of model .* could not be read"),
         (use_python_tokenizer, r"\(BertJapaneseTokenizer\) does not say which word a piece is of"),
         (remove_tokenizer, "has no vocabulary; its files must be"),
         (
             use_decoder_without_tokens,
-            "unknown architecture 'T5Model' of model .*; valid, nearest first: ",
+            "has the architecture T5Model; of the family 'bert' these can be used: BertForMaskedLM, ",
         ),
         (turn_positions, "has relative_key position embeddings; only absolute ones"),
     ],

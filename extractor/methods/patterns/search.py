@@ -67,6 +67,24 @@ def attention_sets(trace: Trace, embedding: Sets, nodes: int) -> tuple[Sets, Ten
     return replace(embedding, hops=torch.stack(level.kept, 2)), steps[-1].influence[..., 0]
 
 
+def candidates_along(trace: Trace, found: Paths) -> list[tuple[Tensor, Tensor]]:
+    """Return, by layer, the influence of every candidate beside paths, and which can be, [B, W, C] both.
+
+    Of paths without hops they are the positions of layers 1 to L - 1; else each layer's skip and its heads.
+    """
+    level: _Level
+    if found.choices is None:
+        level, chosen = _Positions(trace, found.positions[..., 0]), found.positions[..., 1:-1]
+    else:
+        level, chosen = _Hops(trace, paths(found.positions)), found.choices + 1
+    by_layer = []
+    for index in range(level.steps):
+        by_layer.append(level.candidates(index))
+        there = chosen[..., index, None]
+        level.extend(index, None, there, torch.ones_like(there, dtype=torch.bool))
+    return by_layer
+
+
 @dataclass(frozen=True)
 class Breadth:
     """How many of a layer's candidates are kept: as paths of a beam, or joined as nodes of one pattern."""

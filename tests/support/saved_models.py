@@ -1,0 +1,73 @@
+"""Small random models in folders, as a user has them: decoders, encoder-decoders, an unknown family."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import (
+    BartConfig,
+    BartForConditionalGeneration,
+    OPTConfig,
+    OPTForCausalLM,
+    PreTrainedTokenizerFast,
+    T5Config,
+    T5ForConditionalGeneration,
+)
+
+from support.families import VOCABULARY
+from support.random_decoders import random_decoder
+
+WORDS = "the a lawyer scientist engineer that hates know helps guests worker music of documentary was very"
+
+
+_NAMES = ("<pad>", "<s>", "</s>", "<unused>", "<unk>", "<mask>")
+_SPECIAL = {"pad": "<pad>", "bos": "<s>", "cls": "<s>", "eos": "</s>", "sep": "</s>", "unk": "<unk>"}
+_SPECIAL["mask"] = "<mask>"
+
+
+def word_tokenizer(*special: str) -> Any:
+    """Return a tokenizer of whitespace words with these special tokens, and one for unknown words."""
+    names = [*_NAMES, *WORDS.split()]
+    tokenizer = Tokenizer(models.WordLevel({name: n for n, name in enumerate(names)}, "<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    named = {f"{name}_token": _SPECIAL[name] for name in ("unk", *special)}
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **named)
+
+
+def save_decoder(folder: Path, family: str = "llama", task: str = "causal-lm", **changes: Any) -> Path:
+    """Save a random decoder of a family of `support.random_decoders`, its config then changed."""
+    model = random_decoder(family, task, 0)
+    model.config.update(changes)
+    return _save(folder, model, word_tokenizer("eos"))
+
+
+def save_encoder_decoder(folder: Path, family: str) -> Path:
+    """Save a random T5 or BART of two encoder layers and three decoder layers, with four heads of four."""
+    torch.manual_seed(0)
+    common = {"vocab_size": VOCABULARY, "d_model": 16, "pad_token_id": 0, "eos_token_id": 2}
+    model: Any
+    if family == "t5":
+        model = T5ForConditionalGeneration(
+            T5Config(**common, d_kv=4, d_ff=20, num_layers=2, num_decoder_layers=3, num_heads=4)
+        )
+    else:
+        sizes = {"encoder_attention_heads": 4, "decoder_attention_heads": 4, "max_position_embeddings": 24}
+        model = BartForConditionalGeneration(
+            BartConfig(**common, **sizes, encoder_layers=2, decoder_layers=3, bos_token_id=1)
+        )
+    return _save(folder, model, word_tokenizer("pad", "eos"))
+
+
+def save_unknown(folder: Path) -> Path:
+    """Save a random OPT, a family without an adapter."""
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 16, "ffn_dim": 20, "num_hidden_layers": 2, "num_attention_heads": 4}
+    config = OPTConfig(vocab_size=VOCABULARY, word_embed_proj_dim=16, max_position_embeddings=24, **sizes)
+    return _save(folder, OPTForCausalLM(config), word_tokenizer())
+
+
+def _save(folder: Path, model: Any, tokenizer: Any) -> Path:
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
