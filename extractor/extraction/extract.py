@@ -120,7 +120,8 @@ def extract(
         allow_unk=allow_unk,
     )
     if skipped:
-        message = f"{len(skipped)} rows of {dataset.name!r} could not be used: {in_words(skipped)}"
+        rows = "1 row" if len(skipped) == 1 else f"{len(skipped)} rows"
+        message = f"{rows} of {dataset.name!r} could not be used: {in_words(skipped)}"
         warnings.warn(message, SkippedRows, stacklevel=2)
     identity = settings(model, options, sentences)
     job = Job.of(run_id(identity), model, options, sentences_per_batch)

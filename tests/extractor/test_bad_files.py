@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from support.dataset_files import LABELLED, MASKED, ONE_FILE, PAIR, Record, jsonl, masked_records, write
 from support.requirements import shared
@@ -282,6 +282,7 @@ LINES = st.one_of(
 
 @ONE_FILE
 @given(lines=st.lists(LINES, max_size=12), zipped=st.booleans())
+@example(lines=[b"", b"\r\x01"], zipped=False)
 def test_any_bytes_give_rows_or_one_clear_error(tmp_path: Path, lines: list[bytes], zipped: bool) -> None:
     path = tmp_path / "fuzz"
     content = b"\n".join(lines)
@@ -299,8 +300,8 @@ def test_any_bytes_give_rows_or_one_clear_error(tmp_path: Path, lines: list[byte
     rows = sum(bool(line.strip()) for line in first + lines[1:])
     used = len(dataset.examples) + len(dataset.skipped)
     assert rows - 1 <= used <= rows  # a header line is no row
-    for example in dataset.examples:
-        assert example.instance.text.split().count("[MASK]") == 1 or dataset.task == "classifier"
+    for one in dataset.examples:
+        assert one.instance.text.split().count("[MASK]") == 1 or dataset.task == "classifier"
 
 
 def test_another_tab_separated_file_is_refused() -> None:

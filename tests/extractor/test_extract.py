@@ -247,7 +247,7 @@ def test_two_forms_that_are_one_piece_to_the_model_are_no_question(masked_lm: Pa
 
 def test_a_word_is_named_once_however_many_of_its_pieces_are_unknown(masked_lm: Path, tmp_path: Path) -> None:
     rows = sentences("the farmer [MASK] old .", 'the ""zebra"" [MASK] old .')
-    with pytest.warns(SkippedRows, match=r"1 rows of .* could not be used: .*zebra"):
+    with pytest.warns(SkippedRows, match=r"1 row of .* could not be used: .*zebra"):
         run = run_of(masked_lm, rows, tmp_path)
     (skipped,) = run.manifest["skipped"]
     assert skipped["reason"].count("zebra") == 1

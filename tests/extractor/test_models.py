@@ -30,7 +30,7 @@ def without(folder: Path, *beginnings: str) -> Path:
 
 
 def test_models_that_do_not_serve_are_refused(masked_lm: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="is not a demo model"):
+    with pytest.raises(UsageError, match="there is no model folder"):
         load_model(tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match=r"no config\.json"):

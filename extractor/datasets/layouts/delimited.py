@@ -53,7 +53,10 @@ def _separators(path: Path, header: str) -> list[str]:
 
 def _header(line: str, separator: str) -> tuple[str, ...]:
     """Return the names of the columns; an empty or repeated one gets its number."""
-    cells = [cell.strip() for cell in next(csv.reader([line], delimiter=separator), [])]
+    try:
+        cells = [cell.strip() for cell in next(csv.reader([line], delimiter=separator), [])]
+    except csv.Error:  # a lone carriage return, which no header has
+        cells = [line.strip()]
     return tuple(
         name if name and name not in cells[:place] else f"{name} (column {place + 1})".lstrip()
         for place, name in enumerate(cells)
