@@ -300,7 +300,7 @@ def test_any_bytes_give_rows_or_one_clear_error(tmp_path: Path, lines: list[byte
     rows = sum(bool(line.strip()) for line in first + lines[1:])
     used = len(dataset.examples) + len(dataset.skipped)
     assert rows - 1 <= used <= rows  # a header line is no row
-    for one in dataset.ones:
+    for one in dataset.examples:
         assert one.instance.text.split().count("[MASK]") == 1 or dataset.task == "classifier"
 
 
