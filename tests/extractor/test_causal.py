@@ -124,7 +124,7 @@ def test_pairs_without_one_beginning_are_skipped_with_the_reason(tmp_path: Path,
     assert reasons[2] == "one of good and bad begins the other"
     read, skipped = encode(gpt2, dataset.examples)
     assert [len(read), len(skipped)] == [1, 1]
-    assert "1 pieces stand before the answer; a causal model needs two" in skipped[0].reason
+    assert "fewer than 2 pieces stand before the answer" in skipped[0].reason
 
 
 def question(model: LoadedModel, one: Encoded, options: Options, points: int) -> oracle.Question:
