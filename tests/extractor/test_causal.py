@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 import torch
+from support.random_decoders import random_decoder
 from support.tiny_models import save_decoder
+from support.tiny_tokenizers import causal
+from tokenizers import processors
 
 from ipgraph.extractor.datasets import Dataset, Example, load
 from ipgraph.extractor.datasets.example import make_instance
@@ -15,6 +18,7 @@ from ipgraph.extractor.evaluation.ablation.forward import Kept, ablated
 from ipgraph.extractor.evaluation.evaluate import evaluate
 from ipgraph.extractor.extraction.extract import extract
 from ipgraph.extractor.extraction.options import Options
+from ipgraph.extractor.inspection.checking import check, require_right
 from ipgraph.extractor.models import oracle
 from ipgraph.extractor.models.encoding import Encoded, encode
 from ipgraph.extractor.models.loading import LoadedModel, load_model
@@ -214,6 +218,29 @@ def test_a_classifier_is_read_at_its_last_token(tmp_path: Path) -> None:
         others[1] = -torch.inf
         assert prediction.target == ids.shape[1] - 1
         assert prediction.qoi == pytest.approx(float(logits[1] - others.max()), abs=1e-5)
+
+
+def test_a_classifier_does_not_read_an_end_that_serves_as_padding(tmp_path: Path) -> None:
+    tokenizer = causal(bos=False)
+    end = tokenizer.eos_token_id
+    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single="$A </s>", special_tokens=[("</s>", end)]
+    )
+    module = random_decoder("llama", "classifier", 0, vocab_size=len(tokenizer), pad_token_id=end)
+    model = load_model(module, tokenizer=tokenizer, dtype="float64", device="cpu")
+    examples = [Example(make_instance("mine", text, label=1)) for text in ("the doctor is old", "a doctor")]
+    run = extract(model, Dataset("mine", examples), runs_dir=tmp_path, n_steps=3)
+    for example, prediction in zip(examples, run.records("predictions"), strict=True):
+        ids = tokenizer([example.instance.text], return_tensors="pt")["input_ids"]
+        logits = module(input_ids=ids).logits[0]
+        others = logits.clone()
+        others[1] = -torch.inf
+        assert prediction.target == ids.shape[1] - 2
+        assert prediction.qoi == pytest.approx(float(logits[1] - others.max()), abs=1e-5)
+    require_right(model, check(model))
+    none, skipped = encode(model, [Example(make_instance("mine", "the </s> doctor", label=1))])
+    assert not none
+    assert "contains the padding token" in skipped[0].reason
 
 
 def zeroed(kept: Callable[[int], list[bool]], layer: int) -> Any:
