@@ -218,8 +218,8 @@ class _Encoder:
 
     def _require_known(self, ids: list[int], numbers: list[int], names: list[str]) -> None:
         pieces = list(zip(ids, numbers, names, strict=True))
-        written = [piece for piece in pieces if piece[1] >= 0]
-        unknown = [piece for piece in pieces if piece[0] == self.unk and not self.allow_unk]
+        written = [piece for piece in pieces if piece[1] >= 0]  # what is added may be the same token
+        unknown = [piece for piece in written if piece[0] == self.unk and not self.allow_unk]
         if self.model.task != "causal-lm" and any(token == self.model.padding for token, _, _ in written):
             raise BadRow("the text contains the padding token, which the model does not read; leave it out")
         beyond = [piece for piece in pieces if piece[0] >= self.vocabulary]

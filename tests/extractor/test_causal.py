@@ -243,6 +243,16 @@ def test_a_classifier_does_not_read_an_end_that_serves_as_padding(tmp_path: Path
     assert "contains the padding token" in skipped[0].reason
 
 
+def test_a_first_token_that_also_stands_for_unknown_words_is_read(tmp_path: Path) -> None:
+    tokenizer = causal(bos=True)
+    tokenizer.unk_token = tokenizer.bos_token
+    module = random_decoder("llama", "causal-lm", 0, vocab_size=len(tokenizer))
+    model = load_model(module, tokenizer=tokenizer, dtype="float64", device="cpu")
+    read, skipped = encode(model, sentences(TEXTS[0], "the <s> doctor [MASK]").examples)
+    assert [one.ids[0] for one in read] == [tokenizer.bos_token_id]
+    assert [row.reason.partition(";")[0] for row in skipped] == ["not in the model's vocabulary: '<s>'"]
+
+
 def zeroed(kept: Callable[[int], list[bool]], layer: int) -> Any:
     def hook(_module: Any, _inputs: Any, output: torch.Tensor) -> torch.Tensor:
         return output * torch.tensor(kept(layer))[None, :, None]
