@@ -14,6 +14,7 @@ from tokenizers import processors
 
 from ipgraph.extractor.datasets import Dataset, Example, load
 from ipgraph.extractor.datasets.example import make_instance
+from ipgraph.extractor.evaluation import instances
 from ipgraph.extractor.evaluation.ablation.forward import Kept, ablated
 from ipgraph.extractor.evaluation.evaluate import evaluate
 from ipgraph.extractor.extraction.extract import extract
@@ -199,6 +200,7 @@ def test_baselines_are_those_of_the_vocabulary(gpt2: LoadedModel, llama: LoadedM
         (llama, "zero", "the zero baseline is refused"),
         (llama, "mask", "no mask token"),
         (gpt2, "token:the doctor is", "is not one piece"),
+        (load_model("demo-gpt2"), "token:xqz", "is not one piece"),  # to its tokenizer an unknown word
     ]
     for model, name, message in refused:
         with pytest.raises(UsageError, match=message):
@@ -283,3 +285,7 @@ def test_the_first_position_stays_in_every_ablation(gpt2: LoadedModel, tmp_path:
     run = extract(gpt2, sentences(*TEXTS), runs_dir=tmp_path, n_steps=4)
     measures = evaluate(run, model=gpt2, draws=2, resamples=2)
     assert {"original", "nothing", "gpr"} <= {measure.method for measure in measures}
+    for batch in instances.batches(instances.read(run, gpt2), gpt2, Options(n_steps=4), None):
+        for row, patterns in enumerate(batch.patterns):
+            expected = [0 < position <= patterns.encoded.target for position in range(batch.inner.shape[-1])]
+            assert batch.inner[row].tolist() == [expected] * (depth - 1)
