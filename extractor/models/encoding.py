@@ -230,9 +230,15 @@ class _Encoder:
 
 
 def _with_mask(example: Example, places: Sequence[int | None], names: Sequence[str]) -> list[str]:
-    """Return the pieces' words with [MASK] for what two forms share, which is in neither's name."""
-    first = len(before_mask(example.instance.text).split())
-    return [
-        MASK if place is not None and place >= first else name
-        for place, name in zip(places, names, strict=True)
-    ]
+    """Return the pieces' words with [MASK] for the form, of which no name may tell."""
+    before, form = before_mask(example.instance.text), example.instance.correct
+    first = len(before.split())
+    joined = before.split()[-1:] if before == before.rstrip() else []
+    renamed = {word + form.split()[0]: word + MASK for word in joined}
+
+    def shown(place: int | None, name: str) -> str:
+        if place is None or place < first - 1:
+            return name
+        return MASK if place >= first else renamed.get(name, name)
+
+    return [shown(place, name) for place, name in zip(places, names, strict=True)]

@@ -94,6 +94,12 @@ def test_pieces_that_forms_share_are_read_at_the_targets_place(gpt2: LoadedModel
     assert "must be a single known piece" in skipped[0].reason
 
 
+def test_a_word_that_a_form_completes_is_named_without_it(gpt2: LoadedModel) -> None:
+    for text in ("the doctor un[MASK] .", "the doctor ([MASK] old ."):
+        (read,) = encoded(gpt2, sentences(text))
+        assert [*dict.fromkeys(read.words)] == text.split()[:3]
+
+
 def test_pairs_are_compared_where_their_pieces_part(gpt2: LoadedModel, tmp_path: Path) -> None:
     pairs = [
         ("The doctors are happy today .", "The doctors is not happy ."),
