@@ -99,13 +99,18 @@ def _as_the_oracle_needs_it(model: LoadedModel) -> Iterator[None]:
     """Let the Hugging Face model take batches, and compute attention in the way that states every step."""
     config = model.module.config
     padding, attention = getattr(config, "pad_token_id", None), config._attn_implementation
+    upcast = [part for part in model.module.modules() if getattr(part, "reorder_and_upcast_attn", False)]
     model.module.set_attn_implementation("eager")
+    for part in upcast:  # of GPT-2: the same numbers, but in float32 alone
+        part.reorder_and_upcast_attn = False
     if padding is None:
         config.pad_token_id = -1  # no token; without any, classifiers refuse the oracle's batches
     try:
         yield
     finally:
         config.pad_token_id = padding
+        for part in upcast:
+            part.reorder_and_upcast_attn = True
         model.module.set_attn_implementation(attention)
 
 

@@ -61,6 +61,7 @@ def scored_ablations(batch: TracedBatch, scored: Mapping[str, Scored]) -> Ablati
     for name, (positions, scores) in scored.items():
         natural = union_of(paths(positions), batch.positive, batch.trace.size[2])
         joint = scores.masked_fill(~batch.positive[..., None, None], 0).sum(1)
+        joint = joint.masked_fill(~batch.inner, -torch.inf)
         for reading, column in readings(batch, like).items():
             wanted = like if column is None else like | column
             key = MeasureKey(ABLATED_ACCURACY, name, "embedding", target=reading)
@@ -109,7 +110,7 @@ class Ablator:
         uniform = torch.from_numpy(chance).to(trace.start.device)
         for reading, column in readings(self.batch, like).items():
             wanted = like if column is None else like | column
-            kept = random_sets(wanted, trace.batch.mask, column, uniform)
+            kept = random_sets(wanted, self.batch.inner, column, uniform)
             right = self._right(self._ablated(kept))
             key = MeasureKey(ABLATED_ACCURACY, "random", level, target=reading)
             self.collected.add(key, self.batch.index, right.mean(1), draws=draws)
