@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from support.random_decoders import random_decoder
@@ -15,6 +16,7 @@ from tokenizers import processors
 from ipgraph.extractor.datasets import Dataset, Example, load
 from ipgraph.extractor.datasets.example import make_instance
 from ipgraph.extractor.evaluation import instances
+from ipgraph.extractor.evaluation.ablation.accuracy import readings
 from ipgraph.extractor.evaluation.ablation.forward import Kept, ablated
 from ipgraph.extractor.evaluation.evaluate import evaluate
 from ipgraph.extractor.extraction.extract import extract
@@ -26,6 +28,7 @@ from ipgraph.extractor.models.loading import LoadedModel, load_model
 from ipgraph.extractor.tracing.batch import pad
 from ipgraph.extractor.tracing.sampling import LADDER
 from ipgraph.graphstore.common.errors import UsageError
+from ipgraph.graphstore.schema.records import LEVELS
 
 TEXTS = ["the doctor that the musicians love [MASK] happy .", "doctors , old and tall , [MASK] here"]
 
@@ -295,3 +298,24 @@ def test_the_first_position_stays_in_every_ablation(gpt2: LoadedModel, tmp_path:
         for row, patterns in enumerate(batch.patterns):
             expected = [0 < position <= patterns.encoded.target for position in range(batch.inner.shape[-1])]
             assert batch.inner[row].tolist() == [expected] * (depth - 1)
+
+
+def test_the_targets_word_leaves_pi_plus_where_its_column_is_dropped(
+    gpt2: LoadedModel, tmp_path: Path
+) -> None:
+    run = extract(gpt2, sentences(*TEXTS), runs_dir=tmp_path, n_steps=4)
+    options = Options(n_steps=4).for_model(gpt2)
+    found, with_target = 0, 0
+    for batch in instances.batches(instances.read(run, gpt2), gpt2, options, 2):
+        for level in LEVELS:
+            for reading, nodes, column in readings(batch, level):
+                for row, patterns in enumerate(batch.patterns):
+                    target = patterns.encoded.target
+                    words = set(np.flatnonzero(patterns.positive).tolist())
+                    with_target += target in words
+                    kept = words | {target} if reading == "kept" else words - {target}
+                    assert set(nodes.embeddings[row, 0].nonzero()[:, 0].tolist()) == kept
+                    assert (column is None) == (reading == "dropped")
+                    found += 1
+    assert found == 8
+    assert with_target
