@@ -90,13 +90,6 @@ def chooser(given: Mapping[str, str]) -> Choose:
     return partial(_columns_of, given=tuple(given.items()))
 
 
-def require_given(names: tuple[str, ...], given: Mapping[str, str], where: str) -> None:
-    """Raise UsageError where a header lacks a column that was asked for."""
-    columns = _columns_of(names, tuple(given.items()))
-    if columns.missing:
-        raise unusable(where, names, columns)
-
-
 def unusable(where: str, names: tuple[str, ...], columns: Columns) -> UsageError:
     """Return the error for a header without a sentence; `columns` are those chosen from its names."""
     if columns.missing:

@@ -17,7 +17,6 @@ from ipgraph.extractor.datasets.columns import (
     Columns,
     chooser,
     of_one_kind,
-    require_given,
     unusable,
 )
 from ipgraph.extractor.datasets.example import (
@@ -86,8 +85,9 @@ def read_dataset(
     choose = chooser(given)
     names = _default_roles(roles)
     with _opened(source, choose) as opened:
-        if opened.rows.columns:
-            require_given(opened.rows.columns, given, opened.title)
+        header = opened.rows.columns
+        if header and (columns_of := choose(header)).missing:
+            raise unusable(opened.title, header, columns_of)
         opened = replace(opened, name=name or opened.name)
         return _read(opened, choose, strict, task, names)
 
