@@ -63,20 +63,19 @@ def readings(batch: TracedBatch, level: Level) -> Iterator[tuple[Reading, Nodes,
 
 def guided_ablations(batch: TracedBatch, level: Level, *, skip_replaced: bool) -> Ablations:
     """Yield what guided patterns keep, the target's column alone, and every skip replaced by its heads."""
-    for reading, nodes, _ in readings(batch, level):
+    for reading, nodes, column in readings(batch, level):
         yield MeasureKey(ABLATED_ACCURACY, "gpr", level, target=reading), nodes
         if level == "attention" and skip_replaced:
             yield MeasureKey(ABLATED_ACCURACY, "skip_replaced", level, target=reading), skips_replaced(nodes)
-    yield (
-        MeasureKey(ABLATED_ACCURACY, "target_column", level),
-        target_column(pi_plus(batch, level), batch.trace.batch.target),
-    )
+        if column is not None:
+            yield MeasureKey(ABLATED_ACCURACY, "target_column", level), column
 
 
 def scored_ablations(batch: TracedBatch, scored: Mapping[str, Scored]) -> Ablations:
     """Yield what each method that scores nodes keeps: as many as Pi_+, and its own paths alone."""
+    both = list(readings(batch, "embedding"))
     for name, (positions, scores) in scored.items():
-        for reading, wanted, column in readings(batch, "embedding"):
+        for reading, wanted, column in both:
             words = words_of(batch, reading)
             natural = union_of(paths(positions), words, batch.trace.size[2])
             joint = scores.masked_fill(~words[..., None, None], 0).sum(1)
