@@ -97,7 +97,7 @@ class Options:
             self,
             qoi=resolve(model, self.qoi),
             baseline=baselines.resolve(model, self.baseline),
-            move_first=self.move_first or model.adapter.reads == "first",
+            move_first=not self.holds_first(model),
         )
 
     @property
@@ -125,8 +125,12 @@ class Options:
 
     def baseline_of(self, model: LoadedModel) -> Baseline:
         """Return where every word's path starts."""
-        own = self.for_model(model)
-        return Baseline(baselines.embedding(model, str(own.baseline)), holds_first=not own.move_first)
+        name = baselines.resolve(model, self.baseline)
+        return Baseline(baselines.embedding(model, name), self.holds_first(model))
+
+    def holds_first(self, model: LoadedModel) -> bool:
+        """Tell whether position 0 stays at its own embedding: in decoders, whose attention sink it is."""
+        return model.adapter.reads == "last" and not self.move_first
 
 
 def _uniform(n: int) -> tuple[np.ndarray, np.ndarray]:

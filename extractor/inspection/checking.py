@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ipgraph.extractor.inspection.defaults import starts
+from ipgraph.extractor.extraction.options import Options
 from ipgraph.extractor.inspection.sentences import COUNT, Sentence, sentences
 from ipgraph.extractor.methods.patterns.paths import Paths
 from ipgraph.extractor.methods.patterns.search import attention_paths, candidates_along, embedding_paths
@@ -133,7 +133,7 @@ def _asked(model: LoadedModel, sentence: Sentence, logits: Tensor) -> tuple[Ques
     """Return the same question to the oracle and as a trace: the two largest logits' difference."""
     correct, *others = logits.topk(min(2, len(logits))).indices.tolist()
     points, weights = oracle.gauss_legendre(N_STEPS)
-    start = starts(model, sentence)
+    start = sentence.starts(model, Options().baseline_of(model))
     wrong = others[0] if others else None
     question = Question(sentence.ids, sentence.target, correct, wrong, start, points, weights)
     batch = sentence.batch((correct, NO_LOGIT if wrong is None else wrong), model.device)

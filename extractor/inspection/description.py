@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ipgraph.extractor.extraction import baselines
-from ipgraph.extractor.inspection.defaults import holds_first
+from ipgraph.extractor.extraction.options import Options
 from ipgraph.extractor.inspection.structure import norms_of, sight_of
 from ipgraph.extractor.inspection.support import Choice, choices
 from ipgraph.extractor.inspection.trial import Trial, run_trial
@@ -92,7 +92,7 @@ def _facts(model: LoadedModel, folder: str) -> dict[str, object]:
         "stored as": _stored(folder)[1],
         "special tokens": _tokens(model.tokenizer),
         "default baseline": baselines.resolve(model, None),
-        "position 0": _HELD if holds_first(model) else _MOVED,
+        "position 0": _HELD if Options().holds_first(model) else _MOVED,
         "guided patterns": "yes",
     }
     return _known(facts)

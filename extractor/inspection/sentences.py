@@ -8,7 +8,7 @@ from torch import Tensor
 from ipgraph.extractor.datasets import MASK, load
 from ipgraph.extractor.models.encoding import read_at
 from ipgraph.extractor.models.loading import LoadedModel
-from ipgraph.extractor.tracing.batch import Batch
+from ipgraph.extractor.tracing.batch import Baseline, Batch
 
 COUNT = 3
 _DATASETS = {"masked-lm": "sva-obj", "causal-lm": "sva-obj", "classifier": "sentiment"}
@@ -34,9 +34,10 @@ class Sentence:
             qoi_logits=torch.tensor([logits], device=device),
         )
 
-    def embeddings(self, model: LoadedModel) -> Tensor:
-        """Return the words' embeddings [N, E]."""
-        return model.adapter.words[torch.tensor(self.ids, device=model.device)]
+    def starts(self, model: LoadedModel, baseline: Baseline) -> Tensor:
+        """Return where the path of each word starts, [N, E]."""
+        words = model.adapter.words[torch.tensor(self.ids, device=model.device)]
+        return baseline.of(words[None]).expand(1, *words.shape)[0]
 
 
 def sentences(model: LoadedModel) -> list[Sentence]:

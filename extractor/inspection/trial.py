@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import torch
 
 from ipgraph.extractor.extraction.options import Options
-from ipgraph.extractor.inspection.defaults import starts
 from ipgraph.extractor.inspection.sentences import sentences
 from ipgraph.extractor.methods.patterns.search import attention_paths, embedding_paths
 from ipgraph.extractor.models.heads import NO_LOGIT
@@ -37,13 +36,13 @@ def run_trial(model: LoadedModel) -> Trial:
     sentence, points = sentences(model)[0], LADDER[0]
     length = len(sentence.ids)
     how = plan(model, length, points, sentences=1)
-    path = Options().integration_path(model, points)
+    path, baseline = Options().integration_path(model, points), Options().baseline_of(model)
     batch = sentence.batch((0, NO_LOGIT), model.device)
     seconds = 0.0
     for _ in range(2):
         started = time.perf_counter()
         with torch.no_grad(), out_of_memory_as_error(model):
-            trace = Trace(model.adapter, batch, path, starts(model, sentence)[None], keep=how.keep)
+            trace = Trace(model.adapter, batch, path, sentence.starts(model, baseline), keep=how.keep)
             for words in torch.arange(length, device=model.device)[None].split(how.words, 1):
                 attention_paths(trace, embedding_paths(trace, words)).influence.tolist()
         seconds = time.perf_counter() - started
