@@ -64,8 +64,8 @@ def load_model(
     """Load a demo model by name, a folder, a model of the Hugging Face hub (safetensors only), or an object.
 
     An object is a model of transformers with its fast `tokenizer`: a copy of both is used. `task` is
-    "masked-lm" or "classifier", for files that serve several or do not say; `revision` is a branch, tag or
-    commit of a hub model; `device` is one of DEVICES, `dtype` of DTYPES.
+    "masked-lm", "causal-lm" or "classifier", for files that serve several or do not say; `revision` is a
+    branch, tag or commit of a hub model; `device` is one of DEVICES, `dtype` of DTYPES.
     Raises UsageError where the name, device, type or architecture cannot be used, IpgraphError where the
     model's files could not be read or lack weights.
     """
