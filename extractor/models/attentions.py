@@ -86,7 +86,7 @@ def _require_attentions(module: Any, layers: dict[str, Any], texts: Sequence[Tex
             what = "none in at least one layer" if wrong[0] is None else f"arrays of shape {wrong[0]}"
             raise UsageError(
                 f"a {type(module).__name__} does not return one matrix of attention over {sizes[name][1]} "
-                f"tokens per layer and head, but {what}; rollout, flow and raw attention are not defined for it here"
+                f"tokens per layer and head, but {what}; methods of attention are not defined for it here"
             )
 
 

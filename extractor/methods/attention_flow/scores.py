@@ -1,7 +1,7 @@
 """Scores of the tokens that an output position hears, by rollout or flow, and corrected for their positions.
 
 In a decoder, early tokens have more paths to the output, whatever it attends to. How to make up for it is not
-settled: we know `distance` and `position` at second hand (of Metzger et al. 2022), and `uniform` is our choice.
+settled: `distance` and `position` we know at second hand (Metzger et al. 2022), and `uniform` is our choice.
 """
 
 from collections.abc import Mapping, Sequence
@@ -85,7 +85,8 @@ def _weights(correction: str, decay: float, method: Method, layers: int, target:
     if correction == "distance":
         return np.where(i < target, 1 / (np.maximum(target - i, 0) + 2), 0.0)
     if correction == "position":
-        return np.power(i + 1.0, decay, dtype=np.float64)
+        weights: Floats = np.power(i + 1.0, decay)
+        return weights
     weights = np.ones(tokens)
     if correction == "uniform":
         weights[: target + 1] = 1 / _uniform_scores(method, layers, target)
