@@ -54,7 +54,7 @@ def _run(module: Any, texts: Sequence[Text]) -> dict[str, Sequence[Tensor]]:
     arguments = {name: torch.tensor(values, device=device) for name, values in rows.items()}
     out = module.base_model(**arguments, output_attentions=True)
     fields = FIELDS if is_double else {"self": "attentions"}
-    layers = {name: getattr(out, field, None) for name, field in fields.items()}
+    layers: dict[str, Any] = {name: getattr(out, field, None) for name, field in fields.items()}
     _require_attentions(module, layers, len(texts[0].ids), len(texts[0].continuation or texts[0].ids))
     return layers
 

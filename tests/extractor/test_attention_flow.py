@@ -128,14 +128,23 @@ def test_a_row_of_zeros_keeps_to_its_position() -> None:
     assert token_flows(matrices, 1).flows.tolist() == [0, 1, 0]
 
 
+def test_of_equal_cuts_the_one_nearest_the_token_counts() -> None:
+    """All that enters a position is 1, as is what leaves it, though a sixth is not a binary fraction."""
+    first, sixths, last = np.zeros((6, 6)), np.full((6, 6), 1 / 6), np.zeros((6, 6))
+    first[:, 0] = last[:, 3] = 1
+    found = token_flows({"self": np.stack([first, sixths, last])}, 5)
+    assert np.allclose(found.flows, [1, 0, 0, 0, 0, 0])
+    assert found.layers.tolist() == [2, 0, 0, 0, 0, 0]
+
+
 def test_causal_zeros_stay_zero() -> None:
     attentions = {"self": list(causal_attention(4, 7))}
     for method in ("rollout", "flow"):
-        found = token_scores(attentions, 3, method)  # type: ignore[arg-type]
+        found = token_scores(attentions, 3, method)
         assert (found.scores[4:] == 0).all()
         assert (found.scores[:4] > 0).all()
         shorter = {"self": [a[:, :4, :4] for a in attentions["self"]]}
-        assert np.allclose(found.scores[:4], token_scores(shorter, 3, method).scores)  # type: ignore[arg-type]
+        assert np.allclose(found.scores[:4], token_scores(shorter, 3, method).scores)
 
 
 @pytest.mark.parametrize("method", ["rollout", "flow"])

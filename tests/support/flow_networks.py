@@ -14,11 +14,11 @@ Node = tuple[str, int, int]
 
 
 @st.composite
-def drawn_rows(draw: st.DrawFn, rows: int, columns: int, *, whole: int = WHOLE, causal: bool = False) -> Any:
-    """Draw a matrix of rows that sum to `whole`, with many zeros."""
+def drawn_rows(draw: st.DrawFn, rows: int, columns: int, *, least: int = WHOLE, causal: bool = False) -> Any:
+    """Draw a matrix of rows whose sums are from `least` to WHOLE, with many zeros."""
     matrix = np.zeros((rows, columns))
     for row in range(rows):
-        width = row + 1 if causal else columns
+        width, whole = row + 1 if causal else columns, draw(st.integers(least, WHOLE))
         places = draw(st.lists(st.integers(0, whole), min_size=width - 1, max_size=width - 1))
         matrix[row, :width] = np.diff([0, *sorted(places), whole])
     return matrix / WHOLE
@@ -38,7 +38,7 @@ def two_stacks(draw: st.DrawFn) -> dict[str, Any]:
     return {
         "encoder": np.stack([draw(drawn_rows(sources, sources)) for _ in range(layers)]),
         "self": np.stack([draw(drawn_rows(targets, targets, causal=True)) for _ in range(depth)]),
-        "cross": np.stack([draw(drawn_rows(targets, sources, whole=WHOLE // 2)) for _ in range(depth)]),
+        "cross": np.stack([draw(drawn_rows(targets, sources, least=0)) for _ in range(depth)]),
     }
 
 
