@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.flow_networks import (
+    FINE,
     WHOLE,
     expected_flow,
     expected_layer,
@@ -34,8 +35,6 @@ from ipgraph.extractor.methods.attention_flow.shapley import (
 from ipgraph.graphstore.common.errors import UsageError
 
 DRAWN = one_stack() | one_stack(causal=True) | two_stacks()
-FINE = 2**50
-"""Whole parts of random capacities, so that networkx' sums are exact too."""
 
 
 def random_attention(layers: int, tokens: int, seed: int = 0, heads: int = 3) -> Any:

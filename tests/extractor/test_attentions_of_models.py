@@ -8,9 +8,13 @@ import pytest
 import torch
 import transformers
 from support.families import VOCABULARY
+from support.flow_networks import FINE, expected_flow, networkx_of, output_of, tokens_of
 from support.random_decoders import random_decoder
+from support.requirements import shared
 from support.saved_models import save_encoder_decoder, save_unknown
 
+from ipgraph.extractor.methods.attention_flow.flow import spread
+from ipgraph.extractor.methods.attention_flow.matrices import layer_matrices
 from ipgraph.extractor.methods.attention_flow.scores import token_scores
 from ipgraph.extractor.models.attentions import Text, attentions
 from ipgraph.extractor.models.encoder_decoders import forward, load_encoder_decoder
@@ -134,3 +138,18 @@ def test_models_without_a_square_of_attention_are_refused(kind: str, settings: A
     config = getattr(transformers, f"{kind}Config")(**settings)
     with pytest.raises(UsageError, match=rf"a {kind}Model does not return one matrix of attention.*{why}"):
         attentions(getattr(transformers, f"{kind}Model")(config).eval(), [Text([5, 6, 7])])
+
+
+def test_flows_of_a_real_model_are_those_of_networkx() -> None:
+    """They are nearly the same for most words: the cut is in the last layer."""
+    model = load_plain(shared("models", "minilm-l6-sst2"), device="cpu")
+    ids = model.tokenizer("it 's a charming and often affecting journey .")["input_ids"]
+    (found,) = attentions(model.module, [Text(ids)])
+    matrices = layer_matrices(found)
+    graph, scores = networkx_of(matrices, FINE), token_scores(found, 0)
+    for token, flow in zip(tokens_of(matrices)[::4], scores.raw[::4], strict=True):
+        assert flow == pytest.approx(expected_flow(graph, [token], output_of(matrices, 0)) / FINE, abs=1e-9)
+    assert scores.layers is not None
+    assert set(scores.layers.tolist()) == {6}
+    words = scores.raw[1:-2]
+    assert words.max() / words.min() < 1.05 < 2 < spread(token_scores(found, 0, "rollout").scores[1:-2]).ratio

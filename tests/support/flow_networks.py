@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 WHOLE = 64
 """What a row of a drawn matrix sums to, in whole parts: so that all sums of capacities are exact."""
+FINE = 2**50
+"""Whole parts of softmax attention, so that sums are exact too."""
 Node = tuple[str, int, int]
 
 
