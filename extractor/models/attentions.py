@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ipgraph.graphstore.common.errors import UsageError
+from ipgraph.graphstore.common.errors import IpgraphError, UsageError
 
 FIELDS = {"encoder": "encoder_attentions", "self": "decoder_attentions", "cross": "cross_attentions"}
 """By what we call them, the outputs of an encoder-decoder."""
@@ -28,7 +28,8 @@ def attentions(module: Any, texts: Sequence[Text]) -> list[dict[str, list[Tensor
     The names are `self` for an encoder or a decoder; `encoder`, `self`, `cross` for an encoder-decoder.
     `module` is a model of transformers in evaluation mode; texts of one length are run together. None are
     padded: in float64, padding under a window turns into nan, and some models do not take a mask.
-    Raises UsageError where the model does not return one square matrix of attention per layer and head.
+    Raises UsageError where the model does not return one matrix of attention per layer and head, IpgraphError
+    where one holds nan.
     """
     groups: dict[tuple[int, int], list[int]] = {}
     for number, text in enumerate(texts):
@@ -71,13 +72,18 @@ def _eager(module: Any) -> Iterator[None]:
 
 
 def _require_attentions(module: Any, layers: dict[str, Any], source: int, own: int) -> None:
-    """Raise UsageError where a layer's attention is not [B, A, destination, source]."""
+    """Raise an error where a layer's attention is not [B, A, destination, source], or holds nan."""
     sizes = {"encoder": [source, source], "self": [own, own], "cross": [own, source]}
+    kind = type(module).__name__
     for name, stack in layers.items():
         shapes = [None if a is None else list(a.shape) for a in stack or [None]]
         if wrong := [shape for shape in shapes if shape is None or shape[2:] != sizes[name]]:
             what = "none in at least one layer" if wrong[0] is None else f"arrays of shape {wrong[0]}"
             raise UsageError(
-                f"a {type(module).__name__} does not return one matrix of attention over {sizes[name][1]} "
-                f"tokens per layer and head, but {what}; methods of attention are not defined for it here"
+                f"a {kind} does not return one matrix of attention over {sizes[name][1]} tokens per layer "
+                f"and head, but {what}; methods of attention are not defined for it here"
+            )
+        if broken := [layer for layer, a in enumerate(stack, 1) if a.isnan().any()]:
+            raise IpgraphError(
+                f"the attention of the {kind} is not a number in layer {broken[0]} of {name!r}"
             )

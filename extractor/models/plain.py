@@ -35,7 +35,7 @@ def class_of_config(name: str, config: Any) -> str:
 
     architecture = str((config.architectures or ["AutoModel"])[0])
     if not hasattr(transformers, architecture):
-        raise UsageError(f"model {name!r} is a {architecture}, which transformers does not have")
+        raise UsageError(f"model {name!r} is of the class {architecture}, which transformers does not have")
     return architecture
 
 

@@ -1,5 +1,6 @@
 """Attention of models of any kind against the model's own outputs, text by text; rollout and flow of it."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,8 @@ from ipgraph.extractor.methods.attention_flow.matrices import layer_matrices
 from ipgraph.extractor.methods.attention_flow.scores import token_scores
 from ipgraph.extractor.models.attentions import Text, attentions
 from ipgraph.extractor.models.encoder_decoders import forward, load_encoder_decoder
-from ipgraph.extractor.models.plain import load_plain
-from ipgraph.graphstore.common.errors import UsageError
+from ipgraph.extractor.models.plain import class_of_config, load_plain
+from ipgraph.graphstore.common.errors import IpgraphError, UsageError
 
 SIZES = {
     "vocab_size": VOCABULARY,
@@ -108,6 +109,29 @@ def test_a_model_of_a_family_without_an_adapter_is_loaded(tmp_path: Path) -> Non
 
 
 @torch.no_grad()
+def test_a_class_that_transformers_lacks_is_refused() -> None:
+    config = transformers.OPTConfig(architectures=["OPTForPoetry"])
+    with pytest.raises(
+        UsageError, match="model 'm' is of the class OPTForPoetry, which transformers does not have"
+    ):
+        class_of_config("m", config)
+
+
+def test_a_config_that_names_no_class_is_of_the_bare_model(tmp_path: Path) -> None:
+    folder = save_unknown(tmp_path)
+    config = json.loads((folder / "config.json").read_text())
+    del config["architectures"]
+    (folder / "config.json").write_text(json.dumps(config))
+    assert type(load_plain(folder).module).__name__ == "OPTModel"
+
+
+def test_attention_that_is_not_a_number_is_refused() -> None:
+    module = transformers.BertModel(transformers.BertConfig(**SIZES)).eval()
+    module.encoder.layer[0].output.dense.bias.data[0] = torch.nan
+    with pytest.raises(IpgraphError, match="the attention of the BertModel is not a number in layer 2"):
+        attentions(module, TEXTS)
+
+
 def test_token_types_are_heard() -> None:
     module = transformers.BertModel(transformers.BertConfig(**SIZES, attn_implementation="eager")).eval()
     torch.nn.init.normal_(module.embeddings.token_type_embeddings.weight)
