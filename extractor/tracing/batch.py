@@ -31,8 +31,8 @@ class Batch:
     def alone(self, row: int) -> "Batch":
         """Return one of the sentences, without padding."""
         here, length = slice(row, row + 1), int(self.mask[row].sum())
-        by_token = (tokens[here, :length] for tokens in (self.ids, self.types, self.mask))
-        return Batch(*by_token, self.target[here], self.qoi_logits[here])
+        ids, types, mask = (tokens[here, :length] for tokens in (self.ids, self.types, self.mask))
+        return Batch(ids, types, mask, self.target[here], self.qoi_logits[here])
 
 
 @dataclass(frozen=True)

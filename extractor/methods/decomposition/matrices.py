@@ -39,7 +39,8 @@ def _l1(vectors: Tensor) -> Tensor:
 
 
 def _l2(vectors: Tensor) -> Tensor:
-    return torch.linalg.vector_norm(vectors, 2, -1)
+    norm: Tensor = torch.linalg.vector_norm(vectors, 2, -1)
+    return norm
 
 
 def _closeness(norm: Callable[[Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:

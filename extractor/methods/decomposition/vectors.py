@@ -48,12 +48,15 @@ class Vectors:
     def parts(self) -> Tensor:
         """What each head has of each source to send, [B, N, A, H]."""
         rows = self.values.flatten(0, 1).transpose(0, 1)
-        return torch.bmm(rows, self.projection).transpose(0, 1).unflatten(0, self.values.shape[:2])
+        sent = torch.bmm(rows, self.projection).transpose(0, 1)
+        parts: Tensor = sent.unflatten(0, self.values.shape[:2])
+        return parts
 
     def of(self, sentences: slice, sources: slice) -> Tensor:
         """Return T [B', J, N, H] of some sentences and some sources j of theirs, then destinations i."""
         weights, parts = self.weights[sentences, sources], self.parts[sentences, sources]
-        vectors = torch.bmm(weights.flatten(0, 1), parts.flatten(0, 1)).unflatten(0, weights.shape[:2])
+        sums = torch.bmm(weights.flatten(0, 1), parts.flatten(0, 1))
+        vectors: Tensor = sums.unflatten(0, weights.shape[:2])
         own = torch.arange(vectors.shape[2], device=vectors.device)[sources]
         vectors[:, own - own[0], own] += self.residual[sentences, sources]
         return vectors

@@ -21,7 +21,8 @@ def divergence(local: Array, overall: Array) -> Array:
     """Return the Jensen-Shannon divergence of each row's two distributions, in bits from 0 to 1: [..., N]."""
     middle = (local + overall) / 2
     nats = (rel_entr(local, middle) + rel_entr(overall, middle)).sum(-1) / 2
-    return np.maximum(nats, 0) / np.log(2)
+    bits: Array = np.maximum(nats, 0) / np.log(2)
+    return bits
 
 
 def rank_correlation(local: Array, overall: Array) -> Array:
@@ -39,7 +40,8 @@ def rank_correlation(local: Array, overall: Array) -> Array:
 
 def _centred_ranks(rows: Array) -> Array:
     ranks: Array = rankdata(rows, axis=-1, nan_policy="omit")
-    return ranks - np.nansum(ranks, -1, keepdims=True) / (~np.isnan(rows)).sum(-1, keepdims=True)
+    centre: Array = np.nansum(ranks, -1, keepdims=True) / (~np.isnan(rows)).sum(-1, keepdims=True)
+    return ranks - centre
 
 
 def mass(rows: Array, pattern: str) -> Array:
