@@ -78,6 +78,25 @@ def rollout(matrices: Tensor) -> Tensor:
     return torch.stack(products, 1)
 
 
+def encoder_decoder_rollout(encoder: Tensor, own: Tensor, cross: Tensor) -> tuple[Tensor, Tensor]:
+    """Return what each decoder layer has of the source's tokens [B, L, T, S] and of its own [B, L, T, T].
+
+    `encoder` [B, S, S] is the encoder's whole rollout; `own` [B, L, T, T] and `cross` [B, L, T, S + 1] are
+    the decoder's layer matrices, the last column of `cross` the residual's. Where their rows sum to 1, so do
+    those of both results together (as in the code of Ferrando et al. for encoder-decoders).
+    """
+    source = encoder.new_zeros(*cross.shape[:1], *cross.shape[2:3], encoder.shape[-1])
+    decoder = torch.eye(own.shape[-1], dtype=own.dtype, device=own.device).expand_as(own[:, 0])
+    sources, decoders = [], []
+    for own_step, cross_step in zip(own.unbind(1), cross.unbind(1), strict=True):
+        kept = cross_step[..., -1:] * own_step
+        source = kept @ source + cross_step[..., :-1] @ encoder
+        decoder = kept @ decoder
+        sources.append(source)
+        decoders.append(decoder)
+    return torch.stack(sources, 1), torch.stack(decoders, 1)
+
+
 def require_defined(adapter: Adapter, method: str) -> None:
     """Raise UsageError, with the methods that are defined, where one is not for the model's layers."""
     layouts = [layout_of(layer) for layer in adapter.layers]
