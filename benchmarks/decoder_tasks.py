@@ -1,4 +1,4 @@
-"""Agreement in a decoder: patterns of a causal model on two tasks, evaluated as in Table 1 of the paper.
+"""Agreement in a decoder or an encoder: patterns on two tasks, evaluated as in Table 1 of the paper.
 
     python benchmarks/decoder_tasks.py MODEL RUNS [SENTENCES]
 
@@ -29,18 +29,18 @@ def main() -> None:
     name, runs = sys.argv[1:3]
     sentences = int(sys.argv[3]) if len(sys.argv) > 3 else 10
     model = load_model(name)
-    for dataset in conditions(sentences):
+    for dataset in conditions(model, sentences):
         run = extract(model, dataset, runs_dir=runs)
         if not run.measures():
             evaluate(run, model=model)
         print(json.dumps(summary(run, model)), flush=True)
 
 
-def conditions(sentences: int) -> Iterator[Dataset]:
+def conditions(model: LoadedModel, sentences: int) -> Iterator[Dataset]:
     """Yield a dataset for each condition of the tasks."""
     for task in TASKS:
         by_condition: dict[str, list[Example]] = defaultdict(list)
-        for example in load(task, task="causal-lm").examples:
+        for example in load(task, task=model.task).examples:
             by_condition[example.instance.condition].append(example)
         for examples in by_condition.values():
             yield Dataset(task, [capitalised(example) for example in subset(examples, sentences)])

@@ -14,15 +14,8 @@ from typing import Any
 import torch
 from measure import medians_in_turn, print_table
 from published import Network, refine
+from shapes import BASELINE, CORRECT, WRONG, adapter_of, bert, patterns
 from torch import Tensor
-from transformers import BertConfig, BertForMaskedLM
-
-from ipgraph.extractor.methods.patterns.search import attention_paths, embedding_paths
-from ipgraph.extractor.models.architectures.bert import bert_adapter
-from ipgraph.extractor.tracing.batch import Batch, IntegrationPath
-from ipgraph.extractor.tracing.trace import Trace
-
-CORRECT, WRONG, BASELINE = 7, 8, 4
 
 
 def main() -> None:
@@ -34,11 +27,11 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--no-published", action="store_true", help="leave the slow baseline out")
     asked = parser.parse_args()
-    model = _model(asked).to(asked.device)
+    model = bert(asked.layers, asked.hidden, asked.heads).to(asked.device)
     ids = torch.randint(10, 100, (asked.batch, asked.tokens)).to(asked.device)
     target = asked.tokens - 4
     ours, plain = medians_in_turn(
-        lambda: patterns(model, ids, target, asked.samples),
+        lambda: patterns(model, ids, asked.samples, target=target),
         lambda: integrated_gradients(model, ids, target, asked.samples),
     )
     rows = [
@@ -59,43 +52,8 @@ def main() -> None:
     print_table(f"Patterns: {size}, batch of {asked.batch}, {asked.device}, float32", rows)
 
 
-def _model(asked: argparse.Namespace) -> Any:
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=100,
-        hidden_size=asked.hidden,
-        num_hidden_layers=asked.layers,
-        num_attention_heads=asked.heads,
-        intermediate_size=4 * asked.hidden,
-        attn_implementation="sdpa",
-        # Larger than BERT's, so that the patterns move about as a trained model's do.
-        initializer_range=0.06,
-    )
-    return BertForMaskedLM(config).eval().requires_grad_(False)
-
-
 def _points(samples: int, device: str) -> Tensor:
     return torch.linspace(0, 1, samples, device=device)
-
-
-@torch.no_grad()
-def patterns(model: Any, ids: Tensor, target: int, samples: int) -> tuple[Tensor, Tensor]:
-    """Return every word's positions [B, N, L + 1] and heads or skips [B, N, L] by the closed forms."""
-    adapter = bert_adapter(model)
-    batch = Batch(
-        ids,
-        torch.zeros_like(ids),
-        torch.ones_like(ids, dtype=torch.bool),
-        torch.full_like(ids[:, 0], target),
-        torch.tensor([[CORRECT, WRONG]], device=ids.device).expand(len(ids), -1),
-    )
-    points = _points(samples, str(ids.device))
-    path = IntegrationPath(points, torch.full_like(points, 1 / samples))
-    trace = Trace(adapter, batch, path, adapter.words[BASELINE])
-    embedding = embedding_paths(trace, torch.arange(ids.shape[1], device=ids.device).expand_as(ids))
-    attention = attention_paths(trace, embedding)
-    assert attention.choices is not None
-    return embedding.positions.cpu(), attention.choices.cpu()
 
 
 def integrated_gradients(
@@ -121,11 +79,11 @@ def integrated_gradients(
 
 def _published(model: Any, ids: Tensor, target: int, samples: int) -> tuple[float, str]:
     """Return the seconds the published way takes for one sentence and how many choices agree with ours."""
-    positions, choices = patterns(model, ids, target, samples)
-    adapter = bert_adapter(model)
+    positions, choices = patterns(model, ids, samples, target=target)
+    adapter = adapter_of(model)
     x, x_b = adapter.words[ids], adapter.words[BASELINE]
     points = _points(samples, str(ids.device))
-    words = x_b + points[:, None, None] * (x - x_b) + adapter.offset(torch.zeros_like(ids))[:, None]
+    words = x_b + points[:, None, None] * (x - x_b) + adapter.offset(torch.zeros_like(ids))
     h0, saved = adapter.enter(words)
     tangents = adapter.enter.jvp(saved, (x - x_b).expand_as(words).contiguous())
     network = Network(model, target, (CORRECT, WRONG))

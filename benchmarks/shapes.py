@@ -75,17 +75,16 @@ def adapter_of(model: Any) -> Adapter:
 
 
 @torch.no_grad()
-def patterns(model: Any, ids: Tensor, samples: int, *, keep: bool = True) -> tuple[Tensor, Tensor]:
-    """Return every word's positions [B, N, L + 1] and heads or skips [B, N, L].
-
-    The last token is the target.
-    """
+def patterns(
+    model: Any, ids: Tensor, samples: int, *, target: int = -1, keep: bool = True
+) -> tuple[Tensor, Tensor]:
+    """Return every word's positions [B, N, L + 1] and heads or skips [B, N, L]; `target` is a position."""
     adapter = adapter_of(model)
     batch = Batch(
         ids,
         torch.zeros_like(ids),
         torch.ones_like(ids, dtype=torch.bool),
-        torch.full_like(ids[:, 0], ids.shape[1] - 1),
+        torch.full_like(ids[:, 0], target % ids.shape[1]),
         torch.tensor([[CORRECT, WRONG]], device=ids.device).expand(len(ids), -1),
     )
     points = torch.linspace(0, 1, samples, device=ids.device)

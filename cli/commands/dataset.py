@@ -72,7 +72,7 @@ def _text(instance: "Instance") -> str:
     return f"{instance.text} | {instance.second}" if instance.second else instance.text
 
 
-def _expected(instance: "Instance") -> str | int:
+def _expected(instance: "Instance") -> str | int | None:
     if instance.correct:
         return f"{instance.correct}, not {instance.wrong}"
-    return instance.label_name or instance.label
+    return instance.label_name or (instance.label if instance.label >= 0 else None)

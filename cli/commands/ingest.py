@@ -60,7 +60,7 @@ def ingest_dataset(
 )
 @takes("extraction", Extraction)
 def ingest_text(
-    text: Annotated[str, typer.Argument(help="A sentence; for a masked language model, with one \\[MASK].")],
+    text: Annotated[str, typer.Argument(help="A sentence; for a language model, with one \\[MASK].")],
     extraction: Extraction,
     correct: Annotated[str, typer.Option("--correct", metavar="WORD", help="Right word for \\[MASK].")] = "",
     wrong: Annotated[str, typer.Option("--wrong", metavar="WORD", help="Wrong word for \\[MASK].")] = "",

@@ -65,6 +65,12 @@ class TracedBatch:
     positive: Tensor  # [B, N], of Pi_+
     words_at_once: int  # what memory allows
 
+    @property
+    def inner(self) -> Tensor:
+        """Which nodes of layers 1 to L - 1 can be kept or not, [B, L - 1, N]: those that the target hears."""
+        heard = torch.stack(self.trace.reach, 1)[:, 1:-1]
+        return heard & (torch.arange(heard.shape[-1], device=heard.device) >= self.holds_first)
+
     def chunks(self, nodes: int = 1) -> Iterator[slice]:
         """Yield slices of the words, as many at once as fit with so many nodes per layer."""
         size = max(1, self.words_at_once // nodes)

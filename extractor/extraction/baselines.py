@@ -48,7 +48,8 @@ def _piece(model: LoadedModel, piece: str) -> int:
     tokenizer = model.tokenizer
     number = tokenizer.get_vocab().get(piece)
     found = [number] if number is not None else tokenizer(piece, add_special_tokens=False)["input_ids"]
-    if len(found) != 1 or found[0] >= len(model.adapter.words):
+    is_unknown = number is None and found == [tokenizer.unk_token_id]
+    if len(found) != 1 or is_unknown or found[0] >= len(model.adapter.words):
         raise UsageError(f"{piece!r} is not one piece of the vocabulary of model {model.name!r}")
     return int(found[0])
 
@@ -57,6 +58,12 @@ def _is_all_of_a_word(model: LoadedModel) -> bool:
     """Return whether nothing is added to words' embeddings, neither positions nor types."""
     types = torch.zeros(1, 2, dtype=torch.long, device=model.device)
     return not model.adapter.offset(types).any()
+
+
+def _mean(model: LoadedModel) -> Tensor:
+    words = model.adapter.words
+    parts = [part.sum(0, dtype=torch.float64) for part in words.split(8192)]  # a copy of all may not fit
+    return (torch.stack(parts).sum(0) / len(words)).to(model.dtype)
 
 
 def _special(token: str) -> Callable[[LoadedModel], Tensor]:
@@ -71,7 +78,7 @@ def _special(token: str) -> Callable[[LoadedModel], Tensor]:
 
 _EMBEDDINGS: dict[str, Callable[[LoadedModel], Tensor]] = {
     "mask": _special("mask"),
-    "mean": lambda model: model.adapter.words.double().mean(0).to(model.dtype),
+    "mean": _mean,
     "pad": _special("pad"),
     "zero": lambda model: torch.zeros_like(model.adapter.words[0]),
 }

@@ -35,7 +35,8 @@ def influence_of(
 
     A pattern names its word's input node and any others. Where it names several nodes in a layer, the
     influence sums over the paths through each; where it names no embedding in a layer, or no head or skip,
-    over all of them. `options` say which QoI, baseline and samples, `answers` how forms of several pieces are
+    over all of them. It is 0 where nothing moves (a decoder's first position that is held) or no path is
+    possible. `options` say which QoI, baseline and samples, `answers` how forms of several pieces are
     compared. Raises UsageError for an example that the model cannot read, or a node that its
     graph does not have.
     """

@@ -99,13 +99,18 @@ def _as_the_oracle_needs_it(model: LoadedModel) -> Iterator[None]:
     """Let the Hugging Face model take batches, and compute attention in the way that states every step."""
     config = model.module.config
     padding, attention = getattr(config, "pad_token_id", None), config._attn_implementation
+    upcast = [part for part in model.module.modules() if getattr(part, "reorder_and_upcast_attn", False)]
     model.module.set_attn_implementation("eager")
+    for part in upcast:  # of GPT-2: the same numbers, but in float32 alone
+        part.reorder_and_upcast_attn = False
     if padding is None:
         config.pad_token_id = -1  # no token; without any, classifiers refuse the oracle's batches
     try:
         yield
     finally:
         config.pad_token_id = padding
+        for part in upcast:
+            part.reorder_and_upcast_attn = True
         model.module.set_attn_implementation(attention)
 
 
@@ -113,7 +118,7 @@ def _comparisons(model: LoadedModel, sentence: Sentence) -> Iterator[Comparison]
     theirs = oracle.logits(model.module, sentence.ids)[0]
     theirs = theirs if theirs.dim() == 1 else theirs[sentence.target]
     question, trace = _asked(model, sentence, theirs)
-    ours = trace.logits(torch.arange(len(theirs))[None])[0, 0]
+    ours = trace.logits(torch.arange(len(theirs), device=model.device)[None])[0, 0]
     largest = float(theirs.abs().max())
     yield Comparison(sentence.text, "", "logits", None, len(ours), _difference(ours, theirs, largest))
     with torch.enable_grad():
@@ -142,7 +147,7 @@ def _of_one_word(
     word = _word_with_choices(trace)
     if word is None:
         return
-    embedding = embedding_paths(trace, torch.tensor([[word]]))
+    embedding = embedding_paths(trace, torch.tensor([[word]], device=model.device))
     attention = attention_paths(trace, embedding)
     (name,) = model.tokenizer.convert_ids_to_tokens([sentence.ids[word]])
     for found, what in ((embedding, "positions"), (attention, "heads and skip")):
@@ -198,4 +203,4 @@ def _difference(ours: Tensor, theirs: Tensor, largest: float) -> float:
 
 
 def _float64(values: list[float]) -> Tensor:
-    return torch.tensor(values, dtype=torch.float64)
+    return torch.tensor(values, dtype=torch.float64, device="cpu")

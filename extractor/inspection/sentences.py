@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ipgraph.extractor.datasets import MASK, load
+from ipgraph.extractor.models.encoding import read_at
 from ipgraph.extractor.models.loading import LoadedModel
 from ipgraph.extractor.tracing.batch import Batch
 
@@ -48,10 +49,13 @@ def _read(model: LoadedModel, text: str) -> Sentence:
     if model.task == "causal-lm":
         text = text.partition(MASK)[0].strip()
     ids = model.tokenizer(text.replace(MASK, model.tokenizer.mask_token or MASK))["input_ids"]
+    target = len(ids) - 1
     if model.task == "masked-lm":
         target = ids.index(model.tokenizer.mask_token_id)
-    else:
-        target = len(ids) - 1 if model.adapter.reads == "last" else 0
+    elif model.task == "classifier":
+        target = read_at(model, ids)
+    if model.adapter.reads == "last":
+        ids = ids[: target + 1]
     longest = model.adapter.max_positions
     start = max(0, target + 1 - longest)
     return Sentence(text, tuple(ids[start : start + longest]), target - start)

@@ -84,8 +84,7 @@ class Answers:
                 )
         if shared < 2 or all(sentence is None for sentence in good.sentences[:shared]):
             raise BadRow(
-                "{} pieces stand before the answer; a causal model needs two: the first has no influence",
-                shared,
+                "fewer than 2 pieces stand before the answer, and a decoder's first has no influence"
             )
         return shared, (good.ids[shared], bad.ids[shared])
 

@@ -45,11 +45,19 @@ def decoder_adapter(
 
 
 def entries(
-    adapter: Callable[[Any], Adapter], model_type: str, *, causal: str, classifier: str
+    adapter: Callable[[Any], Adapter],
+    model_type: str,
+    *,
+    causal: str,
+    classifier: str,
+    head: str = "lm_head.",
 ) -> dict[str, Architecture]:
-    """Return a family's two classes of transformers, as `ARCHITECTURES` lists them."""
+    """Return a family's two classes of transformers, as `ARCHITECTURES` lists them.
+
+    `head` is how the names of the vocabulary head's weights begin in files.
+    """
     return {
-        causal: Architecture("causal-lm", adapter, model_type, "lm_head."),
+        causal: Architecture("causal-lm", adapter, model_type, head),
         classifier: Architecture("classifier", adapter, model_type, "score."),
     }
 

@@ -65,6 +65,16 @@ def encode(
     return encoded, skipped
 
 
+def read_at(model: LoadedModel, ids: Sequence[int]) -> int:
+    """Return the position that a classifier reads: the first, or the last that is not padding.
+
+    A tokenizer may end a text with the token that serves as padding; transformers does not read that.
+    """
+    if model.adapter.reads == "first":
+        return 0
+    return max((position for position, token in enumerate(ids) if token != model.padding), default=0)
+
+
 class _Encoder:
     """What one call of `encode` asks of a model."""
 
@@ -152,8 +162,7 @@ class _Encoder:
         """Return the pieces to write before the target, its position, and the two logits of the QoI."""
         instance = example.instance
         if self.model.task == "classifier":
-            target = len(ids) - 1 if self.model.adapter.reads == "last" else 0
-            return [], target, logits_of(self.model, self.qoi, self._label(instance))
+            return [], read_at(self.model, ids), logits_of(self.model, self.qoi, self._label(instance))
         masks = [position for position, token in enumerate(ids) if token == self.mask]
         self._require_mask(len(masks))
         mask_token = self.model.tokenizer.mask_token
@@ -209,7 +218,10 @@ class _Encoder:
 
     def _require_known(self, ids: list[int], numbers: list[int], names: list[str]) -> None:
         pieces = list(zip(ids, numbers, names, strict=True))
-        unknown = [piece for piece in pieces if piece[0] == self.unk and not self.allow_unk]
+        written = [piece for piece in pieces if piece[1] >= 0]  # what is added may be the same token
+        unknown = [piece for piece in written if piece[0] == self.unk and not self.allow_unk]
+        if self.model.task != "causal-lm" and any(token == self.model.padding for token, _, _ in written):
+            raise BadRow("the text contains the padding token, which the model does not read; leave it out")
         beyond = [piece for piece in pieces if piece[0] >= self.vocabulary]
         for refused, advice in ((beyond, ""), (unknown, "; allow unknown words to keep such sentences")):
             if refused:
@@ -218,9 +230,15 @@ class _Encoder:
 
 
 def _with_mask(example: Example, places: Sequence[int | None], names: Sequence[str]) -> list[str]:
-    """Return the pieces' words with [MASK] for what two forms share, which is in neither's name."""
-    first = len(before_mask(example.instance.text).split())
-    return [
-        MASK if place is not None and place >= first else name
-        for place, name in zip(places, names, strict=True)
-    ]
+    """Return the pieces' words with [MASK] for the form, of which no name may tell."""
+    before, form = before_mask(example.instance.text), example.instance.correct
+    first = len(before.split())
+    joined = before.split()[-1:] if before == before.rstrip() else []
+    renamed = {word + form.split()[0]: word + MASK for word in joined}
+
+    def shown(place: int | None, name: str) -> str:
+        if place is None or place < first - 1:
+            return name
+        return MASK if place >= first else renamed.get(name, name)
+
+    return [shown(place, name) for place, name in zip(places, names, strict=True)]

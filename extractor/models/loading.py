@@ -45,6 +45,12 @@ class LoadedModel:
     dtype: torch.dtype
     module: Any  # the Hugging Face model itself
 
+    @property
+    def padding(self) -> int | None:
+        """The token that the model takes for padding, whatever its tokenizer pads with."""
+        padding: int | None = self.module.config.get_text_config().pad_token_id
+        return padding
+
 
 def load_model(
     model: Any = "demo",

@@ -91,7 +91,7 @@ def _named(config: Any) -> str:
 def _undecided(model: str, family: dict[str, Architecture], fitting: int) -> UsageError:
     heads = ", ".join(f"{entry.head}* ({entry.task})" for entry in family.values())
     how = "the weights of several heads" if fitting else "the weights of no known head"
-    remedy = "name the task" if fitting else "name a model that was trained for a task"
+    remedy = "name the task" if fitting else "name the task, or a model that was trained for one"
     return UsageError(
         f"the config of model {model!r} names no architecture, and its file has {how} ({heads}); {remedy}"
     )

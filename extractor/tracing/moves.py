@@ -46,11 +46,9 @@ class Sources:
 
     def candidates(self, present: Tensor) -> Tensor:
         """Return which positions see one of the places that are present and reach the target: [B, W, N]."""
-        reached, near = self.trace.reach[self.index + 1], self.trace.windows[self.index]
-        if near is None:
-            return reached[:, None].expand(-1, self.source.shape[1], -1)
-        seen = (near.T[self.source] & present[..., None]).any(2)
-        return seen & reached[:, None]
+        following = self.trace.following(self.index, self.source.flatten(1)).unflatten(1, present.shape[1:])
+        seen: Tensor = (following & present[..., None]).any(2)
+        return seen
 
     def rows(self) -> Tensor:
         """Return where the places lie among the layer's rows (b, s, n)."""

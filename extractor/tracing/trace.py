@@ -106,6 +106,11 @@ class Trace:
         """Return where positions stand among a layer's destinations (the last layer has one)."""
         return torch.zeros_like(position) if index == self.depth - 1 else position
 
+    def following(self, index: int, source: Tensor) -> Tensor:
+        """Return which positions above a layer see sources [B, W] below and reach the target, [B, W, N]."""
+        reached, near = self.reach[index + 1][:, None], self.windows[index]
+        return reached.expand(-1, source.shape[1], -1) if near is None else near.T[source] & reached
+
     def layer(self, index: int) -> LayerState:
         """Return a layer's state, computed again unless it was kept."""
         if self._keep:

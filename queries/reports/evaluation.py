@@ -74,8 +74,9 @@ def table1_of(evaluated: Iterable[EvaluatedRun]) -> list[Table]:
 _ACCURACY = (
     "accuracy: share of instances on which the model is right, or without a label says what it says "
     "unablated; sources: words with g >= 0; 95% bootstrap intervals over instances (every digit: --format "
-    "json); target: its own column, which has g = 0, is dropped, or kept in every layer (its embeddings and, "
-    "at the attention level, its skips)†; every method keeps as many nodes per layer as Pi_+: the "
+    "json); target: its own column is dropped ([MASK] has g = 0; a decoder's word leaves Pi_+), "
+    "or kept in every layer (its embeddings and, at the attention level, its skips)†; a first position "
+    "that is held stays in every ablation†; every method keeps as many nodes per layer as Pi_+: the "
     f"union of its paths, cut or filled by its own node score†; {OUR_CHOICE}"
 )
 _SHARES = (

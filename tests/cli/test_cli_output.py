@@ -76,3 +76,14 @@ def test_a_drawing_says_that_it_took_the_newest_run(folder: Folder, tmp_path: Pa
     for command in (("draw", "zzz"), ("plot", "heads", "--role", "zzz")):
         error = invoke(*command, "--output", str(tmp_path / "x.svg"), code=2).stderr
         assert "(that is the newest run; name another, such as r" in error
+
+
+def test_what_is_not_known_or_not_fixed_is_no_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("films.csv").write_text("text\nthe plot of this film is not bad\n")
+    shown = json.loads(invoke("dataset", "show", "films.csv", "--format", "json").stdout)["tables"]
+    assert [row["expected"] for row in shown[1]["rows"]] == [None]
+    invoke("extract", "films.csv", "--model", "demo-sentiment", "--level", "embedding")
+    (path,) = Path("runs").iterdir()
+    facts = json.loads(invoke("run", "show", path.name, "--format", "json").stdout)["tables"][0]["rows"]
+    assert {row["what"]: row["value"] for row in facts}["n_steps"] == "auto"

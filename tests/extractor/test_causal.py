@@ -5,22 +5,30 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from support.random_decoders import random_decoder
 from support.tiny_models import save_decoder
+from support.tiny_tokenizers import causal
+from tokenizers import processors
 
 from ipgraph.extractor.datasets import Dataset, Example, load
 from ipgraph.extractor.datasets.example import make_instance
+from ipgraph.extractor.evaluation import instances
+from ipgraph.extractor.evaluation.ablation.accuracy import readings
 from ipgraph.extractor.evaluation.ablation.forward import Kept, ablated
 from ipgraph.extractor.evaluation.evaluate import evaluate
 from ipgraph.extractor.extraction.extract import extract
 from ipgraph.extractor.extraction.options import Options
+from ipgraph.extractor.inspection.checking import check, require_right
 from ipgraph.extractor.models import oracle
 from ipgraph.extractor.models.encoding import Encoded, encode
 from ipgraph.extractor.models.loading import LoadedModel, load_model
 from ipgraph.extractor.tracing.batch import pad
 from ipgraph.extractor.tracing.sampling import LADDER
 from ipgraph.graphstore.common.errors import UsageError
+from ipgraph.graphstore.schema.records import LEVELS
 
 TEXTS = ["the doctor that the musicians love [MASK] happy .", "doctors , old and tall , [MASK] here"]
 
@@ -89,6 +97,12 @@ def test_pieces_that_forms_share_are_read_at_the_targets_place(gpt2: LoadedModel
     assert "must be a single known piece" in skipped[0].reason
 
 
+def test_a_word_that_a_form_completes_is_named_without_it(gpt2: LoadedModel) -> None:
+    for text in ("the doctor un[MASK] .", "the doctor ([MASK] old ."):
+        (read,) = encoded(gpt2, sentences(text))
+        assert [*dict.fromkeys(read.words)] == text.split()[:3]
+
+
 def test_pairs_are_compared_where_their_pieces_part(gpt2: LoadedModel, tmp_path: Path) -> None:
     pairs = [
         ("The doctors are happy today .", "The doctors is not happy ."),
@@ -124,7 +138,7 @@ def test_pairs_without_one_beginning_are_skipped_with_the_reason(tmp_path: Path,
     assert reasons[2] == "one of good and bad begins the other"
     read, skipped = encode(gpt2, dataset.examples)
     assert [len(read), len(skipped)] == [1, 1]
-    assert "1 pieces stand before the answer; a causal model needs two" in skipped[0].reason
+    assert "fewer than 2 pieces stand before the answer" in skipped[0].reason
 
 
 def question(model: LoadedModel, one: Encoded, options: Options, points: int) -> oracle.Question:
@@ -195,6 +209,7 @@ def test_baselines_are_those_of_the_vocabulary(gpt2: LoadedModel, llama: LoadedM
         (llama, "zero", "the zero baseline is refused"),
         (llama, "mask", "no mask token"),
         (gpt2, "token:the doctor is", "is not one piece"),
+        (load_model("demo-gpt2"), "token:xqz", "is not one piece"),  # to its tokenizer an unknown word
     ]
     for model, name, message in refused:
         with pytest.raises(UsageError, match=message):
@@ -214,6 +229,39 @@ def test_a_classifier_is_read_at_its_last_token(tmp_path: Path) -> None:
         others[1] = -torch.inf
         assert prediction.target == ids.shape[1] - 1
         assert prediction.qoi == pytest.approx(float(logits[1] - others.max()), abs=1e-5)
+
+
+def test_a_classifier_does_not_read_an_end_that_serves_as_padding(tmp_path: Path) -> None:
+    tokenizer = causal(bos=False)
+    end = tokenizer.eos_token_id
+    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single="$A </s>", special_tokens=[("</s>", end)]
+    )
+    module = random_decoder("llama", "classifier", 0, vocab_size=len(tokenizer), pad_token_id=end)
+    model = load_model(module, tokenizer=tokenizer, dtype="float64", device="cpu")
+    examples = [Example(make_instance("mine", text, label=1)) for text in ("the doctor is old", "a doctor")]
+    run = extract(model, Dataset("mine", examples), runs_dir=tmp_path, n_steps=3)
+    for example, prediction in zip(examples, run.records("predictions"), strict=True):
+        ids = tokenizer([example.instance.text], return_tensors="pt")["input_ids"]
+        logits = module(input_ids=ids).logits[0]
+        others = logits.clone()
+        others[1] = -torch.inf
+        assert prediction.target == ids.shape[1] - 2
+        assert prediction.qoi == pytest.approx(float(logits[1] - others.max()), abs=1e-5)
+    require_right(model, check(model))
+    none, skipped = encode(model, [Example(make_instance("mine", "the </s> doctor", label=1))])
+    assert not none
+    assert "contains the padding token" in skipped[0].reason
+
+
+def test_a_first_token_that_also_stands_for_unknown_words_is_read(tmp_path: Path) -> None:
+    tokenizer = causal(bos=True)
+    tokenizer.unk_token = tokenizer.bos_token
+    module = random_decoder("llama", "causal-lm", 0, vocab_size=len(tokenizer))
+    model = load_model(module, tokenizer=tokenizer, dtype="float64", device="cpu")
+    read, skipped = encode(model, sentences(TEXTS[0], "the <s> doctor [MASK]").examples)
+    assert [one.ids[0] for one in read] == [tokenizer.bos_token_id]
+    assert [row.reason.partition(";")[0] for row in skipped] == ["not in the model's vocabulary: '<s>'"]
 
 
 def zeroed(kept: Callable[[int], list[bool]], layer: int) -> Any:
@@ -246,3 +294,28 @@ def test_the_first_position_stays_in_every_ablation(gpt2: LoadedModel, tmp_path:
     run = extract(gpt2, sentences(*TEXTS), runs_dir=tmp_path, n_steps=4)
     measures = evaluate(run, model=gpt2, draws=2, resamples=2)
     assert {"original", "nothing", "gpr"} <= {measure.method for measure in measures}
+    for batch in instances.batches(instances.read(run, gpt2), gpt2, Options(n_steps=4), None):
+        for row, patterns in enumerate(batch.patterns):
+            expected = [0 < position <= patterns.encoded.target for position in range(batch.inner.shape[-1])]
+            assert batch.inner[row].tolist() == [expected] * (depth - 1)
+
+
+def test_the_targets_word_leaves_pi_plus_where_its_column_is_dropped(
+    gpt2: LoadedModel, tmp_path: Path
+) -> None:
+    run = extract(gpt2, sentences(*TEXTS), runs_dir=tmp_path, n_steps=4)
+    options = Options(n_steps=4).for_model(gpt2)
+    found, with_target = 0, 0
+    for batch in instances.batches(instances.read(run, gpt2), gpt2, options, 2):
+        for level in LEVELS:
+            for reading, nodes, column in readings(batch, level):
+                for row, patterns in enumerate(batch.patterns):
+                    target = patterns.encoded.target
+                    words = set(np.flatnonzero(patterns.positive).tolist())
+                    with_target += target in words
+                    kept = words | {target} if reading == "kept" else words - {target}
+                    assert set(nodes.embeddings[row, 0].nonzero()[:, 0].tolist()) == kept
+                    assert (column is None) == (reading == "dropped")
+                    found += 1
+    assert found == 8
+    assert with_target

@@ -77,6 +77,14 @@ def test_a_decoder_of_one_class_in_a_folder_passes(tmp_path: Path) -> None:
     assert [c.compared for c in found if c.what == "logits"] == [1] * 3
 
 
+def test_a_gpt2_that_computes_attention_in_float32_passes() -> None:
+    changes = {"reorder_and_upcast_attn": True, "scale_attn_by_inverse_layer_idx": True}
+    module = random_decoder("gpt2", "causal-lm", 0, **changes)
+    model = load_model(module, tokenizer=word_tokenizer(), device="cpu", dtype="float64")
+    require_right(model, check(model))
+    assert model.module.transformer.h[0].attn.reorder_and_upcast_attn
+
+
 def test_a_classifier_passes(tmp_path: Path) -> None:
     model = load(save_classifier(tmp_path, classes=3))
     require_right(model, check(model))

@@ -10,8 +10,12 @@ import transformers
 from safetensors.torch import load_file, save_file
 from support.random_encoders import FAMILIES, TASKS, random_encoder
 from support.tiny_models import SPECIAL, WORDS
+from support.tiny_tokenizers import byte_level
 from transformers import BertTokenizer
 
+from ipgraph.extractor.datasets import Example
+from ipgraph.extractor.datasets.example import make_instance
+from ipgraph.extractor.models.encoding import encode
 from ipgraph.extractor.models.loading import load_model
 from ipgraph.graphstore.common.errors import UsageError
 
@@ -93,3 +97,17 @@ def test_what_is_not_defined_here_is_refused(
     folder = saved(tmp_path, random_encoder(family, "masked-lm", 0), **changes)
     with pytest.raises(UsageError, match=reason):
         load_model(folder)
+
+
+def test_a_text_with_the_padding_token_is_refused() -> None:
+    """RoBERTa gives it no position of its own, so that all positions after it would be others."""
+    tokenizer = byte_level()
+    module = random_encoder(
+        "roberta", "masked-lm", 0, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id
+    )
+    model = load_model(module, tokenizer=tokenizer, dtype="float64", device="cpu")
+    texts = ("the doctor [MASK] old .", "the <pad> doctor [MASK] old .")
+    examples = [Example(make_instance("mine", text, correct="is", wrong="are")) for text in texts]
+    (one,), (skipped,) = encode(model, examples)
+    assert model.padding not in one.ids
+    assert "contains the padding token" in skipped.reason

@@ -75,7 +75,7 @@ def test_draws_have_the_same_size_and_are_even(hops: bool, reading: str) -> None
     column = target_column(like, TARGET) if reading == "kept" else None
     wanted = like if column is None else like | column
     chance = torch.rand((B, DRAWS, L, N, A + 2), generator=torch.Generator().manual_seed(4))
-    kept = random_sets(wanted, MASK, column, chance)
+    kept = random_sets(wanted, MASK[:, None].expand(-1, L - 1, -1), column, chance)
     expected = wanted.embeddings.sum(-1)[:, None].expand(-1, DRAWS, -1)
     assert torch.equal(kept.embeddings.sum(-1), expected)
     assert not kept.embeddings[1, :, :, 4:].any()

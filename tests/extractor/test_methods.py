@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 import torch
+from support import families
 from support.comparison import KINDS, questions, trace_of
+from support.random_decoders import random_decoder
 from support.random_models import random_model
 from support.tiny_models import save_masked_lm
 from torch import Tensor
@@ -190,6 +192,35 @@ def test_random_positions_and_hops_are_uniform() -> None:
         counts = torch.bincount(hops[where] + 1, minlength=3)[3 - candidates :]
         shares = counts / counts.sum()
         assert shares.tolist() == pytest.approx([1 / candidates] * candidates, abs=0.04)
+
+
+def causal_trace(family: str) -> tuple[Any, list[Question], Trace]:
+    model = random_decoder(family, "causal-lm", 0)
+    asked = families.questions_of(model, (-1, -1, -2), (7, 11))
+    return model, asked, families.trace_of(families.adapter_of(model), asked)
+
+
+@pytest.mark.parametrize("family", ["gpt2", "mistral"])
+def test_no_methods_path_goes_where_a_decoder_does_not_look(family: str) -> None:
+    model, asked, trace = causal_trace(family)
+    words, keys = words_of(trace), ["a", "b", "c"]
+    scored = (attention, attention_max, conductance, internal_influence, internal_influence_l2)
+    found = [method(trace, words).positions for method in scored]
+    found += [random_paths(trace, words, keys, seed=seed) for seed in range(5)]
+    for row, question in enumerate(asked):
+        sees = families.sees_of(model, question)
+        for word in trace.has_pattern[row].nonzero()[:, 0].tolist():
+            for path in (positions[row, word].tolist() for positions in found):
+                assert all(sees(layer, path[layer + 1], path[layer]) for layer in range(len(path) - 1))
+
+
+def test_random_positions_of_a_decoder_are_uniform_among_those_that_can_be() -> None:
+    _, asked, trace = causal_trace("gpt2")
+    words, target = words_of(trace), asked[2].target
+    draws = torch.stack([random_paths(trace, words, ["a", "b", "c"], seed=seed)[2] for seed in range(600)])
+    following = draws[:, 1, 1]  # from position 1
+    shares = torch.bincount(following, minlength=target + 1) / len(following)
+    assert shares.tolist() == pytest.approx([0.0] + [1 / target] * target, abs=0.06)
 
 
 # --- as runs ---

@@ -12,6 +12,7 @@ from transformers import BertForMaskedLM
 
 from ipgraph.extractor.datasets import Dataset, Example, make_instance
 from ipgraph.extractor.extraction.extract import extract
+from ipgraph.extractor.models.digests import digest_of_folder
 from ipgraph.extractor.models.loading import load_model
 from ipgraph.graphstore.common.errors import IpgraphError, UsageError
 
@@ -95,6 +96,15 @@ def test_a_classifier_needs_no_mask_and_no_padding(tmp_path: Path) -> None:
     assert run.run.instances == 2
     with pytest.raises(UsageError, match="has no mask token to start from"):
         extract(model, dataset, runs_dir=tmp_path, n_steps=4, baseline="mask")
+
+
+def test_a_folders_digest_is_of_every_file_that_a_tokenizer_may_have(tmp_path: Path) -> None:
+    digests = {digest_of_folder(tmp_path)}
+    names = ("tokenizer.json", "vocab.txt", "vocab.json", "merges.txt", "tokenizer.model", "spiece.model")
+    for name in names:
+        (tmp_path / name).write_text("a")
+        digests.add(digest_of_folder(tmp_path))
+    assert len(digests) == 1 + len(names)
 
 
 def remove_tokenizer(folder: Path) -> None:

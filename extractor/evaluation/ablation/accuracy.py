@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -30,39 +31,56 @@ from ipgraph.graphstore.schema.records import Level
 Ablations = Iterator[tuple[MeasureKey, Nodes]]
 
 
-def pi_plus(batch: TracedBatch, level: Level) -> Nodes:
-    """Return the union of the nodes of the guided patterns of words with total influence >= 0."""
+Reading = Literal["dropped", "kept"]
+READINGS: tuple[Reading, ...] = ("dropped", "kept")
+"""Whether the target's column is left out of what is kept, or added to it."""
+
+
+def pi_plus(batch: TracedBatch, level: Level, reading: Reading = "kept") -> Nodes:
+    """Return the union of the nodes of the guided patterns of words with total influence >= 0.
+
+    Of a decoder the target is an ordinary word, whose pattern belongs to its column.
+    """
     choices = None if level == "embedding" else batch.choices
-    return union_of(paths(batch.positions, choices, batch.trace.heads), batch.positive, batch.trace.size[2])
+    guided = paths(batch.positions, choices, batch.trace.heads)
+    return union_of(guided, words_of(batch, reading), batch.trace.size[2])
 
 
-def readings(batch: TracedBatch, nodes: Nodes) -> dict[str, Nodes | None]:
-    """Return the two readings of the target's column: what each adds to the nodes."""
-    return {"dropped": None, "kept": target_column(nodes, batch.trace.batch.target)}
+def words_of(batch: TracedBatch, reading: Reading) -> Tensor:
+    """Return the words whose patterns a reading unites, [B, N]."""
+    if reading == "kept" or batch.trace.adapter.reads == "first":
+        return batch.positive
+    return batch.positive & (batch.words != batch.trace.batch.target[:, None])
+
+
+def readings(batch: TracedBatch, level: Level) -> Iterator[tuple[Reading, Nodes, Nodes | None]]:
+    """Yield both readings: what Pi_+ keeps by it, and the target's column where it is among that."""
+    yield "dropped", pi_plus(batch, level, "dropped"), None
+    guided = pi_plus(batch, level)
+    column = target_column(guided, batch.trace.batch.target)
+    yield "kept", guided | column, column
 
 
 def guided_ablations(batch: TracedBatch, level: Level, *, skip_replaced: bool) -> Ablations:
     """Yield what guided patterns keep, the target's column alone, and every skip replaced by its heads."""
-    guided = pi_plus(batch, level)
-    for reading, column in readings(batch, guided).items():
-        nodes = guided if column is None else guided | column
+    for reading, nodes, _ in readings(batch, level):
         yield MeasureKey(ABLATED_ACCURACY, "gpr", level, target=reading), nodes
         if level == "attention" and skip_replaced:
             yield MeasureKey(ABLATED_ACCURACY, "skip_replaced", level, target=reading), skips_replaced(nodes)
     yield (
         MeasureKey(ABLATED_ACCURACY, "target_column", level),
-        target_column(guided, batch.trace.batch.target),
+        target_column(pi_plus(batch, level), batch.trace.batch.target),
     )
 
 
 def scored_ablations(batch: TracedBatch, scored: Mapping[str, Scored]) -> Ablations:
     """Yield what each method that scores nodes keeps: as many as Pi_+, and its own paths alone."""
-    like = pi_plus(batch, "embedding")
     for name, (positions, scores) in scored.items():
-        natural = union_of(paths(positions), batch.positive, batch.trace.size[2])
-        joint = scores.masked_fill(~batch.positive[..., None, None], 0).sum(1)
-        for reading, column in readings(batch, like).items():
-            wanted = like if column is None else like | column
+        for reading, wanted, column in readings(batch, "embedding"):
+            words = words_of(batch, reading)
+            natural = union_of(paths(positions), words, batch.trace.size[2])
+            joint = scores.masked_fill(~words[..., None, None], 0).sum(1)
+            joint = joint.masked_fill(~batch.inner, -torch.inf)
             key = MeasureKey(ABLATED_ACCURACY, name, "embedding", target=reading)
             yield key, same_size(natural, joint, wanted, column)
             whole = natural if column is None else natural | column
@@ -100,16 +118,15 @@ class Ablator:
 
     def add_random(self, level: Level, draws: int, seed: int) -> None:
         """Add the mean accuracy over random draws, and the spread of a draw's accuracy."""
-        like, trace = pi_plus(self.batch, level), self.batch.trace
+        trace = self.batch.trace
         # Positions first: the draws at a sentence's own do not depend on its padding.
         shape = (trace.size[2], draws, trace.depth, trace.heads + 2)
         chance = np.stack(
             [rng.random(shape, np.float32) for rng in generators(self.batch.keys, seed, "ablation")]
         ).transpose(0, 2, 3, 1, 4)
         uniform = torch.from_numpy(chance).to(trace.start.device)
-        for reading, column in readings(self.batch, like).items():
-            wanted = like if column is None else like | column
-            kept = random_sets(wanted, trace.batch.mask, column, uniform)
+        for reading, wanted, column in readings(self.batch, level):
+            kept = random_sets(wanted, self.batch.inner, column, uniform)
             right = self._right(self._ablated(kept))
             key = MeasureKey(ABLATED_ACCURACY, "random", level, target=reading)
             self.collected.add(key, self.batch.index, right.mean(1), draws=draws)

@@ -79,11 +79,12 @@ def same_size(nodes: Nodes, scores: Tensor, like: Nodes, first: Nodes | None) ->
     return Nodes(torch.cat([like.embeddings[:, :1], kept, like.embeddings[:, -1:]], 1))
 
 
-def random_sets(like: Nodes, mask: Tensor, first: Nodes | None, chance: Tensor) -> Kept:
+def random_sets(like: Nodes, inner: Tensor, first: Nodes | None, chance: Tensor) -> Kept:
     """Return draws [B, R, ...] of as many nodes per layer as `like` has, by chance [B, R, L, N, 2 + A].
 
-    Sources and target are those of `like`. At the attention level as many of the heads and skips that enter
-    the drawn embeddings (our choice, as in every pattern). Nodes of `first` are always drawn.
+    `inner` [B, L - 1, N] are those of the layers between that can be drawn. Sources and target are those of
+    `like`. At the attention level as many of the heads and skips that enter the drawn embeddings (our choice,
+    as in every pattern). Nodes of `first` are always drawn.
     """
     draws = chance.shape[1]
 
@@ -91,12 +92,12 @@ def random_sets(like: Nodes, mask: Tensor, first: Nodes | None, chance: Tensor) 
         return x[:, None].expand(-1, draws, *x.shape[1:])
 
     whole = repeat(like.embeddings)
-    scores = chance[:, :, :-1, :, 0].masked_fill(~mask[:, None, None], -torch.inf)
+    scores = chance[:, :, :-1, :, 0].masked_fill(~inner[:, None], -torch.inf)
     tier = torch.zeros_like(scores, dtype=torch.long)
     if first is not None:
         tier += repeat(first.embeddings[:, 1:-1])
-    inner = _best(tier, scores, whole[:, :, 1:-1].sum(-1))
-    embeddings = torch.cat([whole[:, :, :1], inner, whole[:, :, -1:]], 2)
+    drawn = _best(tier, scores, whole[:, :, 1:-1].sum(-1))
+    embeddings = torch.cat([whole[:, :, :1], drawn, whole[:, :, -1:]], 2)
     if like.hops is None:
         return Kept(embeddings)
     enters = embeddings[:, :, 1:, :, None].expand(*embeddings.shape[:2], *like.hops.shape[1:])

@@ -3,13 +3,14 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import reduce
+from operator import or_
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ipgraph.extractor.evaluation.ablation.accuracy import Ablations, Ablator, readings
-from ipgraph.extractor.evaluation.ablation.kept import Nodes, union_of
+from ipgraph.extractor.evaluation.ablation.accuracy import READINGS, Ablations, Ablator, Reading, words_of
+from ipgraph.extractor.evaluation.ablation.kept import Nodes, target_column, union_of
 from ipgraph.extractor.evaluation.estimates import Collected, Floats
 from ipgraph.extractor.evaluation.instances import TracedBatch
 from ipgraph.extractor.evaluation.metrics import add_concentration
@@ -46,26 +47,31 @@ def add_several(collected: Collected, batch: TracedBatch, nodes_per_layer: Itera
         for level in chunks[0]:
             influence = torch.cat([chunk[level][1] for chunk in chunks], 1).tolist()
             add_concentration(collected, batch, "gpr", level, influence, k=k)
-            nodes = reduce(Nodes.__or__, (chunk[level][0] for chunk in chunks))
-            Ablator(collected, batch).add(_ablations(batch, level, nodes, k))
+            unions = {
+                reading: reduce(or_, (chunk[level][0][reading] for chunk in chunks)) for reading in READINGS
+            }
+            Ablator(collected, batch).add(_ablations(batch, level, unions, k))
 
 
-def _several(batch: TracedBatch, some: slice, k: int) -> dict[Level, tuple[Nodes, Tensor]]:
-    """Return the union of the nodes of Pi_+ and every word's influence with k nodes per layer, by level."""
+def _several(batch: TracedBatch, some: slice, k: int) -> dict[Level, tuple[dict[Reading, Nodes], Tensor]]:
+    """Return the nodes of Pi_+ by reading and every word's influence with k nodes per layer, by level."""
     embedding = embedding_sets(batch.trace, batch.words[:, some], k)
     patterns: dict[Level, tuple[Sets, Tensor]] = {"embedding": embedding}
     if batch.choices is not None:
         patterns["attention"] = attention_sets(batch.trace, embedding[0], k)
     length = batch.trace.size[2]
     return {
-        level: (union_of(sets, batch.positive[:, some], length), influence)
+        level: (
+            {reading: union_of(sets, words_of(batch, reading)[:, some], length) for reading in READINGS},
+            influence,
+        )
         for level, (sets, influence) in patterns.items()
     }
 
 
-def _ablations(batch: TracedBatch, level: Level, nodes: Nodes, k: int) -> Ablations:
-    for reading, column in readings(batch, nodes).items():
-        kept = nodes if column is None else nodes | column
+def _ablations(batch: TracedBatch, level: Level, unions: dict[Reading, Nodes], k: int) -> Ablations:
+    for reading, nodes in unions.items():
+        kept = nodes | target_column(nodes, batch.trace.batch.target) if reading == "kept" else nodes
         yield MeasureKey(ABLATED_ACCURACY, "gpr", level, target=reading, k=k), kept
 
 

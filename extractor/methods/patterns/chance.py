@@ -17,15 +17,29 @@ def generators(keys: Keys, seed: int, purpose: str, draw: int = 0) -> list[np.ra
 
 
 def random_paths(trace: Trace, sources: Tensor, keys: Keys, *, seed: int = 0, draw: int = 0) -> Tensor:
-    """Return paths [B, W, L + 1] through uniformly drawn positions."""
+    """Return paths [B, W, L + 1] through positions drawn uniformly, in each layer from those that can be."""
     lengths = trace.batch.mask.sum(1).tolist()
     shape = (trace.size[2], trace.depth - 1)
     of_instances = generators(keys, seed, "paths", draw)
-    positions = np.stack([rng.integers(n, size=shape) for rng, n in zip(of_instances, lengths, strict=True)])
-    inner = torch.from_numpy(positions).to(sources.device)
-    inner = inner.gather(1, sources[..., None].expand(-1, -1, shape[1]))
-    target = trace.batch.target[:, None].expand_as(sources)
-    return torch.cat([sources[..., None], inner, target[..., None]], -1)
+    is_free = all(near is None for near in trace.windows)
+    numbers = [
+        rng.integers(n, size=shape) if is_free else rng.random(shape)
+        for rng, n in zip(of_instances, lengths, strict=True)
+    ]
+    drawn = torch.from_numpy(np.stack(numbers)).to(sources.device)
+    drawn = drawn.gather(1, sources[..., None].expand(-1, -1, shape[1]))
+    path = [sources]
+    for index in range(shape[1]):
+        number = drawn[..., index]
+        path.append(number if is_free else _one_of(trace.following(index, path[-1]), number))
+    path.append(trace.batch.target[:, None].expand_as(sources))
+    return torch.stack(path, -1)
+
+
+def _one_of(candidates: Tensor, chance: Tensor) -> Tensor:
+    """Return one of the candidates [B, W, N] by chance [B, W] from 0 to 1, all alike likely."""
+    place = (chance * candidates.sum(-1)).long()[..., None]
+    return (candidates.cumsum(-1) > place).long().argmax(-1)
 
 
 def random_hops(trace: Trace, positions: Tensor, keys: Keys, *, seed: int = 0, draw: int = 0) -> Tensor:

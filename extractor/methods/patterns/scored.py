@@ -82,11 +82,14 @@ def _internal(trace: Trace, sources: Tensor, layers: list[Tensor]) -> Scored:
 
 
 def _by_layer(trace: Trace, sources: Tensor, scores: Tensor, ranked: Tensor) -> Scored:
-    """Return paths through each layer's best position by `ranked` of those that reach the target."""
+    """Return paths through each layer's best position by `ranked` of those that can come next."""
+    path = [sources]
+    for index in range(trace.depth - 1):
+        following = trace.following(index, path[-1])
+        path.append(ranked[:, :, index].masked_fill(~following, -torch.inf).argmax(-1))
+    path.append(trace.batch.target[:, None].expand_as(sources))
     lost = ~torch.stack(trace.reach, 1)[:, None, 1:-1]
-    ranked, scores = (x.masked_fill(lost, -torch.inf) for x in (ranked, scores))
-    target = trace.batch.target[:, None].expand_as(sources)
-    return Scored(torch.cat([sources[..., None], ranked.argmax(-1), target[..., None]], -1), scores)
+    return Scored(torch.stack(path, -1), scores.masked_fill(lost, -torch.inf))
 
 
 def _best_paths(trace: Trace, sources: Tensor, attention: list[Tensor]) -> Scored:

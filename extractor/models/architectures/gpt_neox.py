@@ -51,5 +51,9 @@ def _projections(attention: Any) -> Linear:
 
 
 ARCHITECTURES = entries(
-    gpt_neox_adapter, "gpt_neox", causal="GPTNeoXForCausalLM", classifier="GPTNeoXForSequenceClassification"
+    gpt_neox_adapter,
+    "gpt_neox",
+    causal="GPTNeoXForCausalLM",
+    classifier="GPTNeoXForSequenceClassification",
+    head="embed_out.",
 )
