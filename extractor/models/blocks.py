@@ -46,6 +46,13 @@ def select(saved: Saved, sentences: Tensor) -> Saved:
     )
 
 
+def spread(saved: Saved, samples: int) -> Saved:
+    """Return what a block saved of one sample, [B, 1, N, n], as that of many equal ones, without a copy."""
+    return tuple(
+        s.expand(-1, samples, *s.shape[2:]) if isinstance(s, Tensor) else spread(s, samples) for s in saved
+    )
+
+
 def tensors(saved: Saved) -> Iterator[Tensor]:
     """Yield the tensors that a block saved."""
     for s in saved:
@@ -133,7 +140,8 @@ class LayerNorm:
     @staticmethod
     def _normalise(saved: Saved, t: Tensor) -> Tensor:
         """Return (t - mean(t) - n mean(n t)) / std, n the normalised input: torch's own backward."""
-        x, mean, inverse = tensors(saved)
+        # The kernel reads rows one after the other, whatever their strides say.
+        x, mean, inverse = (s.contiguous() for s in tensors(saved))
         shape, mask = x.shape[-1:], [True, False, False]
         result: Tensor = torch.ops.aten.native_layer_norm_backward(
             t, x, shape, mean, inverse, None, None, mask

@@ -53,6 +53,11 @@ class Attention:
         slope = chosen["p"] if self.slope is self.p else self.slope.index_select(0, rows)
         return replace(self, **chosen, slope=slope)
 
+    def spread(self, samples: int) -> "Attention":
+        """Return the attention of one sample as that of many equal ones; nothing is copied."""
+        names = ("q", "k", "v", "p", "slope", "context")
+        return replace(self, **{name: getattr(self, name).expand(-1, samples, *[-1] * 3) for name in names})
+
     def tangents(self, moved: Tensor) -> Tangents:
         """Return tangents [B, S, W, (A + 2 G) d] of some sources' queries, keys and values, taken apart."""
         q, k, v = split(self.mixing, moved)

@@ -28,6 +28,12 @@ class Batch:
         """Return some of the sentences, as long as before."""
         return Batch(*(getattr(self, field.name).index_select(0, rows) for field in fields(self)))
 
+    def alone(self, row: int) -> "Batch":
+        """Return one of the sentences, without padding."""
+        here, length = slice(row, row + 1), int(self.mask[row].sum())
+        ids, types, mask = (tokens[here, :length] for tokens in (self.ids, self.types, self.mask))
+        return Batch(ids, types, mask, self.target[here], self.qoi_logits[here])
+
 
 @dataclass(frozen=True)
 class IntegrationPath:

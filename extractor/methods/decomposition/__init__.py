@@ -1,0 +1,1 @@
+"""Attention blocks taken apart into one vector per token: ALTI and its relatives."""

@@ -1,0 +1,133 @@
+"""How much of each token is in each position: layer matrices from decomposed blocks, and their product.
+
+- `alti` (Ferrando et al. 2022, EMNLP, "Measuring the Mixing of Contextual Information in the Transformer"):
+  c_ij = max(0, |y_i|_1 - |y_i - T_i(x_j)|_1), rows divided by their sums. `alti_l2` has the L2 norm instead.
+- `norm` (Kobayashi et al. 2021): |T_i(x_j)|_2, rows divided by their sums.
+- `globenc` (Modarressi et al. 2022): |T_i(x_j)|_2 with the norm at the layer's end, too; rows as they are.
+
+All are rolled out: C^l ... C^1, without an identity. ALTI's published code leaves eps out of the norm and
+puts 1e-6 per unit into its distances: it differs by up to 4e-5.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ipgraph.extractor.methods.decomposition.layouts import KINDS, layout_of
+from ipgraph.extractor.methods.decomposition.vectors import Vectors, block_vectors
+from ipgraph.extractor.models.adapter import Adapter
+from ipgraph.extractor.tracing.batch import Batch
+from ipgraph.graphstore.common.errors import UsageError
+
+_CPU_VALUES, _VALUES = 2**20, 2**26
+"""Values of the vectors in work at once: what stays in a processor's cache, and what keeps a GPU busy."""
+
+
+class Variant(NamedTuple):
+    """How a method makes a layer's matrix."""
+
+    score: Callable[[Tensor, Tensor], Tensor]  # of T [B, J, N, H] and y [B, 1, N, H]: [B, J, N]
+    to_end: bool = False  # whether vectors pass the norm at the layer's end
+    is_share: bool = True  # whether rows are divided by their sums
+
+
+def _l1(vectors: Tensor) -> Tensor:
+    """Return the norm, of vectors that may be overwritten: several times as fast as torch's own."""
+    return vectors.abs_().sum(-1)
+
+
+def _l2(vectors: Tensor) -> Tensor:
+    norm: Tensor = torch.linalg.vector_norm(vectors, 2, -1)
+    return norm
+
+
+def _closeness(norm: Callable[[Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
+    """Return |y| - |y - T|: how much of an output a vector is, by a norm."""
+    return lambda vectors, output: norm(output.clone()) - norm(vectors.sub_(output))
+
+
+VARIANTS = {
+    "alti": Variant(_closeness(_l1)),
+    "alti_l2": Variant(_closeness(_l2)),
+    "norm": Variant(lambda vectors, _: _l2(vectors)),
+    "globenc": Variant(lambda vectors, _: _l2(vectors), to_end=True, is_share=False),
+}
+"""The methods by name."""
+
+
+@torch.no_grad()
+def layer_matrices(adapter: Adapter, batch: Batch, method: str = "alti") -> Tensor:
+    """Return each layer's matrix by destination and source, [B, L, N, N]; padding has zeros.
+
+    A row whose every contribution is clipped to zero keeps its own token. Raises UsageError where the method
+    is not defined for the model's layers.
+    """
+    require_defined(adapter, method)
+    variant = VARIANTS[method]
+    blocks = block_vectors(adapter, batch, to_end=variant.to_end)
+    return torch.stack([_matrix(vectors, batch.mask, variant) for vectors in blocks], 1)
+
+
+def rollout(matrices: Tensor) -> Tensor:
+    """Return the products C^l ... C^1 of layer matrices, for each layer l: [B, L, N, N] both."""
+    products = [matrices[:, 0]]
+    for matrix in matrices[:, 1:].unbind(1):
+        products.append(matrix @ products[-1])
+    return torch.stack(products, 1)
+
+
+def encoder_decoder_rollout(encoder: Tensor, own: Tensor, cross: Tensor) -> tuple[Tensor, Tensor]:
+    """Return what each decoder layer has of the source's tokens [B, L, T, S] and of its own [B, L, T, T].
+
+    `encoder` [B, S, S] is the encoder's whole rollout; `own` [B, L, T, T] and `cross` [B, L, T, S + 1] are
+    the decoder's layer matrices, the last column of `cross` the residual's. Where their rows sum to 1, so do
+    those of both results together (as in the code of Ferrando et al. for encoder-decoders).
+    """
+    source = encoder.new_zeros(*cross.shape[:1], *cross.shape[2:3], encoder.shape[-1])
+    decoder = torch.eye(own.shape[-1], dtype=own.dtype, device=own.device).expand_as(own[:, 0])
+    sources, decoders = [], []
+    for own_step, cross_step in zip(own.unbind(1), cross.unbind(1), strict=True):
+        kept = cross_step[..., -1:] * own_step
+        source = kept @ source + cross_step[..., :-1] @ encoder
+        decoder = kept @ decoder
+        sources.append(source)
+        decoders.append(decoder)
+    return torch.stack(sources, 1), torch.stack(decoders, 1)
+
+
+def require_defined(adapter: Adapter, method: str) -> None:
+    """Raise UsageError, with the methods that are defined, where one is not for the model's layers."""
+    layouts = [layout_of(layer) for layer in adapter.layers]
+    if not VARIANTS[method].to_end or all(layout.last for layout in layouts):
+        return
+    defined = ", ".join(name for name, variant in VARIANTS.items() if not variant.to_end)
+    raise UsageError(
+        f"method {method!r} takes vectors through the norm at a layer's end, and layers of the model have "
+        f"none. It is for models with {KINDS['post-norm']}. Defined for this model: {defined}"
+    )
+
+
+def _matrix(vectors: Vectors, mask: Tensor, variant: Variant) -> Tensor:
+    scores = _scores(vectors, variant).mT  # by destination, then source
+    itself = torch.eye(mask.shape[1], dtype=torch.bool, device=mask.device)
+    is_heard = (vectors.weights != 0).any(-1).mT | itself
+    scores = scores.clamp_min(0) * (is_heard & mask[:, :, None])
+    if not variant.is_share:
+        return scores
+    sums = scores.sum(-1, keepdim=True)
+    return torch.where(sums > 0, scores / sums, (itself & mask[:, :, None]).to(scores.dtype))
+
+
+def _scores(vectors: Vectors, variant: Variant) -> Tensor:
+    """Return the scores [B, N, N] by source and destination: several sentences at once, or part of one."""
+    output, (b, n, hidden) = vectors.output[:, None], vectors.output.shape
+    values = _CPU_VALUES if output.device.type == "cpu" else _VALUES
+    sentences, sources = max(1, values // (n * n * hidden)), max(1, values // (n * hidden))
+    rows = []
+    for first in range(0, b, sentences):
+        here = slice(first, first + sentences)
+        parts = (slice(j, j + sources) for j in range(0, n, sources))
+        rows.append(torch.cat([variant.score(vectors.of(here, part), output[here]) for part in parts], 1))
+    return torch.cat(rows)
