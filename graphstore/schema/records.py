@@ -113,7 +113,6 @@ class Attribution:
     instance: str
     method: str  # whose scores they are; of a run of paths the integrated gradients that these refine
     scores: list[float]  # 0 for a token that is not heard
-    raw: list[float]  # before correction and division; empty where scores are as they were found
     cut_layers: list[int]  # of flow, the layer that holds most of a token's minimum cut; else empty
     mixing: list[float]  # by layer, the share that is not the own token's, mean over positions; or empty
 
