@@ -14,7 +14,6 @@ from ipgraph.graphstore.schema.records import (
     Contribution,
     Flow,
     Instance,
-    LayerMatrix,
     Measure,
     Node,
     Pattern,
