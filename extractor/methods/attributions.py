@@ -66,4 +66,13 @@ class Attributed:
     matrices: Mapping[str, Floats] = field(default_factory=dict)  # by name, [layer, destination, source]
 
 
-AttributionMethod: TypeAlias = Callable[[Asked, Sequence[Encoded]], list[Attributed]]
+@dataclass(frozen=True)
+class AttributionMethod:
+    """How methods score tokens; `require` raises UsageError for a model of which one is not defined.
+
+    `max_tokens` is the longest text that can be scored, None where there is no such limit.
+    """
+
+    score: Callable[[Asked, Sequence[Encoded]], list[Attributed]]
+    require: Callable[[LoadedModel, str], None] | None = None
+    max_tokens: int | None = None
