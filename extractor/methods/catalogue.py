@@ -66,6 +66,19 @@ ABNAR_2020 = Citation(
 """,
     "Abnar and Zuidema 2020",
 )
+FERRANDO_2022 = Citation(
+    "ferrando2022measuring",
+    """\
+@inproceedings{ferrando2022measuring,
+  title     = {Measuring the Mixing of Contextual Information in the Transformer},
+  author    = {Ferrando, Javier and G{\\'a}llego, Gerard I. and Costa-juss{\\`a}, Marta R.},
+  booktitle = {Proceedings of the 2022 Conference on Empirical Methods in Natural Language Processing},
+  pages     = {8698--8714},
+  year      = {2022}
+}
+""",
+    "Ferrando et al. 2022",
+)
 DHAMDHERE_2019 = Citation(
     "dhamdhere2019important",
     """\
@@ -114,7 +127,7 @@ CATALOGUE = (
         needs=_BOTH,
         citation=ABNAR_2020,
         summary="the path of most attention, head mean plus residual",
-        implementation="patterns.scored:ATTENTION",
+        implementation="patterns.products:ATTENTION",
         comparison="default",
         has_entropy=True,
     ),
@@ -126,7 +139,19 @@ CATALOGUE = (
         needs=_BOTH,
         citation=ABNAR_2020,
         summary="the path of most attention, largest head plus residual",
-        implementation="patterns.scored:ATTENTION_MAX",
+        implementation="patterns.products:ATTENTION_MAX",
+        comparison="named",
+        has_entropy=True,
+    ),
+    Method(
+        name="alti_paths",
+        title="ALTI",
+        family="paths",
+        levels=_EMBEDDING,
+        needs=_BOTH,
+        citation=FERRANDO_2022,
+        summary="the path of the largest product of ALTI's contributions, layer by layer",
+        implementation="patterns.products:ALTI",
         comparison="named",
         has_entropy=True,
     ),
