@@ -4,6 +4,7 @@ import gc
 import itertools
 import math
 import weakref
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -144,7 +145,7 @@ def alti_of(model: Any, question: Question) -> list[Tensor]:
     return matrices
 
 
-METHODS = {
+METHODS: dict[str, tuple[Callable[[Trace], list[Tensor]], Callable[[Any, Question], list[Tensor]]]] = {
     "attention": (mean_attention, lambda model, question: attention_of(model, question, torch.mean)),
     "attention_max": (max_attention, lambda model, question: attention_of(model, question, torch.amax)),
     "alti": (alti, alti_of),
@@ -182,7 +183,7 @@ def test_altis_products_are_networkxs_shortest_paths(name: str) -> None:
     assert paths.product is not None
     clipped, words = 0, 0
     for row, question in enumerate(asked):
-        graph = nx.DiGraph()
+        graph: nx.DiGraph[tuple[int, int]] = nx.DiGraph()
         graph.add_nodes_from((0, word) for word in range(len(question.ids)))
         for layer, matrix in enumerate(alti_of(model, question)):
             for e, j in (matrix > 0).nonzero().tolist():
