@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import wraps
 from typing import Annotated, Any, TypeVar, get_type_hints
 
@@ -17,8 +17,15 @@ from ipgraph.cli.options import (
     RolesOption,
     RunsDirOption,
 )
-from ipgraph.extractor.methods.catalogue import METHODS, Method
-from ipgraph.extractor.methods.settings import BASELINES, LEVELS, QOIS, QUADRATURES
+from ipgraph.extractor.methods.catalogue import METHODS, Method, method_named
+from ipgraph.extractor.methods.settings import (
+    AT,
+    BASELINES,
+    LEVELS,
+    POSITION_CORRECTIONS,
+    QOIS,
+    QUADRATURES,
+)
 from ipgraph.graphstore.schema import records
 
 
@@ -37,8 +44,9 @@ def _n_steps(value: str) -> int | str:
 
 
 def _described(method: Method) -> str:
-    levels = "" if method.levels == records.LEVELS else f"; {method.levels[0]} level only"
-    return method.summary + levels
+    if method.levels == records.LEVELS or not method.levels:
+        return method.summary
+    return f"{method.summary}; {method.levels[0]} level only"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,7 +83,12 @@ class Extraction(Loading):
         _option("Model", "Sentences per batch, or auto for what fits into free memory.", metavar="N|auto"),
     ] = "auto"
     method: Annotated[
-        str, _choice("How paths are chosen", {m.name: _described(m) for m in METHODS.values()})
+        str,
+        _choice(
+            "What is extracted; of several, a run for each",
+            {m.name: _described(m) for m in METHODS.values()},
+            metavar="NAME,...",
+        ),
     ] = "gpr"
     level: Annotated[str, _choice("Level of the patterns", LEVELS)] = "both"
     qoi: Annotated[str, _choice("Quantity of interest", QOIS)] = "correct-wrong"
@@ -109,6 +122,13 @@ class Extraction(Loading):
             "--move-first",
         ),
     ] = False
+    at: Annotated[str, _choice("Which embeddings gradients score", AT)] = "word"
+    position_correction: Annotated[
+        str, _choice("What rollout and flow in a decoder make of positions", POSITION_CORRECTIONS)
+    ] = "none"
+    position_decay: Annotated[
+        float, _option("Patterns", "The power of the position correction `position`.", metavar="X")
+    ] = 1.0
     label: Annotated[
         str,
         _option(
@@ -152,6 +172,23 @@ class Selection:
     name: DatasetNameOption = ""
     roles: RolesOption = ""
     columns: ColumnsOption = None
+
+
+def by_method(extraction: Extraction) -> list[Extraction]:
+    """Return an extraction for each of the methods that are named; with several, labels end with the name.
+
+    A method does not get an option that only others of them take. Raises UsageError for an unknown name.
+    """
+    methods = [method_named(name.strip()) for name in dict.fromkeys(extraction.method.split(","))]
+    defaults = Extraction()
+    taken = frozenset[str]().union(*(method.takes for method in methods))
+    extractions = []
+    for method in methods:
+        changed: dict[str, Any] = {name: getattr(defaults, name) for name in taken - method.takes}
+        if extraction.label and len(methods) > 1:
+            changed["label"] = f"{extraction.label}-{method.name}"
+        extractions.append(replace(extraction, method=method.name, **changed))
+    return extractions
 
 
 Options = TypeVar("Options")

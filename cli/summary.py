@@ -13,6 +13,7 @@ from ipgraph.graphstore.schema.records import levels_of
 if TYPE_CHECKING:
     from ipgraph.extractor.datasets.example import Reason
     from ipgraph.graphstore.runs.directory import RunDirectory
+    from ipgraph.graphstore.schema.records import Run
 
 REASONS = 5
 """How many reasons for skipped rows are listed, the commonest first."""
@@ -21,12 +22,11 @@ REASONS = 5
 def print_summary(run: "RunDirectory", time: str, store: str, next_command: str) -> None:
     """Print the summary of an extraction, and of its loading unless `store` is ""."""
     record = run.run
-    levels = levels_of(record.level)
     _print_lines(
         {
+            "method": "" if record.method == "gpr" else record.method,
             "sentences": f"{record.instances}, {_accuracy(record.accuracy)}",
-            "words": str(record.patterns // len(levels)),
-            "patterns": f"{record.patterns} ({' and '.join(levels)} level)",
+            **_patterns(record),
             "columns": _columns(run),
             "skipped": _skipped(run),
             "points": _points(run),
@@ -37,6 +37,22 @@ def print_summary(run: "RunDirectory", time: str, store: str, next_command: str)
             "next": next_command,
         }
     )
+
+
+def next_command(record: "Run", instance: str, store: str | None) -> str:
+    """Return the command to suggest for a run in the store, or for the one instance that is of interest."""
+    if record.level and instance:
+        return suggested("show", instance, "--run", record.id, store=store)
+    report = "report overview" if record.level else "query attributions"
+    return suggested(report, "--run", record.id, store=store)
+
+
+def _patterns(record: "Run") -> dict[str, str]:
+    levels = levels_of(record.level)
+    if not levels:
+        return {"scores": "one per token"}
+    listed = f"{record.patterns} ({' and '.join(levels)} level)"
+    return {"words": str(record.patterns // len(levels)), "patterns": listed}
 
 
 def print_loaded(runs: "Sequence[RunDirectory]", stored: Sequence[str], store: str, seconds: float) -> None:
@@ -70,6 +86,8 @@ def _accuracy(accuracy: float | None) -> str:
 
 def _points(run: "RunDirectory") -> str:
     record = run.run
+    if not record.quadrature:
+        return ""
     if record.tolerance is None:
         return f"{record.n_steps} per sentence ({record.quadrature})"
     counts: Counter[int] = Counter()
@@ -88,9 +106,12 @@ def _completeness(run: "RunDirectory") -> str:
     errors: list[float] = []
     differences: list[float] = []
     for table in run.tables("predictions"):
-        errors += [abs(error) for error in table["completeness_error"].to_pylist()]
+        errors += [abs(error) for error in table["completeness_error"].to_pylist() if error is not None]
         qois, baselines = table["qoi"].to_pylist(), table["qoi_baseline"].to_pylist()
-        differences += [abs(qoi - baseline) for qoi, baseline in zip(qois, baselines, strict=True)]
+        pairs = zip(qois, baselines, strict=True)
+        differences += [abs(qoi - baseline) for qoi, baseline in pairs if baseline is not None]
+    if not errors:
+        return ""
     return (
         f"mean error {fmean(errors):.3g}, largest {max(errors):.3g}; "
         f"the QoI changes by {fmean(differences):.3g} on average"

@@ -57,7 +57,7 @@ class EvaluationOptions:
 
 
 @takes("selection", Selection)
-@takes("extraction", Extraction, without=("method",))
+@takes("extraction", Extraction, without=("method", "at", "position_correction", "position_decay"))
 @takes("options", EvaluationOptions)
 def evaluate(
     context: typer.Context,

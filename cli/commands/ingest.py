@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ipgraph.cli.groups import Commands, Group
-from ipgraph.cli.option_groups import Extraction, Selection, takes
+from ipgraph.cli.option_groups import Extraction, Selection, by_method, takes
 from ipgraph.cli.options import RUNS_DIR, AllowUnkOption, DatasetArgument, RunsDirOption, StoreOption
 from ipgraph.cli.progress import progress
 from ipgraph.graphstore.common.errors import SkippedRows, UsageError
@@ -40,6 +40,7 @@ app = Commands(cls=_Kinds, help="Extract influence patterns and put them into th
     example=(
         "ipgraph ingest dataset sva-obj --limit 100",
         "ipgraph ingest dataset mine.jsonl --model bert-base-uncased --label mine",
+        "ipgraph ingest dataset sva-obj --method gpr,alti,flow",
     ),
 )
 @takes("selection", Selection)
@@ -47,8 +48,8 @@ app = Commands(cls=_Kinds, help="Extract influence patterns and put them into th
 def ingest_dataset(
     dataset: DatasetArgument, selection: Selection, extraction: Extraction, store: StoreOption = None
 ) -> None:
-    """Extract the influence patterns of a dataset and put them into the graph store."""
-    _ingest(dataset, extraction, selection, store, "report overview", "--run")
+    """Extract a dataset's influence patterns, or what other methods give, and put them into the store."""
+    _ingest(dataset, extraction, selection, store)
 
 
 @app.command(
@@ -76,7 +77,7 @@ def ingest_text(
     allow_unk: AllowUnkOption = False,
     store: StoreOption = None,
 ) -> None:
-    """Extract the influence patterns of one sentence and put them into the graph store."""
+    """Extract a sentence's influence patterns, or what other methods give, and put them into the store."""
     from ipgraph.extractor.datasets import MASK, read_sentence
 
     if class_ is not None and (correct or wrong):
@@ -88,8 +89,7 @@ def ingest_text(
     model = load(extraction)
     dataset = read_sentence(text, correct=correct, wrong=wrong, label=class_, task=model.task)
     selection = Selection(strict=True, allow_unk=allow_unk)
-    then = ("show", dataset.examples[0].instance.id, "--run")
-    _ingest(dataset, extraction, selection, store, *then, model=model)
+    _ingest(dataset, extraction, selection, store, model=model, shown=dataset.examples[0].instance.id)
 
 
 @app.command("run", example="ipgraph ingest run r2a88 elsewhere/runs/r4d5e6734b293")
@@ -127,11 +127,14 @@ def _require_answers(correct: str, wrong: str) -> None:
 @takes("selection", Selection)
 @takes("extraction", Extraction)
 def extract(dataset: DatasetArgument, selection: Selection, extraction: Extraction) -> None:
-    """Extract the influence patterns of a dataset into a run directory, without a graph store."""
+    """Extract the influence patterns of a dataset into a run directory, without a graph store.
+
+    Of several methods each has a run directory.
+    """
     from ipgraph.cli.summary import print_summary
 
-    run, time_taken = extract_run(dataset, extraction, selection)
-    print_summary(run, time_taken, "", suggested("ingest run", str(run.path)))
+    for run, time_taken in extract_runs(dataset, extraction, selection):
+        print_summary(run, time_taken, "", suggested("ingest run", str(run.path)))
 
 
 def _ingest(
@@ -139,18 +142,18 @@ def _ingest(
     extraction: Extraction,
     selection: Selection,
     store: str | None,
-    *then: str,
+    *,
     model: "LoadedModel | None" = None,
+    shown: str = "",
 ) -> None:
-    """Extract and load; `then` is the command to suggest, which ends with the run's id."""
-    from ipgraph.cli.summary import print_summary
+    """Extract and load, a run for each method; `shown` is the instance that the next command shows."""
+    from ipgraph.cli.summary import next_command, print_summary
 
     with usable_store(store) as opened:
-        run, extracting = extract_run(dataset, extraction, selection, model)
-        location, _, loading = add_to([run], opened)
-    command, *arguments = then
-    following = suggested(command, *arguments, run.id, store=store)
-    print_summary(run, f"{extracting}, loading {loading:.1f} s", location, following)
+        for run, extracting in extract_runs(dataset, extraction, selection, model):
+            location, _, loading = add_to([run], opened)
+            following = next_command(run.run, shown, store)
+            print_summary(run, f"{extracting}, loading {loading:.1f} s", location, following)
 
 
 @contextmanager
@@ -170,6 +173,20 @@ def load(extraction: Extraction) -> "LoadedModel":
         from ipgraph.extractor.models.loading import load_model
 
         return load_model(extraction.model, **wanted)
+
+
+def extract_runs(
+    dataset: "str | Dataset",
+    extraction: Extraction,
+    selection: Selection,
+    model: "LoadedModel | None" = None,
+) -> "Iterator[tuple[RunDirectory, str]]":
+    """Yield the finished run of each method and how long it took; the model is loaded once."""
+    each = by_method(extraction)
+    if len(each) > 1 and model is None:
+        model = load(extraction)
+    for one in each:
+        yield extract_run(dataset, one, selection, model)
 
 
 def extract_run(

@@ -5,9 +5,19 @@ from dataclasses import dataclass
 
 import torch
 
+from ipgraph.extractor.extraction.attribute import attribute
 from ipgraph.extractor.extraction.batching import length_batches
 from ipgraph.extractor.extraction.job import Job
-from ipgraph.extractor.extraction.records import add_patterns, predictions, require_finite
+from ipgraph.extractor.extraction.records import (
+    add_patterns,
+    attributions,
+    integrals_of,
+    outcomes_of,
+    predictions,
+    require_finite,
+)
+from ipgraph.extractor.methods.attributions import Asked, Attributed
+from ipgraph.extractor.methods.catalogue import METHODS
 from ipgraph.extractor.methods.registry import path_method
 from ipgraph.extractor.models.encoding import Encoded
 from ipgraph.extractor.models.loading import LoadedModel, load_same
@@ -16,6 +26,7 @@ from ipgraph.extractor.tracing.memory import Plan, out_of_memory_as_error
 from ipgraph.extractor.tracing.sampling import Sampling
 from ipgraph.extractor.tracing.trace import Trace, trace_of
 from ipgraph.graphstore.runs.directory import Shard
+from ipgraph.graphstore.schema.qoi import PROBABILITY
 from ipgraph.graphstore.schema.records import LEVELS
 
 OnSentences = Callable[[int], None]
@@ -35,6 +46,20 @@ class Worker:
         """Return a worker with a model that is loaded already."""
         return cls(model, job.options.sampling(model), job.options.baseline_of(model))
 
+    def asked(self, job: Job) -> Asked:
+        """Return what a job asks of a method that scores tokens."""
+        options = job.options
+        return Asked(
+            model=self.model,
+            method=options.method,
+            sampling=self.sampling,
+            baseline=self.baseline,
+            at=options.at,
+            is_probability=options.qoi == PROBABILITY,
+            position_correction=options.position_correction,
+            position_decay=options.position_decay,
+        )
+
     @classmethod
     def load(cls, job: Job, *, device: str = "auto") -> "Worker":
         """Load the job's model; raises UsageError where it is not on this machine or is another one."""
@@ -48,6 +73,18 @@ def compute(
 
     Raises IpgraphError where the model gives NaN or infinity, or memory does not suffice.
     """
+    if METHODS[job.options.method].family == "paths":
+        records = _with_paths(job, worker, sentences, on_sentences)
+    else:
+        records = attribute(job, worker.asked(job), sentences, on_sentences)
+    _restore_order(records, sentences)
+    return records
+
+
+def _with_paths(
+    job: Job, worker: Worker, sentences: Sequence[Encoded], on_sentences: OnSentences | None
+) -> Shard:
+    """Return the records of sentences with paths, each with as many points as it needs, in any order."""
     records = Shard()
     left = [_Left(sentence) for sentence in sentences]
     for path in worker.sampling.paths:
@@ -61,7 +98,6 @@ def compute(
             if on_sentences is not None:
                 on_sentences(len(batch) - len(again))
         left = unsettled
-    _restore_order(records, sentences)
     return records
 
 
@@ -108,7 +144,12 @@ def _add_records(
 ) -> None:
     """Add the records of traced sentences to the shard's."""
     records.instances += [sentence.instance for sentence in batch]
-    records.predictions += predictions(job, worker.model, batch, trace, settled)
+    outcomes = outcomes_of(worker.model, batch, trace)
+    is_settled = [None if job.options.tolerance is None else done for done in settled]
+    records.predictions += predictions(job, worker.model, batch, outcomes, integrals_of(trace, is_settled))
+    totals = trace.total_influence.double().cpu().numpy()
+    found = [Attributed(total[: len(sentence.ids)]) for total, sentence in zip(totals, batch, strict=True)]
+    records.further["attributions"] += attributions(job, batch, "integrated_gradients", found)
     keys = [sentence.instance.id for sentence in batch]
     method = path_method(job.options.method)
     for positions in torch.arange(trace.size[2], device=worker.model.device).split(words_at_once):
@@ -123,5 +164,7 @@ def _restore_order(records: Shard, sentences: Sequence[Encoded]) -> None:
     records.instances.sort(key=lambda instance: place[instance.id])
     records.predictions.sort(key=lambda prediction: place[prediction.instance])
     records.patterns.sort(key=lambda p: (place[p.instance], LEVELS.index(p.level), p.position))
+    for rows in records.further.values():
+        rows.sort(key=lambda row: place[row.instance])
     rank = {pattern.id: index for index, pattern in enumerate(records.patterns)}
     records.steps.sort(key=lambda step: rank[step.pattern])

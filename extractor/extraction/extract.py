@@ -1,4 +1,4 @@
-"""`extract`: a model and a dataset in, a finished run directory of influence patterns out."""
+"""`extract`: a model and a dataset in, a finished run directory of patterns or token scores out."""
 
 import time
 import warnings
@@ -41,6 +41,9 @@ def extract(
     quadrature: str = "gauss-legendre",
     tolerance: float | None = None,
     move_first: bool = False,
+    at: str = "word",
+    position_correction: str = "none",
+    position_decay: float = 1.0,
     label: str = "",
     limit: int | None = None,
     seed: int = 0,
@@ -60,7 +63,7 @@ def extract(
     engine: Engine | None = None,
     on_progress: Progress | None = None,
 ) -> RunDirectory:
-    """Extract every word's influence patterns and return the run directory that holds them.
+    """Extract every word's patterns, or what another method gives, and return the run directory of them.
 
     The same request finds its own directory again: finished shards are kept, and a finished run is returned
     at once.
@@ -68,11 +71,13 @@ def extract(
     `model`, `tokenizer`, `task`, `revision`, `device` and `dtype` are those of `load_model`, or `model` is
     what it returned; `dataset` is a Dataset or what `load` takes (a name, a file, a list of dicts, a data
     frame, ...), read with its `name`, `roles` and `columns`; the run directory is made under `runs_dir`.
-    `method`, `level`, `qoi`, `baseline` and `quadrature` are those of `Options`. `n_steps` is the
+    `method`, `level`, `qoi`, `baseline`, `quadrature`, `at` and `position_correction` are those of `Options`;
+    one that the method does not read must be left as it is. `n_steps` is the
     number of points from baseline to input, or "auto": as many as an instance's completeness error needs to
     be at most `tolerance` (by default 0.01) times the change of its QoI, in a decoder at two numbers of
     points in a row. The published rule is the quadrature "uniform" with 50 points. The first position of a
-    decoder keeps its own embedding and gets no pattern, unless `move_first`.
+    decoder keeps its own embedding and gets no pattern, unless `move_first`. `position_decay` is the power of
+    the position correction "position".
 
     `label` is a name for the run, which its id does not depend on; asking again with another one renames it.
 
@@ -99,6 +104,9 @@ def extract(
         quadrature=quadrature,
         tolerance=tolerance,
         move_first=move_first,
+        at=at,
+        position_correction=position_correction,
+        position_decay=position_decay,
     )
     if not isinstance(model, LoadedModel):
         model = load_model(
@@ -117,7 +125,7 @@ def extract(
         qoi=options.qoi,
         limit=limit,
         seed=seed,
-        max_tokens=max_tokens,
+        max_tokens=_fewer(max_tokens, options.max_tokens),
         answers=answers,
         strict=strict,
         allow_unk=allow_unk,
@@ -149,6 +157,11 @@ def extract(
         engine.run(run, job, missing, _counter(Sentences(run), missing, on_progress))
         run.finish(seconds=time.monotonic() - began)
     return run
+
+
+def _fewer(asked: int | None, allowed: int | None) -> int | None:
+    """Return the smaller of two limits, None where there is neither."""
+    return min((limit for limit in (asked, allowed) if limit is not None), default=None)
 
 
 def _columns(dataset: Dataset) -> dict[str, object]:

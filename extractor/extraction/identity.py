@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from functools import cache
 from hashlib import sha256
 from importlib.metadata import version
@@ -16,7 +15,7 @@ from typing import Any
 
 import torch
 
-from ipgraph.extractor.extraction.options import ALGORITHM_VERSION, AUTO, Options
+from ipgraph.extractor.extraction.options import ALGORITHM_VERSION, Options
 from ipgraph.extractor.models.adapter import Adapter
 from ipgraph.extractor.models.encoding import Encoded
 from ipgraph.extractor.models.files import DEMOS
@@ -36,9 +35,7 @@ def settings(model: LoadedModel, options: Options, sentences: Sequence[Encoded])
         "model": model.digest,
         "dtype": str(model.dtype).removeprefix("torch."),
         "instances": content.hexdigest(),
-        **asdict(options),
-        "ladder": list(options.ladder),
-        "in_a_row": options.in_a_row(model),
+        **options.hashed(model),
     }
 
 
@@ -55,8 +52,7 @@ def fields(model: LoadedModel, options: Options, dataset: str) -> dict[str, Any]
         "classes": list(model.classes),
         "label": "",
         "graph": graph_shape(model.adapter).to_json(),
-        **asdict(options),
-        "n_steps": 0 if options.n_steps == AUTO else options.n_steps,
+        **options.recorded(),
     }
 
 

@@ -1,21 +1,22 @@
 """What a run can be asked for: methods, levels, QoI, baselines and quadratures, each by name."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
-from typing import Literal
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Literal
 
 import numpy as np
 import torch
 
 from ipgraph.extractor.extraction import baselines
-from ipgraph.extractor.methods.catalogue import METHODS
-from ipgraph.extractor.methods.settings import QOIS
+from ipgraph.extractor.methods import registry
+from ipgraph.extractor.methods.catalogue import METHODS, OPTIONS
+from ipgraph.extractor.methods.settings import AT, POSITION_CORRECTIONS, QOIS
 from ipgraph.extractor.models.loading import LoadedModel
 from ipgraph.extractor.models.qoi import resolve
 from ipgraph.extractor.tracing.batch import Baseline, IntegrationPath
 from ipgraph.extractor.tracing.sampling import LADDER, TOLERANCE, Sampling
 from ipgraph.graphstore.common.errors import UsageError, unknown
-from ipgraph.graphstore.schema.qoi import ONE_LOGIT
+from ipgraph.graphstore.schema.qoi import ONE_LOGIT, PROBABILITY
 from ipgraph.graphstore.schema.records import LEVELS, Level, levels_of
 
 ALGORITHM_VERSION = 2
@@ -28,7 +29,7 @@ LEVEL_OPTIONS = ("both", *LEVELS)
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What determines a run's numbers beside model, dataset and type."""
+    """What determines a run's numbers beside model, dataset and type; a method reads those that it takes."""
 
     method: str = "gpr"
     level: str = "both"
@@ -38,14 +39,22 @@ class Options:
     quadrature: str = "gauss-legendre"
     tolerance: float | None = None  # of "auto", by default TOLERANCE
     move_first: bool = False  # of decoders, whose first position otherwise keeps its own embedding
+    at: str = "word"  # of methods by gradients
+    position_correction: str = "none"  # of rollout and flow, for decoders
+    position_decay: float = 1.0  # of the position correction "position"
 
     def __post_init__(self) -> None:
-        """Refuse names that do not exist, listing the valid ones."""
+        """Refuse names that do not exist, listing the valid ones, and options that the method has not.
+
+        The level "both" is narrowed to those that the method has; "" where it gives no paths.
+        """
         valid = {
             "method": METHODS,
-            "level": LEVEL_OPTIONS,
+            "level": LEVEL_OPTIONS if self.level else ("",),
             "qoi": QOIS,
             "quadrature": QUADRATURES,
+            "at": AT,
+            "position_correction": POSITION_CORRECTIONS,
         }
         for option, names in valid.items():
             name = asdict(self)[option]
@@ -54,14 +63,46 @@ class Options:
                 raise unknown(option, name, names)
         if self.baseline is not None:
             baselines.check(self.baseline)
-        if refused := set(self.levels) - set(METHODS[self.method].levels):
-            defined = " or ".join(map(repr, METHODS[self.method].levels)) or "no level: it gives no paths"
-            raise UsageError(
-                f"method {self.method!r} is not defined at the {min(refused)} level; use level {defined}"
-            )
+        self._check_level()
+        self._check_taken()
         self._check_points()
 
+    @property
+    def takes(self) -> frozenset[str]:
+        """Which of the options that only some methods have this one has."""
+        return METHODS[self.method].takes
+
+    @property
+    def max_tokens(self) -> int | None:
+        """The longest text that the method can work on, None where there is no such limit."""
+        is_paths = METHODS[self.method].family == "paths"
+        return None if is_paths else registry.attribution_method(self.method).max_tokens
+
+    def _check_level(self) -> None:
+        levels = METHODS[self.method].levels
+        if self.level in ("both", ""):
+            narrowed = "both" if levels == LEVELS else "".join(levels)
+            object.__setattr__(self, "level", narrowed)
+        elif self.level not in levels:
+            defined = f"use level {' or '.join(map(repr, levels))}" if levels else "it gives no paths"
+            raise UsageError(f"method {self.method!r} is not defined at the {self.level} level; {defined}")
+
+    def _check_taken(self) -> None:
+        """Raise UsageError for an option that the method does not read."""
+        for field in fields(self):
+            name = field.name
+            if name in OPTIONS - self.takes - {"level"} and getattr(self, name) != field.default:
+                takers = ", ".join(method.name for method in METHODS.values() if name in method.takes)
+                raise UsageError(f"method {self.method!r} takes no {name}; leave it out. It is for {takers}")
+        if self.qoi == PROBABILITY and not ({"at"} & self.takes or self.method == "blank_out"):
+            raise UsageError(
+                f"the QoI {PROBABILITY!r} is for methods that score tokens by gradients or blanking, and "
+                f"{self.method!r} is not one"
+            )
+
     def _check_points(self) -> None:
+        if "n_steps" not in self.takes:
+            return
         if self.n_steps == AUTO:
             if self.quadrature != "gauss-legendre":
                 raise UsageError(
@@ -91,14 +132,38 @@ class Options:
     def for_model(self, model: LoadedModel) -> "Options":
         """Return the options with the QoI and the baseline as a model calls them.
 
-        Of an encoder every position moves. Raises UsageError where the model has none such.
+        Of an encoder every position moves. Raises UsageError where the model has none such, or where the
+        method is not defined for it.
         """
+        registry.require_defined(model, self.method)
+        if self.position_correction != "none" and model.adapter.reads != "last":
+            raise UsageError(
+                f"the position correction {self.position_correction!r} is for decoders, and model "
+                f"{model.name!r} is not one; leave it out"
+            )
+        if "baseline" not in self.takes:
+            return replace(self, qoi=resolve(model, self.qoi))
         return replace(
             self,
             qoi=resolve(model, self.qoi),
             baseline=baselines.resolve(model, self.baseline),
-            move_first=not self.holds_first(model),
+            move_first="move_first" in self.takes and not self.holds_first(model),
         )
+
+    def recorded(self) -> dict[str, Any]:
+        """Return the options as a run's record has them: nothing where the method does not read one."""
+        nothing = {"baseline": "", "n_steps": 0, "quadrature": "", "tolerance": None, "move_first": True}
+        nothing |= {"at": "", "position_correction": "", "position_decay": 0.0}
+        untaken = {name: value for name, value in nothing.items() if name not in self.takes}
+        points = {"n_steps": 0} if self.n_steps == AUTO else {}
+        return asdict(self) | points | untaken
+
+    def hashed(self, model: LoadedModel) -> dict[str, object]:
+        """Return the options that determine a run's numbers: those that its method reads."""
+        read = {name: value for name, value in asdict(self).items() if name not in OPTIONS - self.takes}
+        if "n_steps" in self.takes:
+            read |= {"ladder": list(self.ladder), "in_a_row": self.in_a_row(model)}
+        return read
 
     @property
     def ladder(self) -> tuple[int, ...]:

@@ -1,15 +1,20 @@
 """A batch's patterns turned into the records of a shard."""
 
+from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ipgraph.extractor.extraction.job import Job
+from ipgraph.extractor.methods.attributions import Attributed, Integral
 from ipgraph.extractor.methods.patterns.paths import NO_RUNNER_UP, Paths
 from ipgraph.extractor.models.encoding import Encoded
 from ipgraph.extractor.models.heads import NO_LOGIT, is_largest
 from ipgraph.extractor.models.loading import LoadedModel
+from ipgraph.extractor.models.outcomes import Outcome
 from ipgraph.extractor.tracing.sets import SKIP
 from ipgraph.extractor.tracing.trace import Trace
 from ipgraph.graphstore.common.errors import IpgraphError
@@ -22,41 +27,55 @@ from ipgraph.graphstore.schema.labels import (
     role_label,
     target_label,
 )
-from ipgraph.graphstore.schema.records import Level, Pattern, Prediction, Step
+from ipgraph.graphstore.schema.records import Attribution, LayerMatrix, Level, Pattern, Prediction, Step, View
 
 _node_label = cache(node_label)
 
 
 def predictions(
-    job: Job, model: LoadedModel, batch: list[Encoded], trace: Trace, settled: list[bool]
+    job: Job,
+    model: LoadedModel,
+    batch: list[Encoded],
+    outcomes: Sequence[Outcome],
+    integrals: Sequence[Integral | None],
 ) -> list[Prediction]:
-    """Return what a trace says about each sentence of its batch."""
-    ends, errors = trace.qoi.tolist(), trace.completeness_error.tolist()
-    points = len(trace.integration_path.points)
-    qoi_logits = trace.qoi_logits.tolist()
-    labels, is_correct = _judged(model, batch, trace)
+    """Return what a model says about each sentence, and how its path integral went where there is one."""
     return [
         Prediction(
             run=job.run,
             instance=sentence.instance.id,
-            qoi=end,
-            qoi_baseline=start,
-            is_correct=is_correct[index],
-            completeness_error=errors[index],
-            points=points,
-            is_settled=None if job.options.tolerance is None else settled[index],
+            qoi=outcome.qoi,
+            qoi_baseline=integral.qoi_baseline if integral else None,
+            is_correct=outcome.is_correct,
+            completeness_error=integral.completeness_error if integral else None,
+            points=integral.points if integral else 0,
+            is_settled=integral.is_settled if integral else None,
             target=sentence.target,
-            label=labels[index],
+            label=outcome.label,
             label_is_predicted=is_label_predicted(sentence),
-            toward=_logit_name(model, qoi_logits[index][0]),
-            against=_logit_name(model, qoi_logits[index][1]),
+            toward=_logit_name(model, outcome.qoi_logits[0]),
+            against=_logit_name(model, outcome.qoi_logits[1]),
             tokens=sentence.tokens,
             words=sentence.words,
             word_indices=sentence.word_indices,
             roles=sentence.roles,
         )
-        for index, (sentence, (start, end)) in enumerate(zip(batch, ends, strict=True))
+        for sentence, outcome, integral in zip(batch, outcomes, integrals, strict=True)
     ]
+
+
+def outcomes_of(model: LoadedModel, batch: list[Encoded], trace: Trace) -> list[Outcome]:
+    """Return what a trace says about the sentences of its batch at the input."""
+    labels, is_correct = _judged(model, batch, trace)
+    found = zip(trace.qoi[:, 1].tolist(), trace.qoi_logits.tolist(), labels, is_correct, strict=True)
+    return [Outcome(qoi, (first, second), label, right) for qoi, (first, second), label, right in found]
+
+
+def integrals_of(trace: Trace, settled: Sequence[bool | None]) -> list[Integral]:
+    """Return how well the sentences of a trace met the change of their QoI."""
+    points = len(trace.integration_path.points)
+    found = zip(trace.qoi[:, 0].tolist(), trace.completeness_error.tolist(), settled, strict=True)
+    return [Integral(start, error, points, is_settled) for start, error, is_settled in found]
 
 
 def _judged(model: LoadedModel, batch: list[Encoded], trace: Trace) -> tuple[list[int], list[bool]]:
@@ -72,6 +91,61 @@ def _judged(model: LoadedModel, batch: list[Encoded], trace: Trace) -> tuple[lis
     given = torch.tensor([sentence.label for sentence in batch], device=scores.device)
     labels = torch.where(given < 0, scores[:, 0].argmax(-1), given)
     return labels.tolist(), (is_largest(scores, labels)[:, 0] | (given < 0)).tolist()
+
+
+def attributions(
+    job: Job, batch: list[Encoded], method: str, found: Sequence[Attributed]
+) -> list[Attribution]:
+    """Return the records of the scores of each sentence's tokens."""
+    return [
+        Attribution(
+            run=job.run,
+            instance=sentence.instance.id,
+            method=method,
+            scores=one.scores.tolist(),
+            cut_layers=_list(one.cut_layers),
+            mixing=_list(one.mixing),
+        )
+        for sentence, one in zip(batch, found, strict=True)
+    ]
+
+
+def views(job: Job, batch: list[Encoded], found: Sequence[Attributed]) -> list[View]:
+    """Return the records of how heads see their layer and the tokens, of sentences that have them."""
+    return [
+        View(
+            run=job.run,
+            instance=sentence.instance.id,
+            divergences=_list(one.views.divergences),
+            correlations=_list(one.views.correlations),
+            local_masses=_list(one.views.local_masses),
+            global_masses=_list(one.views.global_masses),
+        )
+        for sentence, one in zip(batch, found, strict=True)
+        if one.views is not None
+    ]
+
+
+def layer_matrices(job: Job, batch: list[Encoded], found: Sequence[Attributed]) -> list[LayerMatrix]:
+    """Return the records of the layer matrices of each sentence."""
+    return [
+        LayerMatrix(
+            run=job.run,
+            instance=sentence.instance.id,
+            name=name,
+            layers=matrix.shape[0],
+            rows=matrix.shape[1],
+            columns=matrix.shape[2],
+            values=_list(matrix),
+        )
+        for sentence, one in zip(batch, found, strict=True)
+        for name, matrix in one.matrices.items()
+    ]
+
+
+def _list(values: NDArray[Any] | None) -> list[Any]:
+    found: list[Any] = [] if values is None else values.ravel().tolist()
+    return found
 
 
 def is_label_predicted(sentence: Encoded) -> bool:

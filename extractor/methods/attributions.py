@@ -59,7 +59,6 @@ class Attributed:
     """What a method says of one sentence of N tokens, an encoder's before those of its decoder."""
 
     scores: Floats  # [N]; 0 for a token that is not heard
-    raw: Floats | None = None  # [N], before correction and division, where scores went through these
     cut_layers: Ints | None = None  # [N], which layer holds most of a token's minimum cut; 0 where none
     mixing: Floats | None = None  # [L], by layer the share that is not the own token's, mean over positions
     integral: Integral | None = None
@@ -67,4 +66,13 @@ class Attributed:
     matrices: Mapping[str, Floats] = field(default_factory=dict)  # by name, [layer, destination, source]
 
 
-AttributionMethod: TypeAlias = Callable[[Asked, Sequence[Encoded]], list[Attributed]]
+@dataclass(frozen=True)
+class AttributionMethod:
+    """How methods score tokens; `require` raises UsageError for a model of which one is not defined.
+
+    `max_tokens` is the longest text that can be scored, None where there is no such limit.
+    """
+
+    score: Callable[[Asked, Sequence[Encoded]], list[Attributed]]
+    require: Callable[[LoadedModel, str], None] | None = None
+    max_tokens: int | None = None

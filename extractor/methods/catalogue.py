@@ -7,20 +7,35 @@ Imports nothing heavy. A new method is one entry here and the code that its `imp
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from ipgraph.extractor.methods.citations import (
+    ABNAR_2020,
+    DENIL_2014,
+    DHAMDHERE_2019,
+    ETHAYARAJH_2021,
+    FERRANDO_2022,
+    KOBAYASHI_2021,
+    LEINO_2018,
+    LI_2016,
+    LU_2021,
+    MODARRESSI_2022,
+    PASCUAL_2021,
+    SIMONYAN_2014,
+    SUNDARARAJAN_2017,
+    Citation,
+)
 from ipgraph.graphstore.common.errors import unknown
 from ipgraph.graphstore.schema.records import LEVELS, Level
 
 Family: TypeAlias = Literal["paths", "token attributions", "layer matrices"]
-Need: TypeAlias = Literal["gradients", "attentions"]
+Need: TypeAlias = Literal["adapter", "attentions", "logits"]
+"""What a model must have: a known family; attentions that it returns; nothing but logits."""
 
-
-@dataclass(frozen=True)
-class Citation:
-    """Whom to cite: a BibTeX key, its entry, and the short form of running text."""
-
-    key: str
-    entry: str
-    short: str
+_PATH: frozenset[str] = frozenset({"baseline", "n_steps", "quadrature", "tolerance", "move_first"})
+PATH_OPTIONS = _PATH | {"level"}
+_CORRECTED = frozenset({"position_correction", "position_decay"})
+_AT = frozenset({"at"})
+OPTIONS = PATH_OPTIONS | _CORRECTED | _AT
+"""Options that only some methods take."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +46,8 @@ class Method:
     title: str  # as a report or a methods section calls it
     family: Family
     levels: tuple[Level, ...]  # at which its paths are its own; () where it gives no paths
-    needs: frozenset[Need]  # what it takes from a model beside its embeddings and logits
+    needs: Need
+    takes: frozenset[str]  # which of OPTIONS
     citation: Citation
     summary: str  # one line of help
     implementation: str  # `module:name` below `methods`; "" where it is only compared with
@@ -39,74 +55,23 @@ class Method:
     has_entropy: bool = False  # whether `evaluate` measures how much its paths vary (Figure 5)
 
 
-LU_2021 = Citation(
-    "lu2021influence",
-    """\
-@inproceedings{lu2021influence,
-  title     = {Influence Patterns for Explaining Information Flow in {BERT}},
-  author    = {Lu, Kaiji and Wang, Zifan and Mardziel, Piotr and Datta, Anupam},
-  booktitle = {Advances in Neural Information Processing Systems},
-  volume    = {34},
-  year      = {2021},
-  note      = {arXiv:2011.00740}
-}
-""",
-    "Lu et al. 2021",
-)
-ABNAR_2020 = Citation(
-    "abnar2020quantifying",
-    """\
-@inproceedings{abnar2020quantifying,
-  title     = {Quantifying Attention Flow in Transformers},
-  author    = {Abnar, Samira and Zuidema, Willem},
-  booktitle = {Proceedings of the 58th Annual Meeting of the Association for Computational Linguistics},
-  pages     = {4190--4197},
-  year      = {2020}
-}
-""",
-    "Abnar and Zuidema 2020",
-)
-FERRANDO_2022 = Citation(
-    "ferrando2022measuring",
-    """\
-@inproceedings{ferrando2022measuring,
-  title     = {Measuring the Mixing of Contextual Information in the Transformer},
-  author    = {Ferrando, Javier and G{\\'a}llego, Gerard I. and Costa-juss{\\`a}, Marta R.},
-  booktitle = {Proceedings of the 2022 Conference on Empirical Methods in Natural Language Processing},
-  pages     = {8698--8714},
-  year      = {2022}
-}
-""",
-    "Ferrando et al. 2022",
-)
-DHAMDHERE_2019 = Citation(
-    "dhamdhere2019important",
-    """\
-@inproceedings{dhamdhere2019important,
-  title     = {How Important is a Neuron?},
-  author    = {Dhamdhere, Kedar and Sundararajan, Mukund and Yan, Qiqi},
-  booktitle = {International Conference on Learning Representations},
-  year      = {2019}
-}
-""",
-    "Dhamdhere et al. 2019",
-)
-LEINO_2018 = Citation(
-    "leino2018influence",
-    """\
-@inproceedings{leino2018influence,
-  title     = {Influence-Directed Explanations for Deep Convolutional Networks},
-  author    = {Leino, Klas and Sen, Shayak and Datta, Anupam and Fredrikson, Matt and Li, Linyi},
-  booktitle = {{IEEE} International Test Conference},
-  year      = {2018}
-}
-""",
-    "Leino et al. 2018",
-)
-
 _EMBEDDING: tuple[Level, ...] = ("embedding",)
-_GRADIENTS: frozenset[Need] = frozenset({"gradients"})
-_BOTH: frozenset[Need] = frozenset({"gradients", "attentions"})
+
+
+def _scores(
+    name: str,
+    title: str,
+    summary: str,
+    citation: Citation,
+    implementation: str,
+    *,
+    family: Family = "token attributions",
+    needs: Need = "adapter",
+    takes: frozenset[str] = frozenset(),
+) -> Method:
+    """Return a method that scores tokens, and with the family "layer matrices" has them from these."""
+    return Method(name, title, family, (), needs, takes, citation, summary, implementation)
+
 
 CATALOGUE = (
     Method(
@@ -114,7 +79,8 @@ CATALOGUE = (
         title="guided pattern refinement",
         family="paths",
         levels=LEVELS,
-        needs=_GRADIENTS,
+        needs="adapter",
+        takes=PATH_OPTIONS,
         citation=LU_2021,
         summary="guided pattern refinement: each word's path of most influence, layer by layer",
         implementation="patterns.search:GUIDED",
@@ -124,7 +90,8 @@ CATALOGUE = (
         title="attention",
         family="paths",
         levels=_EMBEDDING,
-        needs=_BOTH,
+        needs="adapter",
+        takes=PATH_OPTIONS,
         citation=ABNAR_2020,
         summary="the path of most attention, head mean plus residual",
         implementation="patterns.products:ATTENTION",
@@ -136,7 +103,8 @@ CATALOGUE = (
         title="attention (head max)",
         family="paths",
         levels=_EMBEDDING,
-        needs=_BOTH,
+        needs="adapter",
+        takes=PATH_OPTIONS,
         citation=ABNAR_2020,
         summary="the path of most attention, largest head plus residual",
         implementation="patterns.products:ATTENTION_MAX",
@@ -148,7 +116,8 @@ CATALOGUE = (
         title="ALTI",
         family="paths",
         levels=_EMBEDDING,
-        needs=_BOTH,
+        needs="adapter",
+        takes=PATH_OPTIONS,
         citation=FERRANDO_2022,
         summary="the path of the largest product of ALTI's contributions, layer by layer",
         implementation="patterns.products:ALTI",
@@ -160,7 +129,8 @@ CATALOGUE = (
         title="conductance",
         family="paths",
         levels=_EMBEDDING,
-        needs=_GRADIENTS,
+        needs="adapter",
+        takes=PATH_OPTIONS,
         citation=DHAMDHERE_2019,
         summary="each layer's position of most conductance",
         implementation="patterns.scored:CONDUCTANCE",
@@ -171,7 +141,8 @@ CATALOGUE = (
         title="internal influence",
         family="paths",
         levels=_EMBEDDING,
-        needs=_GRADIENTS,
+        needs="adapter",
+        takes=PATH_OPTIONS,
         citation=LEINO_2018,
         summary="each layer's position of the largest gradient, summed over units",
         implementation="patterns.scored:INTERNAL_INFLUENCE",
@@ -182,7 +153,8 @@ CATALOGUE = (
         title="internal influence (L2)",
         family="paths",
         levels=_EMBEDDING,
-        needs=_GRADIENTS,
+        needs="adapter",
+        takes=PATH_OPTIONS,
         citation=LEINO_2018,
         summary="each layer's position of the largest gradient, by its norm",
         implementation="patterns.scored:INTERNAL_INFLUENCE_L2",
@@ -193,7 +165,8 @@ CATALOGUE = (
         title="random",
         family="paths",
         levels=LEVELS,
-        needs=_GRADIENTS,
+        needs="adapter",
+        takes=PATH_OPTIONS,
         citation=LU_2021,
         summary="positions, heads and skips drawn at random",
         implementation="patterns.chance:RANDOM",
@@ -204,11 +177,137 @@ CATALOGUE = (
         title="skips replaced",
         family="paths",
         levels=("attention",),
-        needs=_GRADIENTS,
+        needs="adapter",
+        takes=PATH_OPTIONS,
         citation=LU_2021,
         summary="gpr with every head of its position in the place of each skip: a pattern, not a path",
         implementation="",
         comparison="default",
+    ),
+    _scores(
+        "rollout",
+        "attention rollout",
+        "the product of half attention, half identity over layers",
+        ABNAR_2020,
+        "attention_flow.method:ATTENTION",
+        family="layer matrices",
+        needs="attentions",
+        takes=_CORRECTED,
+    ),
+    _scores(
+        "flow",
+        "attention flow",
+        "each token's maximum flow to the output through the same layers",
+        ABNAR_2020,
+        "attention_flow.method:ATTENTION",
+        family="layer matrices",
+        needs="attentions",
+        takes=_CORRECTED,
+    ),
+    _scores(
+        "flow_shapley",
+        "Shapley values of attention flow",
+        "each token's Shapley value where a set of tokens earns its maximum flow; up to 12 tokens",
+        ETHAYARAJH_2021,
+        "attention_flow.method:SHAPLEY",
+        needs="attentions",
+    ),
+    _scores(
+        "raw_attention",
+        "raw attention",
+        "the last layer's attention, head mean",
+        ABNAR_2020,
+        "erasure.raw_attention:RAW_ATTENTION",
+        needs="attentions",
+    ),
+    _scores(
+        "alti",
+        "ALTI",
+        "how near each token's vector comes to a block's output (L1), over layers",
+        FERRANDO_2022,
+        "decomposition.method:DECOMPOSITION",
+        family="layer matrices",
+    ),
+    _scores(
+        "alti_l2",
+        "ALTI (L2)",
+        "ALTI with the Euclidean norm",
+        FERRANDO_2022,
+        "decomposition.method:DECOMPOSITION",
+        family="layer matrices",
+    ),
+    _scores(
+        "norm",
+        "vector norms",
+        "the norm of each token's vector in a block's output, over layers",
+        KOBAYASHI_2021,
+        "decomposition.method:DECOMPOSITION",
+        family="layer matrices",
+    ),
+    _scores(
+        "globenc",
+        "GlobEnc",
+        "norms with the norm at each layer's end, rows not divided; BERT's relatives only",
+        MODARRESSI_2022,
+        "decomposition.method:DECOMPOSITION",
+        family="layer matrices",
+    ),
+    _scores(
+        "hta",
+        "hidden token attribution",
+        "the share of each token in every hidden state and head, by Jacobians",
+        PASCUAL_2021,
+        "hidden_tokens.method:HIDDEN_TOKENS",
+        family="layer matrices",
+    ),
+    _scores(
+        "saliency",
+        "saliency (L2)",
+        "the norm of the gradient",
+        SIMONYAN_2014,
+        "gradients.method:GRADIENTS",
+        takes=_AT,
+    ),
+    _scores(
+        "gradient_x_input",
+        "gradient x input",
+        "the gradient times the embedding",
+        DENIL_2014,
+        "gradients.method:GRADIENTS",
+        takes=_AT,
+    ),
+    _scores(
+        "integrated_gradients",
+        "integrated gradients",
+        "the mean gradient from the baseline on, times the difference from it",
+        SUNDARARAJAN_2017,
+        "gradients.method:GRADIENTS",
+        takes=_AT | _PATH,
+    ),
+    _scores(
+        "integrated_gradients_l2",
+        "integrated gradients (L2)",
+        "the norm of integrated gradients over units",
+        SUNDARARAJAN_2017,
+        "gradients.method:GRADIENTS",
+        takes=_AT | _PATH,
+    ),
+    _scores(
+        "integrated_gradients_mean",
+        "integrated gradients (mean)",
+        "the mean of the absolute integrated gradients of units",
+        SUNDARARAJAN_2017,
+        "gradients.method:GRADIENTS",
+        takes=_AT | _PATH,
+    ),
+    _scores(
+        "blank_out",
+        "blank-out",
+        "how the quantity of interest falls where a token is replaced by the mask or the baseline",
+        LI_2016,
+        "erasure.blank_out:BLANK_OUT",
+        needs="logits",
+        takes=frozenset({"baseline"}),
     ),
 )
 

@@ -1,10 +1,12 @@
-"""From a method's name to its code, imported when it is asked for."""
+"""From a method's name to its code, imported when it is asked for, and the models that it is defined for."""
 
 from importlib import import_module
 from typing import Any
 
-from ipgraph.extractor.methods.catalogue import method_named
+from ipgraph.extractor.methods.attributions import AttributionMethod
+from ipgraph.extractor.methods.catalogue import METHODS, method_named
 from ipgraph.extractor.methods.patterns.paths import PathMethod
+from ipgraph.extractor.models.loading import LoadedModel
 from ipgraph.graphstore.common.errors import UsageError
 
 
@@ -14,6 +16,31 @@ def path_method(name: str) -> PathMethod:
         raise UsageError(f"method {name!r} gives {family}, not paths")
     method: PathMethod = _implementation(name)
     return method
+
+
+def attribution_method(name: str) -> AttributionMethod:
+    """Return how a method scores tokens; raises UsageError for one that gives paths."""
+    if method_named(name).family == "paths":
+        raise UsageError(f"method {name!r} gives paths, not scores of tokens")
+    method: AttributionMethod = _implementation(name)
+    return method
+
+
+def require_defined(model: LoadedModel, name: str) -> None:
+    """Raise UsageError, with the methods that are defined, where one is not for a model."""
+    if reason := refusal(model, name):
+        defined = ", ".join(other for other in METHODS if not refusal(model, other))
+        raise UsageError(f"{reason}. Defined for model {model.name!r}: {defined}")
+
+
+def refusal(model: LoadedModel, name: str) -> str:
+    """Return why a method is not defined for a model, "" where it is."""
+    if METHODS[name].family != "paths" and (require := attribution_method(name).require):
+        try:
+            require(model, name)
+        except UsageError as error:
+            return str(error)
+    return ""
 
 
 def _implementation(name: str) -> Any:

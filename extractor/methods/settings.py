@@ -10,6 +10,8 @@ QOIS = {
     "positive-negative": "the logit of the positive class minus that of the negative one, by their names; of "
     "two classes with other names, class 1 minus class 0",
     "logit:CLASS": "the logit of one class, by its name or number",
+    "probability": "the probability of the correct word or class, for methods that score tokens by gradients "
+    "or blanking",
 }
 BASELINES = {
     "mask": "the embedding of the mask token",
@@ -24,6 +26,18 @@ PIECE = "token:"
 QUADRATURES = {
     "uniform": "evenly spaced with both ends, the published rule with 50 points",
     "gauss-legendre": "those of Gauss-Legendre quadrature",
+}
+
+AT = {
+    "word": "word embeddings, as the model takes them",
+    "input": "h^0, with positions and the norm below the first layer",
+}
+POSITION_CORRECTIONS = {
+    "none": "scores as they are",
+    "distance": "attention without identity, divided by the distance to the output plus 2; the output's own "
+    "position has no score",
+    "position": "multiplied by the position, counted from 1, to the power of the decay",
+    "uniform": "divided by the score under attention that is the same to every earlier token",
 }
 
 

@@ -4,7 +4,7 @@ from ipgraph.extractor.models.classes import class_number
 from ipgraph.extractor.models.heads import AT_INPUT, NO_LOGIT
 from ipgraph.extractor.models.loading import LoadedModel
 from ipgraph.graphstore.common.errors import UsageError
-from ipgraph.graphstore.schema.qoi import ONE_LOGIT, POSITIVE_NEGATIVE, poles
+from ipgraph.graphstore.schema.qoi import ONE_LOGIT, POSITIVE_NEGATIVE, PROBABILITY, poles
 
 
 def resolve(model: LoadedModel, qoi: str) -> str:
@@ -33,12 +33,16 @@ def resolve(model: LoadedModel, qoi: str) -> str:
 
 
 def logits_of(model: LoadedModel, qoi: str, label: int) -> tuple[int, int]:
-    """Return the two logits whose difference is a classifier's QoI at a label (-1: none is given)."""
+    """Return the two logits whose difference is a classifier's QoI at a label (-1: none is given).
+
+    Of a probability, the logit that it is of.
+    """
     if qoi.startswith(ONE_LOGIT):
         return _class(model, qoi), NO_LOGIT
     if qoi == POSITIVE_NEGATIVE and (pair := poles(model.classes)):
         return pair
-    return (AT_INPUT if label < 0 else label), AT_INPUT
+    first = AT_INPUT if label < 0 else label
+    return first, NO_LOGIT if qoi == PROBABILITY else AT_INPUT
 
 
 def _class(model: LoadedModel, qoi: str) -> int:

@@ -10,6 +10,7 @@ import os
 import shutil
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -42,7 +43,7 @@ class Shard:
     predictions: list[Prediction] = field(default_factory=list)
     patterns: list[Pattern] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
-    further: dict[str, list[Any]] = field(default_factory=dict)
+    further: dict[str, list[Any]] = field(default_factory=lambda: defaultdict(list))
     """The records of all other tables, by file."""
 
     def records(self) -> dict[str, list[Any]]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 CORRECT_WRONG, POSITIVE_NEGATIVE = "correct-wrong", "positive-negative"
+PROBABILITY = "probability"
 ONE_LOGIT = "logit:"
 """How the QoI of one class begins; the class follows, by name or number."""
 _POSITIVE, _NEGATIVE = {"positive", "pos", "label_1"}, {"negative", "neg", "label_0"}

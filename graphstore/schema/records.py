@@ -2,6 +2,9 @@
 
     (Run)-[:PREDICTED]->(Instance)-[:HAS_PATTERN]->(Pattern)-[:THROUGH]->(Node)-[:FLOWS_TO]->(Node)
     (Run)-[:PRODUCED]->(Pattern)
+    (Run)-[:ATTRIBUTES]->(Instance)                                  a score per token
+    (Run)-[:VIEWS]->(Instance)                                       how heads see layers and tokens
+    (Node)-[:CONTRIBUTES]->(Node)                                    layer matrices, means over sentences
     (Run)-[:MEASURED]->(Measure)                                     of one run, or of several
 
 Each record below is a frozen dataclass: its fields are the columns of the run directory's Parquet tables and
@@ -16,7 +19,7 @@ from dataclasses import dataclass, fields
 from functools import cache
 from typing import Literal
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 Kind = Literal["input", "embedding", "head", "skip", "output"]
 Level = Literal["embedding", "attention"]
@@ -52,10 +55,10 @@ class Prediction:
     run: str
     instance: str
     qoi: float
-    qoi_baseline: float
+    qoi_baseline: float | None  # None of a method that has no baseline
     is_correct: bool  # the label is what the model prefers; with a predicted label always so
-    completeness_error: float  # sum of total influences - (qoi - qoi_baseline)
-    points: int  # samples of the path from baseline to input
+    completeness_error: float | None  # sum of total influences - (qoi - qoi_baseline); None without baseline
+    points: int  # samples of the path from baseline to input; 0 of a method that has none
     is_settled: bool | None  # the error is within the run's tolerance; None where the run has none
     target: int  # position whose logits (or pooled vector) the QoI reads
     label: int  # the class that is right, by the model's numbers; -1 of a masked language model
@@ -104,6 +107,65 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Attribution:
+    """A score per token of an instance (ATTRIBUTES): lists run over the model's positions."""
+
+    run: str
+    instance: str
+    method: str  # whose scores they are; of a run of paths the integrated gradients that these refine
+    scores: list[float]  # 0 for a token that is not heard
+    cut_layers: list[int]  # of flow, the layer that holds most of a token's minimum cut; else empty
+    mixing: list[float]  # by layer, the share that is not the own token's, mean over positions; or empty
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """How each head sees the layer before it (local) and the tokens (global), means over positions (VIEWS).
+
+    Lists run over layers, then heads; of masses then over `previous`, `same`, `next`, `first` and `last`.
+    """
+
+    run: str
+    instance: str
+    divergences: list[float]  # Jensen-Shannon, in bits
+    correlations: list[float]  # Spearman's; 0 where it is not defined
+    local_masses: list[float]
+    global_masses: list[float]
+
+
+@dataclass(frozen=True, slots=True)
+class LayerMatrix:
+    """A layer matrix per layer of an instance, in the run directory alone: [layers, rows, columns].
+
+    Rows are destinations, columns sources.
+    """
+
+    run: str
+    instance: str
+    name: str  # such as "self": see RunDirectory.matrices
+    layers: int
+    rows: int
+    columns: int
+    values: list[float]
+
+
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """An entry of the mean layer matrix of sentences of one structure (CONTRIBUTES): of source in target.
+
+    Of each subtask's condition they are the sentences of its most frequent sequence of roles.
+    """
+
+    run: str
+    source: str
+    target: str
+    subtask: str
+    condition: str
+    mean: float
+    instances: int
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
     """A node of a model's computation graph, shared by all instances."""
 
@@ -136,13 +198,16 @@ class Run:
     task: str  # "masked-lm", "causal-lm" or "classifier"
     dataset: str
     method: str
-    level: str  # "embedding", "attention" or "both"
+    level: str  # "embedding", "attention" or "both"; "" of a method that gives no paths
     qoi: str
-    baseline: str
+    baseline: str  # "" of a method that has none
     move_first: bool  # whether position 0 starts from the baseline too; in decoders it may keep its embedding
     n_steps: int  # samples of the path from baseline to input; 0 where each instance gets its own number
-    quadrature: str
+    quadrature: str  # "" of a method that integrates nothing
     tolerance: float | None  # what completeness settles at; None where n_steps is fixed
+    at: str  # which embeddings an attribution scores: "word" or "input"; "" of other methods
+    position_correction: str  # of rollout and flow; "" of other methods
+    position_decay: float  # of the correction "position"; else 0
     dtype: str
     layers: int  # mixing steps
     heads: int

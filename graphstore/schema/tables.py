@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ipgraph.graphstore.schema.records import (
+    Attribution,
     ColumnType,
+    Contribution,
     Flow,
     Instance,
     Measure,
@@ -18,6 +20,7 @@ from ipgraph.graphstore.schema.records import (
     Prediction,
     Run,
     Step,
+    View,
     columns,
 )
 
@@ -129,7 +132,30 @@ TABLES: tuple[Table, ...] = (
         run="a.run",
         instance="a.instance",
     ),
+    *(
+        Table(
+            name,
+            record,
+            "run",
+            file=file,
+            ends=(Run, Instance),
+            keys=("run", "instance"),
+            run="a.id",
+            instance="b.id",
+        )
+        for name, record, file in (("ATTRIBUTES", Attribution, "attributions"), ("VIEWS", View, "views"))
+    ),
     Table("FLOWS_TO", Flow, "model", ends=(Node, Node), keys=("source", "target")),
+    Table(
+        "CONTRIBUTES",
+        Contribution,
+        "run",
+        file="contributions",
+        ends=(Node, Node),
+        keys=("source", "target"),
+        run="e.run",
+        apart=("run", "subtask", "condition"),
+    ),
     Table("MEASURED", None, "several", ends=(Run, Measure), keys=("runs", "id"), run="a.id"),
 )
 """Labels before the relationships between them."""

@@ -22,6 +22,21 @@ def rollout(matrices: Matrices) -> Floats:
     return np.hstack([from_encoder, from_decoder])
 
 
+def mixing(matrices: Matrices) -> Floats | None:
+    """Return how much of each layer's output is not its own token's, [L], means over positions.
+
+    None of an encoder-decoder, whose positions have two texts to take from.
+    """
+    if "cross" in matrices:
+        return None
+    layers = matrices["self"]
+    product, mixed = np.eye(layers.shape[-1]), []
+    for layer in layers:
+        product = layer @ product
+        mixed.append(1 - np.diagonal(product).mean())
+    return np.array(mixed)
+
+
 def _product(layers: Floats) -> Floats:
     product: Floats = np.eye(layers.shape[-1])
     for layer in layers:

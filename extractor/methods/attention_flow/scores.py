@@ -7,7 +7,6 @@ settled: `distance` and `position` we know at second hand (Metzger et al. 2022),
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, TypeAlias
 
 import numpy as np
 from torch import Tensor
@@ -22,16 +21,8 @@ from ipgraph.extractor.methods.attention_flow.matrices import (
 )
 from ipgraph.extractor.methods.attention_flow.network import Ints
 from ipgraph.extractor.methods.attention_flow.rollout import rollout
+from ipgraph.extractor.methods.settings import POSITION_CORRECTIONS
 from ipgraph.graphstore.common.errors import UsageError, unknown
-
-Method: TypeAlias = Literal["rollout", "flow"]
-CORRECTIONS = {
-    "none": "scores as they are",
-    "distance": "attention without identity, divided by the distance to the output plus 2; the output's own "
-    "position has no score",
-    "position": "multiplied by the position, counted from 1, to the power of the decay",
-    "uniform": "divided by the score under attention that is the same to every earlier token",
-}
 
 
 @dataclass(frozen=True)
@@ -48,7 +39,7 @@ class TokenScores:
 def token_scores(
     attentions: Mapping[str, Sequence[Tensor]],
     target: int,
-    method: Method = "flow",
+    method: str = "flow",
     correction: str = "none",
     *,
     decay: float = 1.0,
@@ -59,8 +50,8 @@ def token_scores(
     of the correction `position`.
     Raises UsageError for a correction that is not one, or of a model that is not a decoder.
     """
-    if correction not in CORRECTIONS:
-        raise unknown("position correction", correction, CORRECTIONS)
+    if correction not in POSITION_CORRECTIONS:
+        raise unknown("position correction", correction, POSITION_CORRECTIONS)
     matrices = layer_matrices(attentions, identity=correction != "distance")
     if correction != "none" and not is_causal(matrices):
         raise UsageError(
@@ -72,14 +63,14 @@ def token_scores(
     return TokenScores(shares(raw * weights), raw, layers)
 
 
-def _scores(matrices: Matrices, target: int, method: Method) -> tuple[Floats, Ints | None]:
+def _scores(matrices: Matrices, target: int, method: str) -> tuple[Floats, Ints | None]:
     if method == "rollout":
         return rollout(matrices)[target], None
     found = token_flows(matrices, target)
     return found.flows, found.layers
 
 
-def _weights(correction: str, decay: float, method: Method, layers: int, target: int, tokens: int) -> Floats:
+def _weights(correction: str, decay: float, method: str, layers: int, target: int, tokens: int) -> Floats:
     """Return what each token's score is multiplied by; what no token after the target has is any number."""
     i = np.arange(tokens)
     if correction == "distance":
@@ -94,6 +85,6 @@ def _weights(correction: str, decay: float, method: Method, layers: int, target:
 
 
 @lru_cache(maxsize=1024)
-def _uniform_scores(method: Method, layers: int, target: int) -> Floats:
+def _uniform_scores(method: str, layers: int, target: int) -> Floats:
     """Return the scores under uniform causal attention, which only depend on the depth and the position."""
     return _scores(uniform_causal(layers, target + 1), target, method)[0]
