@@ -175,6 +175,7 @@ def add_patterns(records: Shard, job: Job, batch: list[Encoded], trace: Trace, p
     level: Level = "embedding" if paths.choices is None else "attention"
     positions = paths.positions.tolist()
     choices = _listed(paths.choices, paths.positions)
+    products = None if paths.product is None else paths.product.tolist()
     influence, margin, runner_up = (x.tolist() for x in (paths.influence, paths.margin, paths.runner_up))
     total, has_pattern = trace.total_influence.tolist(), trace.has_pattern.tolist()
     for row, sentence in enumerate(batch):
@@ -183,7 +184,15 @@ def add_patterns(records: Shard, job: Job, batch: list[Encoded], trace: Trace, p
             if source >= len(sentence.ids) or not has_pattern[row][source]:
                 continue
             nodes = _nodes(path, choices[row][word] if choices else None)
-            pattern = _pattern(job, sentence, level, total[row][source], influence[row][word][-1], nodes)
+            pattern = _pattern(
+                job,
+                sentence,
+                level,
+                nodes,
+                total=total[row][source],
+                influence=influence[row][word][-1],
+                product=products[row][word] if products else None,
+            )
             records.patterns.append(pattern)
             values = (pattern.path, influence[row][word], margin[row][word], runner_up[row][word])
             for step, (node, value, over, second) in enumerate(zip(*values, strict=True)):
@@ -212,7 +221,14 @@ def _nodes(path: list[int], choices: list[int] | None) -> list[NodeKey]:
 
 
 def _pattern(
-    job: Job, sentence: Encoded, level: Level, total: float, influence: float, nodes: list[NodeKey]
+    job: Job,
+    sentence: Encoded,
+    level: Level,
+    nodes: list[NodeKey],
+    *,
+    total: float,
+    influence: float,
+    product: float | None,
 ) -> Pattern:
     labels = [_node_label(*node) for node in nodes]
     position = nodes[0].position
@@ -224,6 +240,7 @@ def _pattern(
         sign=1 if total >= 0 else -1,
         total_influence=total,
         influence=influence,
+        product=product,
         word=sentence.words[position],
         word_index=sentence.word_indices[position],
         token=sentence.tokens[position],

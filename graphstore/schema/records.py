@@ -82,6 +82,7 @@ class Pattern:
     sign: int  # 1 where total influence >= 0, else -1
     total_influence: float  # g(x_i)
     influence: float  # I(x, pi)
+    product: float | None  # of the layer matrices' entries along the path; None of methods without any
     word: str
     word_index: int
     token: str

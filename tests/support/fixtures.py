@@ -287,6 +287,7 @@ class _Writer:
             sign=1 if total >= 0 else -1,
             total_influence=total,
             influence=influences[-1],
+            product=1 / (2 + position) if level == "embedding" else None,
             word=token,
             word_index=prediction.word_indices[position],
             token=token,
