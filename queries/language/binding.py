@@ -195,6 +195,9 @@ def resolve_level(runs: Sequence[Run], text: str = FINEST) -> str:
         raise unknown("level", text, LEVELS)
     if text in had or (text in ("", FINEST) and had):
         return text if text in had else had[-1]
+    if scored := [f"{run.id} ({run.method})" for run in runs if not run.level]:
+        which = f"the method of {', '.join(scored)} scores tokens and gives no patterns"
+        raise UsageError(f"{which}; name a run of paths, such as one of gpr")
     advice = "extract both levels, or name another run"
     if text in ("", FINEST):
         raise UsageError(f"the runs {_listed(runs)} have patterns at no level in common; {advice}")
