@@ -11,8 +11,8 @@ from ipgraph.extractor.models.encoding import Encoded
 from ipgraph.extractor.models.heads import NO_LOGIT, is_largest
 from ipgraph.extractor.models.loading import LoadedModel
 from ipgraph.extractor.tracing.sets import SKIP
+from ipgraph.extractor.tracing.settling import require_finite as require_finite
 from ipgraph.extractor.tracing.trace import Trace
-from ipgraph.graphstore.common.errors import IpgraphError
 from ipgraph.graphstore.runs.directory import Shard
 from ipgraph.graphstore.schema.labels import (
     NodeKey,
@@ -83,17 +83,6 @@ def _logit_name(model: LoadedModel, index: int) -> str:
     if index == NO_LOGIT:
         return ""
     return model.classes[index] if model.classes else str(model.tokenizer.convert_ids_to_tokens(index))
-
-
-def require_finite(batch: list[Encoded], trace: Trace) -> None:
-    """Raise IpgraphError that names the first sentence for which the model gave NaN or infinity."""
-    finite = trace.qoi.isfinite().all(1) & trace.total_influence.isfinite().all(1)
-    for sentence, is_finite in zip(batch, finite.tolist(), strict=True):
-        if not is_finite:
-            raise IpgraphError(
-                f"the model gave NaN or infinite values for instance {sentence.instance.id} "
-                f"({sentence.instance.text!r}); its weights may be broken, or too large for its dtype"
-            )
 
 
 def add_patterns(records: Shard, job: Job, batch: list[Encoded], trace: Trace, paths: Paths) -> None:

@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from ipgraph.extractor.models.encoding import Encoded
 from ipgraph.extractor.models.loading import LoadedModel
@@ -68,3 +69,9 @@ class Attributed:
 
 
 AttributionMethod: TypeAlias = Callable[[Asked, Sequence[Encoded]], list[Attributed]]
+
+
+def floats(values: Tensor) -> Floats:
+    """Return a tensor's numbers as methods give them."""
+    numbers: Floats = values.double().cpu().numpy()
+    return numbers
