@@ -77,7 +77,7 @@ class Trace:
         They end at `words` [B, N, E], by default the batch's; `quantity` is the QoI.
         """
         self.adapter, self.batch, self.integration_path, self._keep = adapter, batch, integration_path, keep
-        self._quantity = quantity
+        self.quantity = quantity
         b, n = batch.ids.shape
         self.size = (b, len(integration_path.points), n)
         self.heads, self.depth = adapter.heads, len(adapter.layers)
@@ -177,11 +177,11 @@ class Trace:
             h, _ = self._forward(index, h)
         self._answer = h[:, -1:, 0]  # the target's last embedding at the input, [B, 1, H]
         qoi_logits = decided(self.batch.qoi_logits, lambda: self.class_logits()[:, 0])
-        return self._quantity(self.adapter.logits, h[:, :, 0], qoi_logits), qoi_logits
+        return self.quantity(self.adapter.logits, h[:, :, 0], qoi_logits), qoi_logits
 
     def _qoi_gradient(self, h: Tensor) -> Tensor:
         """Return dq/dh at the target, [B, S, H]."""
-        if self._quantity is qoi:
+        if self.quantity is qoi:
             return self._qoi_gradient_at(h)
         samples = max(1, _LOGITS // (len(h) * len(self.adapter.words)))
         return torch.cat([self._qoi_gradient_at(part) for part in h.split(samples, 1)], 1)
@@ -189,7 +189,7 @@ class Trace:
     @torch.enable_grad()
     def _qoi_gradient_at(self, h: Tensor) -> Tensor:
         h = h.detach().requires_grad_()
-        value = self._quantity(self.adapter.logits, h, self.qoi_logits)
+        value = self.quantity(self.adapter.logits, h, self.qoi_logits)
         (gradient,) = torch.autograd.grad(value.sum(), h)
         return gradient
 
