@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from ipgraph.extractor.models.encoding import Encoded, encode
 from ipgraph.extractor.models.heads import AT_INPUT, NO_LOGIT
 from ipgraph.extractor.models.loading import load_model
 from ipgraph.extractor.tracing.batch import Baseline
+from ipgraph.extractor.tracing.sampling import Sampling
 
 MASK = 4
 
@@ -86,7 +88,7 @@ def test_a_mask_token_takes_each_place(
     asked = case.asked("blank_out", is_probability=is_probability)
     for sentence, one in zip(case.sentences, blank_out(asked, case.sentences), strict=True):
         assert one.scores == pytest.approx(with_mask(case, sentence, is_probability), rel=0, abs=1e-9)
-        assert np.abs(one.scores).max() > 1e-3
+        assert np.abs(one.scores).max() > 1e-4
         assert case.model.classes or one.scores[sentence.target] == pytest.approx(0, abs=1e-12)
 
 
@@ -139,21 +141,16 @@ def test_a_decoder_that_classifies_with_and_without_a_padding_token(padding: int
 @pytest.mark.parametrize("has_mask", [False, True])
 @pytest.mark.parametrize("family", ["t5", "bart"])
 def test_both_stacks_of_an_encoder_decoder(family: str, has_mask: bool, tmp_path: Path) -> None:
-    model: Any = load_encoder_decoder(save_encoder_decoder(tmp_path, family), dtype="float64")
+    model = load_encoder_decoder(save_encoder_decoder(tmp_path, family), dtype="float64")
     tokenizer = word_tokenizer("pad", "eos", "mask") if has_mask else model.tokenizer
-    model = replace(model, tokenizer=tokenizer)
     module, mask = model.module, tokenizer.mask_token_id
     assert (mask is not None) == has_mask
     source, target = torch.tensor([[6, 7, 8, 9]]), torch.tensor([[3, 10, 11]])
-    encoder, decoder = (
-        stack.get_input_embeddings() for stack in (module.get_encoder(), module.get_decoder())
-    )
+    encoder, decoder = (s.get_input_embeddings() for s in (module.get_encoder(), module.get_decoder()))
     words, own = encoder(source), decoder(target)
     blank = encoder(torch.tensor(mask)) if has_mask else torch.full((16,), 0.25, dtype=torch.float64)
-    model = type(
-        "Model", (), {"task": "seq2seq", **{n: getattr(model, n) for n in ("module", "tokenizer", "device")}}
-    )
-    asked = Asked(model, "blank_out", Any, Baseline(blank))  # type: ignore[arg-type]
+    plain: Any = SimpleNamespace(module=module, tokenizer=tokenizer, device=model.device, task="seq2seq")
+    asked = Asked(plain, "blank_out", Sampling((), None), Baseline(blank))
     text = Text(source[0].tolist(), continuation=target[0].tolist())
     scores = differences(asked, text, 1, (12, 13))
 
@@ -170,6 +167,6 @@ def test_both_stacks_of_an_encoder_decoder(family: str, has_mask: bool, tmp_path
         else:
             changed_own[0, place - 4] = blank
         expected.append(qoi(words, own) - qoi(changed, changed_own))
-    assert scores == pytest.approx(expected, rel=0, abs=1e-6)  # norms are in float32 there
-    assert np.abs(scores[:6]).min() > 1e-5
-    assert scores[6] == 0
+    assert scores == pytest.approx(expected, rel=0, abs=1e-7)  # norms are in float32 there
+    assert np.abs(scores[:6]).min() > 5e-6
+    assert scores[6] == pytest.approx(0, abs=1e-12)

@@ -135,7 +135,10 @@ def test_the_method_scores_the_targets_row(
 ) -> None:
     case = case_of(kind, tmp_path, monkeypatch)
     for sentence, one in zip(case.sentences, hta(case.asked("hta"), case.sentences), strict=True):
-        asked = Question(tuple(sentence.ids), sentence.target, *sentence.qoi_logits, *[torch.zeros(1)] * 3)
+        nothing = torch.zeros(1)
+        asked = Question(
+            tuple(sentence.ids), sentence.target, *sentence.qoi_logits, nothing, nothing, nothing
+        )
         heads = case.model.adapter.heads
         caught = catch(case.model.module, asked)
         by_head, states = ([shares(norms).numpy() for norms in of] for of in jacobian_norms(caught, heads))
@@ -145,15 +148,15 @@ def test_the_method_scores_the_targets_row(
         assert one.views is not None
         for layer, head in np.ndindex(len(states), heads):
             local, overall = caught.attentions[layer][head].numpy(), by_head[layer][head]
-            bits = [jensenshannon(p, c, base=2) ** 2 for p, c in zip(local, overall, strict=True)]
-            ranks = [
-                spearmanr(p[p > 0], c[p > 0])[0] for p, c in zip(local, overall, strict=True) if p[1] > 0
-            ]
+            rows = list(zip(local, overall, strict=True))
+            bits = [jensenshannon(p, c, base=2) ** 2 for p, c in rows]
+            heard = [(p[p > 0], c[p > 0]) for p, c in rows]
+            ranks = [spearmanr(p, c).statistic for p, c in heard if len(p) > 1]
             assert one.views.divergences[layer, head] == pytest.approx(np.mean(bits), abs=1e-9)
             assert one.views.correlations[layer, head] == pytest.approx(np.mean(ranks), abs=1e-9)
-            for masses, rows in ((one.views.local_masses, local), (one.views.global_masses, overall)):
-                expected = [np.trace(rows, -1) / (len(rows) - 1), np.trace(rows) / len(rows)]
-                expected += [np.trace(rows, 1) / (len(rows) - 1), rows[:, 0].mean(), rows[:, -1].mean()]
+            for masses, view in ((one.views.local_masses, local), (one.views.global_masses, overall)):
+                expected = [np.diagonal(view, offset).mean() for offset in (-1, 0, 1)]
+                expected += [view[:, 0].mean(), view[:, -1].mean()]
                 assert masses[layer, head] == pytest.approx(expected, abs=1e-9)
 
 

@@ -18,7 +18,6 @@ def test_scores_are_the_models_own_row(kind: str, tmp_path: Path, monkeypatch: p
     case = case_of(kind, tmp_path, monkeypatch)
     found = raw_attention(case.asked("raw_attention"), case.sentences)
     module = case.model.module
-    module.set_attn_implementation("eager")
     for sentence, one in zip(case.sentences, found, strict=True):
         last = module(torch.tensor([sentence.ids]), output_attentions=True).attentions[-1][0].detach()
         row = sum(head[sentence.target] for head in last) / len(last)

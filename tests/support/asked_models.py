@@ -39,7 +39,7 @@ class Case:
 def case_of(kind: str, folder: Path, patch: pytest.MonkeyPatch) -> Case:
     """Return a kind of KINDS; of the classifier's sentences, the last has no label."""
     model = _model(kind, folder)
-    without_float32(model.module, patch)
+    without_float32(model.module, patch).set_attn_implementation("eager")
     return Case(model, encoded(model, KINDS[kind]))
 
 

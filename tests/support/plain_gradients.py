@@ -54,7 +54,10 @@ class Line:
             hook.remove()
         read = logits if logits.dim() == 2 else logits[:, self.sentence.target]
         first, second = self._decided()
-        return read.softmax(-1)[:, first] if self.is_probability else read[:, first] - read[:, second]
+        value: Tensor = (
+            read.softmax(-1)[:, first] if self.is_probability else read[:, first] - read[:, second]
+        )
+        return value
 
     def gradients(self, points: Tensor) -> Tensor:
         """Return the QoI's gradient at each point, [S, N, E]."""
