@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -16,8 +17,8 @@ from ipgraph.extractor.models.heads import NO_LOGIT, is_largest
 from ipgraph.extractor.models.loading import LoadedModel
 from ipgraph.extractor.models.outcomes import Outcome
 from ipgraph.extractor.tracing.sets import SKIP
+from ipgraph.extractor.tracing.settling import require_finite as require_finite
 from ipgraph.extractor.tracing.trace import Trace
-from ipgraph.graphstore.common.errors import IpgraphError
 from ipgraph.graphstore.runs.directory import Shard
 from ipgraph.graphstore.schema.labels import (
     NodeKey,
@@ -117,9 +118,9 @@ def views(job: Job, batch: list[Encoded], found: Sequence[Attributed]) -> list[V
             run=job.run,
             instance=sentence.instance.id,
             divergences=_list(one.views.divergences),
-            correlations=_list(one.views.correlations),
-            local_masses=_list(one.views.local_masses),
-            global_masses=_list(one.views.global_masses),
+            correlations=_list(np.nan_to_num(one.views.correlations)),
+            local_masses=_list(np.nan_to_num(one.views.local_masses)),
+            global_masses=_list(np.nan_to_num(one.views.global_masses)),
         )
         for sentence, one in zip(batch, found, strict=True)
         if one.views is not None
@@ -157,17 +158,6 @@ def _logit_name(model: LoadedModel, index: int) -> str:
     if index == NO_LOGIT:
         return ""
     return model.classes[index] if model.classes else str(model.tokenizer.convert_ids_to_tokens(index))
-
-
-def require_finite(batch: list[Encoded], trace: Trace) -> None:
-    """Raise IpgraphError that names the first sentence for which the model gave NaN or infinity."""
-    finite = trace.qoi.isfinite().all(1) & trace.total_influence.isfinite().all(1)
-    for sentence, is_finite in zip(batch, finite.tolist(), strict=True):
-        if not is_finite:
-            raise IpgraphError(
-                f"the model gave NaN or infinite values for instance {sentence.instance.id} "
-                f"({sentence.instance.text!r}); its weights may be broken, or too large for its dtype"
-            )
 
 
 def add_patterns(records: Shard, job: Job, batch: list[Encoded], trace: Trace, paths: Paths) -> None:

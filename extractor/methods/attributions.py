@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from ipgraph.extractor.models.encoding import Encoded
 from ipgraph.extractor.models.loading import LoadedModel
@@ -76,3 +77,9 @@ class AttributionMethod:
     score: Callable[[Asked, Sequence[Encoded]], list[Attributed]]
     require: Callable[[LoadedModel, str], None] | None = None
     max_tokens: int | None = None
+
+
+def floats(values: Tensor) -> Floats:
+    """Return a tensor's numbers as methods give them."""
+    numbers: Floats = values.double().cpu().numpy()
+    return numbers

@@ -217,7 +217,7 @@ CATALOGUE = (
         "raw attention",
         "the last layer's attention, head mean",
         ABNAR_2020,
-        "erasure.raw_attention:RAW_ATTENTION",
+        "attention_flow.raw:RAW_ATTENTION",
         needs="attentions",
     ),
     _scores(
@@ -257,7 +257,7 @@ CATALOGUE = (
         "hidden token attribution",
         "the share of each token in every hidden state and head, by Jacobians",
         PASCUAL_2021,
-        "hidden_tokens.method:HIDDEN_TOKENS",
+        "hidden_tokens.scores:HIDDEN_TOKENS",
         family="layer matrices",
     ),
     _scores(
@@ -265,7 +265,7 @@ CATALOGUE = (
         "saliency (L2)",
         "the norm of the gradient",
         SIMONYAN_2014,
-        "gradients.method:GRADIENTS",
+        "gradients.scores:GRADIENTS",
         takes=_AT,
     ),
     _scores(
@@ -273,7 +273,7 @@ CATALOGUE = (
         "gradient x input",
         "the gradient times the embedding",
         DENIL_2014,
-        "gradients.method:GRADIENTS",
+        "gradients.scores:GRADIENTS",
         takes=_AT,
     ),
     _scores(
@@ -281,7 +281,7 @@ CATALOGUE = (
         "integrated gradients",
         "the mean gradient from the baseline on, times the difference from it",
         SUNDARARAJAN_2017,
-        "gradients.method:GRADIENTS",
+        "gradients.scores:GRADIENTS",
         takes=_AT | _PATH,
     ),
     _scores(
@@ -289,7 +289,7 @@ CATALOGUE = (
         "integrated gradients (L2)",
         "the norm of integrated gradients over units",
         SUNDARARAJAN_2017,
-        "gradients.method:GRADIENTS",
+        "gradients.scores:GRADIENTS",
         takes=_AT | _PATH,
     ),
     _scores(
@@ -297,7 +297,7 @@ CATALOGUE = (
         "integrated gradients (mean)",
         "the mean of the absolute integrated gradients of units",
         SUNDARARAJAN_2017,
-        "gradients.method:GRADIENTS",
+        "gradients.scores:GRADIENTS",
         takes=_AT | _PATH,
     ),
     _scores(
@@ -305,7 +305,7 @@ CATALOGUE = (
         "blank-out",
         "how the quantity of interest falls where a token is replaced by the mask or the baseline",
         LI_2016,
-        "erasure.blank_out:BLANK_OUT",
+        "perturbation.blank_out:BLANK_OUT",
         needs="logits",
         takes=frozenset({"baseline"}),
     ),

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from ipgraph.extractor.models.encoding import Encoded
 from ipgraph.graphstore.common.errors import IpgraphError, UsageError
 
 FIELDS = {"encoder": "encoder_attentions", "self": "decoder_attentions", "cross": "cross_attentions"}
@@ -43,18 +44,26 @@ def attentions(module: Any, texts: Sequence[Text]) -> list[dict[str, list[Tensor
     return [found[number] for number in range(len(texts))]
 
 
-def _run(module: Any, texts: Sequence[Text]) -> dict[str, Sequence[Tensor]]:
-    """Return the attention [B, A, destination, source] per layer, by name, of texts of one length."""
+def text_of(sentence: Encoded) -> Text:
+    """Return a sentence as token ids."""
+    return Text(sentence.ids, sentence.types)
+
+
+def inputs(module: Any, texts: Sequence[Text]) -> dict[str, Tensor]:
+    """Return token ids [B, N] by name, as a model of transformers takes them, of texts of one length."""
     rows: dict[str, list[Sequence[int]]] = {"input_ids": [text.ids for text in texts]}
-    if any(text.types for text in texts):
+    if any(any(text.types) for text in texts):
         rows["token_type_ids"] = [text.types or [0] * len(text.ids) for text in texts]
-    is_double = getattr(module.config, "is_encoder_decoder", False)
-    if is_double:
+    if module.config.is_encoder_decoder:
         rows["decoder_input_ids"] = [text.continuation for text in texts]
     device = next(module.parameters()).device
-    arguments = {name: torch.tensor(values, device=device) for name, values in rows.items()}
-    out = module.base_model(**arguments, output_attentions=True)
-    fields = FIELDS if is_double else {"self": "attentions"}
+    return {name: torch.tensor(values, device=device) for name, values in rows.items()}
+
+
+def _run(module: Any, texts: Sequence[Text]) -> dict[str, Sequence[Tensor]]:
+    """Return the attention [B, A, destination, source] per layer, by name, of texts of one length."""
+    out = module.base_model(**inputs(module, texts), output_attentions=True)
+    fields = FIELDS if module.config.is_encoder_decoder else {"self": "attentions"}
     layers: dict[str, Any] = {name: getattr(out, field, None) for name, field in fields.items()}
     _require_attentions(module, layers, len(texts[0].ids), len(texts[0].continuation or texts[0].ids))
     return layers

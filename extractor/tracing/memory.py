@@ -1,7 +1,7 @@
 """How much of the work fits in memory at once: sentences first, then words, then layers."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +10,7 @@ import psutil
 import torch
 
 from ipgraph.extractor.models.adapter import Adapter
+from ipgraph.extractor.models.encoding import Encoded
 from ipgraph.extractor.models.loading import LoadedModel
 from ipgraph.graphstore.common.errors import IpgraphError
 
@@ -63,6 +64,22 @@ def plan(
         f"{needed / 2**30:.3g} GiB on {model.device} and {room / 2**30:.3g} GiB can be had; "
         f"{_ADVICE}"
     )
+
+
+def length_batches(
+    model: LoadedModel, sentences: Sequence[Encoded], samples: int, batch_size: int | None
+) -> Iterator[tuple[list[int], Plan]]:
+    """Yield the indices of each batch's sentences, and its plan for memory.
+
+    The longest come first, so that memory is claimed once. A batch is planned when it is asked for: the
+    memory of the one before should be free by then.
+    """
+    left = sorted(range(len(sentences)), key=lambda index: -len(sentences[index].ids))
+    while left:
+        length = len(sentences[left[0]].ids)
+        size = plan(model, length, samples, sentences=batch_size).sentences
+        batch, left = left[:size], left[size:]
+        yield batch, plan(model, length, samples, sentences=len(batch))
 
 
 def sentence_bytes(model: LoadedModel, positions: int, samples: int, how: Plan) -> int:

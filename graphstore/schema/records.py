@@ -128,7 +128,7 @@ class View:
     run: str
     instance: str
     divergences: list[float]  # Jensen-Shannon, in bits
-    correlations: list[float]  # Spearman's; 0 where it is not defined
+    correlations: list[float]  # Spearman's; 0 where it is not defined, as are masses
     local_masses: list[float]
     global_masses: list[float]
 
