@@ -6,7 +6,7 @@ import numpy as np
 from torch import Tensor
 
 from ipgraph.extractor.methods.attention_flow.matrices import Floats, layer_matrices
-from ipgraph.extractor.methods.attributions import Asked, Attributed
+from ipgraph.extractor.methods.attributions import Asked, Attributed, AttributionMethod
 from ipgraph.extractor.models.attentions import attentions, text_of
 from ipgraph.extractor.models.encoding import Encoded
 
