@@ -79,7 +79,7 @@ class Dataset:
 
     @property
     def task(self) -> Task:
-        """The task of the model: seq2seq if examples have a continuation, masked-lm if a correct word form."""
+        """The task of the model, by whether examples have a continuation or a correct word form."""
         if any(e.instance.continuation for e in self.examples):
             return "seq2seq"
         return "masked-lm" if any(e.instance.correct for e in self.examples) else "classifier"

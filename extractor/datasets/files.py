@@ -202,7 +202,7 @@ def read_sentence(
 
     Raises UsageError if it cannot be used.
     """
-    given = {"second": second, "continuation": continuation, "correct": correct, "wrong": wrong}
+    given: Fields = {"second": second, "continuation": continuation, "correct": correct, "wrong": wrong}
     fields: Fields = {"text": text} | {name: value for name, value in given.items() if value}
     if label is not None:
         fields["label"] = label

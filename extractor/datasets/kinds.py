@@ -1,17 +1,17 @@
 """The kinds of rows by their fields, and what each says of its sentence.
 
 - masked: `text` with one [MASK], `correct`, `wrong`;
-- continued: `text`, a `continuation` with one [MASK], `correct`, `wrong`: what an encoder-decoder reads and is
-  asked to say;
+- continued: `text`, a `continuation` with one [MASK], `correct`, `wrong`: what an encoder-decoder reads and
+  what its decoder does;
 - pair: `sentence_good`, `sentence_bad` that differ in exactly one word, which becomes the [MASK] (in a script
   without spaces: in one stretch of characters). For a causal model they may differ in more words: [MASK]
   follows those that both begin with, and the forms are the rests of the two sentences;
 - labelled: `text`, perhaps a `second` text, and a `label`: a class by number or name, missing or -1.
 
-All kinds may have `id`, `subtask`, `condition` and `roles` (one per whitespace word). In masked texts and pairs,
-punctuation is split into words of its own and " ." is added if the sentence does not end, as in the published
-code. In other texts, and those of a causal model, only runs of whitespace change. Case stays; the tokenizer
-may change it.
+All kinds may have `id`, `subtask`, `condition` and `roles` (one per whitespace word). In masked texts and
+pairs, punctuation is split into words of its own and " ." is added if the sentence does not end, as in the
+published code. In other texts, and those of a causal model, only runs of whitespace change. Case stays; the
+tokenizer may change it.
 """
 
 import math
