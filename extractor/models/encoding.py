@@ -252,7 +252,7 @@ class _Encoder:
 
     def _require_types(self, types: list[int]) -> None:
         known = getattr(self.model.module.config, "type_vocab_size", None)
-        if known is not None and max(types) >= known:
+        if known is not None and max(types) >= max(known, 1):
             raise UsageError(f"model {self.model.name} has {known} token type; a pair needs {max(types) + 1}")
 
     def _require_known(self, ids: list[int], numbers: list[int], names: list[str]) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import torch
 from torch import Tensor
 
-from ipgraph.extractor.models.files import quiet
+from ipgraph.extractor.models.files import one_line, quiet
 from ipgraph.graphstore.common.errors import UsageError
 from ipgraph.graphstore.schema.labels import MAX_POSITION
 
@@ -23,21 +23,27 @@ class Sight(NamedTuple):
 
 def longest_text(module: Any) -> int:
     """Return how many positions a model takes, as many as nodes can have where its config does not say."""
-    longest = getattr(module.config.get_text_config(), "max_position_embeddings", None) or MAX_POSITION + 1
+    named = getattr(module.config.get_text_config(), "max_position_embeddings", None) or 0
+    longest = named if named > 0 else MAX_POSITION + 1
     tables = (part for part in module.modules() if isinstance(part, torch.nn.Embedding))
     # A table of positions with a row for padding gives positions from the row after it.
     starts = [t.padding_idx + 1 for t in tables if t.num_embeddings == longest and t.padding_idx is not None]
     return min(longest - max(starts, default=0), MAX_POSITION + 1)
 
 
+@torch.enable_grad()
 def sight_of(name: str, module: Any, ids: list[int]) -> Sight:
     """Return what a model sees of the text `ids`, at least two tokens of which none is padding.
 
-    Raises UsageError where a classifier reads several positions or one in the middle.
+    Raises UsageError where a classifier reads several positions or one in the middle, or the model cannot be
+    run in its type.
     """
-    with torch.enable_grad(), quiet(), _states(module, len(ids)) as states:
-        device = next(module.parameters()).device
-        logits = module(input_ids=torch.tensor([ids], device=device)).logits
+    device = next(module.parameters()).device
+    try:
+        with quiet(), _states(module, len(ids)) as states:
+            logits = module(input_ids=torch.tensor([ids], device=device)).logits
+    except RuntimeError as error:
+        raise UsageError(f"model {name!r} could not be run in its dtype: {one_line(error)}") from error
     words, last = states[0], states[-1]
     (gradient,) = torch.autograd.grad(last.reshape(len(ids), -1)[0].sum(), words, retain_graph=True)
     is_causal = not _rows(gradient, len(ids))[1:].any()
