@@ -66,7 +66,7 @@ class Loading:
         str | None,
         _option(
             "Model",
-            "masked-lm, causal-lm or classifier: which head of the model is used.",
+            "masked-lm, causal-lm, classifier or seq2seq: which head of the model is used.",
             show_default="what its config names, or the head among its weights",
         ),
     ] = None

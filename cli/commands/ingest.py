@@ -63,6 +63,12 @@ def ingest_dataset(
 def ingest_text(
     text: Annotated[str, typer.Argument(help="A sentence; for a language model, with one \\[MASK].")],
     extraction: Extraction,
+    continuation: Annotated[
+        str,
+        typer.Option(
+            "--continuation", metavar="TEXT", help="Of an encoder-decoder: the decoder's text, with the \\[MASK]."
+        ),
+    ] = "",
     correct: Annotated[str, typer.Option("--correct", metavar="WORD", help="Right word for \\[MASK].")] = "",
     wrong: Annotated[str, typer.Option("--wrong", metavar="WORD", help="Wrong word for \\[MASK].")] = "",
     class_: Annotated[
@@ -84,10 +90,11 @@ def ingest_text(
         raise UsageError(
             "--class is for a classifier, --correct and --wrong are for a [MASK]; pass one or the other"
         )
-    if MASK in text and class_ is None:
+    if MASK in text + continuation and class_ is None:
         _require_answers(correct, wrong)
     model = load(extraction)
-    dataset = read_sentence(text, correct=correct, wrong=wrong, label=class_, task=model.task)
+    forms = {"continuation": continuation, "correct": correct, "wrong": wrong}
+    dataset = read_sentence(text, **forms, label=class_, task=model.task)
     selection = Selection(strict=True, allow_unk=allow_unk)
     _ingest(dataset, extraction, selection, store, model=model, shown=dataset.examples[0].instance.id)
 

@@ -59,16 +59,14 @@ def probability(logits: Logits, h: Tensor, qoi_logits: Tensor) -> Tensor:
     return shares.gather(-1, qoi_logits[:, None, :1].expand(-1, h.shape[1], -1))[..., 0]
 
 
-def decided(qoi_logits: Tensor, class_logits: Callable[[], Tensor]) -> Tensor:
-    """Return the QoI's logits [B, 2] with those AT_INPUT decided by the classes' logits [B, C] there."""
-    if (qoi_logits != AT_INPUT).all():
-        return qoi_logits
-    scores = class_logits()
-    first = torch.where(qoi_logits[:, 0] == AT_INPUT, scores.argmax(-1), qoi_logits[:, 0])
+def decided(asked: Tensor, scores: Tensor) -> Tensor:
+    """Return the two logits [B, 2] that QoIs read, where `asked` [B, 2] leaves them to the input (AT_INPUT).
+
+    `scores` [B, C] are those of all classes.
+    """
+    first = torch.where(asked[:, 0] == AT_INPUT, scores.argmax(-1), asked[:, 0])
     others = scores.scatter(-1, first[:, None], -torch.inf)
-    return torch.stack(
-        [first, torch.where(qoi_logits[:, 1] == AT_INPUT, others.argmax(-1), qoi_logits[:, 1])], -1
-    )
+    return torch.stack([first, torch.where(asked[:, 1] == AT_INPUT, others.argmax(-1), asked[:, 1])], -1)
 
 
 def is_largest(scores: Tensor, label: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from torch import Tensor
 from ipgraph.extractor.models.adapter import Adapter, Layer
 from ipgraph.extractor.models.blocks import Saved, select
 from ipgraph.extractor.models.encoding import Encoded
-from ipgraph.extractor.models.heads import Quantity, decided, qoi
+from ipgraph.extractor.models.heads import AT_INPUT, Quantity, decided, qoi
 from ipgraph.extractor.models.loading import LoadedModel
 from ipgraph.extractor.tracing.attention import Attention, attend, merge_heads, split_heads, window
 from ipgraph.extractor.tracing.batch import Baseline, Batch, IntegrationPath, pad
@@ -176,7 +176,9 @@ class Trace:
         for index in range(self.depth):
             h, _ = self._forward(index, h)
         self._answer = h[:, -1:, 0]  # the target's last embedding at the input, [B, 1, H]
-        qoi_logits = decided(self.batch.qoi_logits, lambda: self.class_logits()[:, 0])
+        qoi_logits = self.batch.qoi_logits
+        if (qoi_logits == AT_INPUT).any():
+            qoi_logits = decided(qoi_logits, self.class_logits()[:, 0])
         return self.quantity(self.adapter.logits, h[:, :, 0], qoi_logits), qoi_logits
 
     def _qoi_gradient(self, h: Tensor) -> Tensor:

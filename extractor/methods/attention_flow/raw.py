@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ipgraph.extractor.methods.attention_flow.matrices import Floats, layer_matrices
 from ipgraph.extractor.methods.attributions import Asked, Attributed, AttributionMethod
-from ipgraph.extractor.models.attentions import attentions, text_of
+from ipgraph.extractor.models.attentions import attentions
 from ipgraph.extractor.models.encoding import Encoded
 
 
@@ -20,7 +20,7 @@ def raw_attention(asked: Asked, sentences: Sequence[Encoded]) -> list[Attributed
     """
     found = attentions(asked.model.module, [text_of(sentence) for sentence in sentences])
     return [
-        Attributed(last_row(layers, sentence.target))
+        Attributed(last_row(layers, sentence.target - sentence.sources))
         for layers, sentence in zip(found, sentences, strict=True)
     ]
 

@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 
 from ipgraph.extractor.methods.attributions import Asked, Attributed, AttributionMethod, Floats, floats
-from ipgraph.extractor.models.attentions import Text, inputs, text_of
 from ipgraph.extractor.models.encoding import Encoded
 from ipgraph.extractor.models.heads import class_logits, decided, probability, qoi
-from ipgraph.extractor.models.loading import LoadedModel
+from ipgraph.extractor.models.loading import Model
+from ipgraph.extractor.models.texts import Text, arguments, text_of
 from ipgraph.extractor.tracing.batch import Baseline
 from ipgraph.extractor.tracing.memory import out_of_memory_as_error
 
@@ -33,7 +33,7 @@ def blank_out(asked: Asked, sentences: Sequence[Encoded]) -> list[Attributed]:
     Raises IpgraphError where memory does not suffice.
     """
     with out_of_memory_as_error(asked.model):
-        return [Attributed(differences(asked, text_of(one), one.target, one.qoi_logits)) for one in sentences]
+        return [Attributed(differences(asked, text_of(one), one.target - one.sources, one.qoi_logits)) for one in sentences]
 
 
 @torch.no_grad()
@@ -48,16 +48,16 @@ def differences(asked: Asked, text: Text, target: int, qoi_logits: tuple[int, in
         for embedding, tokens in _stacks(asked.model.module, text)
         for part in _blanked(asked, text, target, embedding, tokens)
     ]
-    chosen = decided(torch.tensor([qoi_logits], device=whole.device), lambda: whole)
+    chosen = decided(torch.tensor([qoi_logits], device=whole.device), whole)
     quantity = probability if asked.is_probability else qoi
     values = quantity(class_logits(lambda logits: logits), torch.cat([whole, *parts])[None], chosen)[0]
     return floats(values[0] - values[1:])
 
 
-def _logits(model: LoadedModel, text: Text, target: int, rows: int) -> Tensor:
+def _logits(model: Model, text: Text, target: int, rows: int) -> Tensor:
     """Return the logits [rows, C] of a text that is repeated, a language model's at the target."""
-    arguments = {name: ids.expand(rows, -1) for name, ids in inputs(model.module, [text]).items()}
-    logits: Tensor = model.module(**arguments).logits
+    given = {name: ids.expand(rows, -1) for name, ids in arguments(model.module, [text]).items()}
+    logits: Tensor = model.module(**given).logits
     return logits if logits.dim() == 2 else logits[:, target]
 
 
