@@ -20,7 +20,7 @@ from ipgraph.extractor.methods.attributions import Asked, Attributed
 from ipgraph.extractor.methods.catalogue import METHODS
 from ipgraph.extractor.methods.registry import path_method
 from ipgraph.extractor.models.encoding import Encoded
-from ipgraph.extractor.models.loading import LoadedModel, load_same
+from ipgraph.extractor.models.loading import LoadedModel, load_same, require_adapter
 from ipgraph.extractor.tracing.batch import Baseline, IntegrationPath
 from ipgraph.extractor.tracing.memory import Plan, out_of_memory_as_error
 from ipgraph.extractor.tracing.sampling import Sampling
@@ -63,7 +63,8 @@ class Worker:
     @classmethod
     def load(cls, job: Job, *, device: str = "auto") -> "Worker":
         """Load the job's model; raises UsageError where it is not on this machine or is another one."""
-        return cls.of(job, load_same(job.model, job.digest, task=job.task, dtype=job.dtype, device=device))
+        model = load_same(job.model, job.digest, task=job.task, dtype=job.dtype, device=device)
+        return cls.of(job, require_adapter(model))
 
 
 def compute(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ipgraph.extractor.extraction import baselines
 from ipgraph.extractor.methods.catalogue import METHODS
 from ipgraph.extractor.methods.settings import BASELINES, PIECE, QOIS
-from ipgraph.extractor.models.loading import LoadedModel
+from ipgraph.extractor.models.loading import LoadedModel, Model, require_adapter
 from ipgraph.extractor.models.qoi import resolve
 from ipgraph.graphstore.common.errors import UsageError
 from ipgraph.graphstore.schema.qoi import ONE_LOGIT
@@ -21,16 +21,17 @@ class Choice:
     why_not: str = ""
 
 
-def choices(model: LoadedModel) -> list[Choice]:
-    """Return all values of the options whose support depends on the model."""
+def choices(model: Model) -> list[Choice]:
+    """Return all values of the options whose support depends on the model; baselines need an adapter."""
+    names = BASELINES if isinstance(model, LoadedModel) else ()
     return [
-        *(Choice("method", name) for name in METHODS),
-        *(Choice("baseline", name, _refusal(_require_baseline, model, name)) for name in BASELINES),
+        *(Choice("method", name, _refusal(_require_method, model, name)) for name in METHODS),
+        *(Choice("baseline", name, _refusal(_require_baseline, model, name)) for name in names),
         *(Choice("qoi", name, _refusal(_require_qoi, model, name)) for name in QOIS),
     ]
 
 
-def _refusal(require: Callable[[LoadedModel, str], None], model: LoadedModel, name: str) -> str:
+def _refusal(require: Callable[[Model, str], None], model: Model, name: str) -> str:
     try:
         require(model, name)
     except UsageError as error:
@@ -38,11 +39,16 @@ def _refusal(require: Callable[[LoadedModel, str], None], model: LoadedModel, na
     return ""
 
 
-def _require_baseline(model: LoadedModel, name: str) -> None:
+def _require_method(model: Model, name: str) -> None:
+    if METHODS[name].needs:
+        require_adapter(model)
+
+
+def _require_baseline(model: Model, name: str) -> None:
     if not name.startswith(PIECE):
-        baselines.resolve(model, name)
+        baselines.resolve(require_adapter(model), name)
 
 
-def _require_qoi(model: LoadedModel, name: str) -> None:
+def _require_qoi(model: Model, name: str) -> None:
     if not (name.startswith(ONE_LOGIT) and model.classes):
         resolve(model, name)

@@ -50,6 +50,16 @@ def qoi(logits: Logits, h: Tensor, qoi_logits: Tensor) -> Tensor:
     return read[..., 0] - read[..., 1].masked_fill(qoi_logits[:, 1:] == NO_LOGIT, 0)
 
 
+def decided(asked: Tensor, scores: Tensor) -> Tensor:
+    """Return the two logits [B, 2] that QoIs read, where `asked` [B, 2] leaves them to the input (AT_INPUT).
+
+    `scores` [B, C] are those of all classes.
+    """
+    first = torch.where(asked[:, 0] == AT_INPUT, scores.argmax(-1), asked[:, 0])
+    others = scores.scatter(-1, first[:, None], -torch.inf)
+    return torch.stack([first, torch.where(asked[:, 1] == AT_INPUT, others.argmax(-1), asked[:, 1])], -1)
+
+
 def is_largest(scores: Tensor, label: Tensor) -> Tensor:
     """Return where a label [B] alone has the largest of the scores [B, S, C] of all classes, [B, S]."""
     index = label[:, None, None].expand(-1, scores.shape[1], 1)

@@ -14,7 +14,7 @@ from torch import Tensor
 from ipgraph.extractor.models.adapter import Adapter, Layer
 from ipgraph.extractor.models.blocks import Saved, select
 from ipgraph.extractor.models.encoding import Encoded
-from ipgraph.extractor.models.heads import AT_INPUT, qoi
+from ipgraph.extractor.models.heads import AT_INPUT, decided, qoi
 from ipgraph.extractor.models.loading import LoadedModel
 from ipgraph.extractor.tracing.attention import Attention, attend, merge_heads, split_heads, window
 from ipgraph.extractor.tracing.batch import Baseline, Batch, IntegrationPath, pad
@@ -185,10 +185,7 @@ class Trace:
         asked = self.batch.qoi_logits
         if (asked != AT_INPUT).all():
             return asked
-        scores = self.class_logits()[:, 0]
-        first = torch.where(asked[:, 0] == AT_INPUT, scores.argmax(-1), asked[:, 0])
-        others = scores.scatter(-1, first[:, None], -torch.inf)
-        return torch.stack([first, torch.where(asked[:, 1] == AT_INPUT, others.argmax(-1), asked[:, 1])], -1)
+        return decided(asked, self.class_logits()[:, 0])
 
     def _backward(self, forward: list[Forward | None], gradient: Tensor) -> None:
         """Pull dq/dh back layer by layer; keep them, [B, S, E, H] at h^0 to h^L, as `gradients`."""

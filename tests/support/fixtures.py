@@ -170,7 +170,7 @@ def _examples(dataset: str, count: int) -> Iterator[tuple[Instance, list[str]]]:
             name = f"{dataset}-{len(seen)}"
             seen.add(key)
             right, wrong = ("are", "is") if first else ("is", "are")
-            instance = Instance(key, dataset, name, subtask, condition, text, "", right, wrong, -1, "")
+            instance = Instance(key, dataset, name, subtask, condition, text, "", "", right, wrong, -1, "")
             yield instance, [role for _, role in words]
 
 

@@ -46,6 +46,7 @@ def save_encoder_decoder(folder: Path, family: str) -> Path:
     """Save a random T5 or BART of two encoder layers and three decoder layers, with four heads of four."""
     torch.manual_seed(0)
     common = {"vocab_size": VOCABULARY, "d_model": 16, "pad_token_id": 0, "eos_token_id": 2}
+    common["decoder_start_token_id"] = 0
     model: Any
     if family == "t5":
         model = T5ForConditionalGeneration(
