@@ -1,19 +1,29 @@
 """ALTI of T5 and BART against a loop over the modules of transformers."""
 
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
 import torch
 from support.decomposed_encoder_decoders import DEPTHS, FAMILIES, decomposed, random_encoder_decoder
 from support.random_decoders import random_decoder
+from support.saved_models import save_encoder_decoder, save_unknown
 from torch import Tensor
 
+from ipgraph.extractor.datasets import load
+from ipgraph.extractor.methods.attention_flow.method import ATTENTION, SHAPLEY
+from ipgraph.extractor.methods.attention_flow.network import network_of
 from ipgraph.extractor.methods.attention_flow.rollout import rollout
+from ipgraph.extractor.methods.attributions import Asked, Floats
 from ipgraph.extractor.methods.decomposition import matrices
 from ipgraph.extractor.methods.decomposition.encoder_decoders import encoder_decoder_vectors
 from ipgraph.extractor.methods.decomposition.matrices import encoder_decoder_matrices
-from ipgraph.extractor.models.attentions import Text
+from ipgraph.extractor.methods.decomposition.method import DECOMPOSITION
+from ipgraph.extractor.methods.registry import refusal
+from ipgraph.extractor.models.encoding import Encoded, encode
+from ipgraph.extractor.models.loading import LoadedModel, Model, load_any
+from ipgraph.extractor.models.texts import Text
 from ipgraph.graphstore.common.errors import UsageError
 
 TEXTS = [
@@ -108,3 +118,83 @@ def test_globenc_is_refused(model: Any) -> None:
 def test_other_families_are_refused() -> None:
     with pytest.raises(UsageError, match=r"family 'gpt2'.*the encoder-decoders t5, bart$"):
         encoder_decoder_matrices(random_decoder("gpt2", "causal-lm", 0), TEXTS)
+
+
+FORMS = {"correct": "knows", "wrong": "helps"}
+ROWS = load(
+    [
+        {"text": "the lawyer that hates guests", "continuation": "the music [MASK]", **FORMS},
+        {"text": "a scientist", "continuation": "the worker of the guests [MASK]", **FORMS},
+        {"text": "the lawyer that hates music", "continuation": "a worker [MASK]", **FORMS},
+    ]
+)
+
+
+@pytest.fixture(scope="module", params=["t5", "bart"])
+def loaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Model:
+    folder = save_encoder_decoder(tmp_path_factory.mktemp(request.param), request.param)
+    return load_any(folder, device="cpu", dtype="float64")
+
+
+def encoded(model: Model) -> list[Encoded]:
+    sentences, skipped = encode(model, ROWS.examples)
+    assert not skipped
+    return sentences
+
+
+def asked_of(model: Model, method: str) -> Asked:
+    nothing = cast("Any", None)
+    return Asked(cast("LoadedModel", model), method, sampling=nothing, baseline=nothing)
+
+
+def product_of(matrices: dict[str, Floats]) -> Floats:
+    """Return what each decoder position has of all tokens, as a product over both stacks at once."""
+    targets, sources = matrices["cross"].shape[1:]
+    state = np.eye(sources + targets)
+    for matrix in matrices["encoder"]:
+        state[:sources] = matrix @ state[:sources]
+    for own, cross in zip(matrices["self"], matrices["cross"], strict=True):
+        step = np.eye(sources + targets)
+        step[sources:] = np.hstack([cross, np.diag(1 - cross.sum(-1)) @ own])
+        state = step @ state
+    return state[sources:]
+
+
+@pytest.mark.parametrize("method", [*METHODS, "rollout"])
+def test_scores_are_the_rows_of_the_rollout_at_the_target(loaded: Model, method: str) -> None:
+    sentences = encoded(loaded)
+    score = (ATTENTION if method == "rollout" else DECOMPOSITION).score
+    for sentence, found in zip(sentences, score(asked_of(loaded, method), sentences), strict=True):
+        s, t = sentence.sources, len(sentence.ids) - sentence.sources
+        assert {name: one.shape for name, one in found.matrices.items()} == {
+            "encoder": (2, s, s),
+            "self": (3, t, t),
+            "cross": (3, t, s),
+        }
+        assert t > 2
+        expected = product_of(dict(found.matrices))[t - 1]
+        assert found.scores == pytest.approx(expected, abs=1e-12)
+        assert found.scores.sum() == pytest.approx(1)
+        (alone,) = score(asked_of(loaded, method), [sentence])
+        assert found.scores == pytest.approx(alone.scores, abs=1e-9)
+        assert found.mixing is None
+
+
+def test_flow_and_its_shapley_values_are_to_the_decoders_target(loaded: Model) -> None:
+    sentences = encoded(loaded)
+    flows = ATTENTION.score(asked_of(loaded, "flow"), sentences)
+    for sentence, found in zip(sentences, flows, strict=True):
+        network = network_of(found.matrices, len(sentence.ids) - 1 - sentence.sources)
+        assert network.tokens.shape == found.scores.shape
+        assert network.sink == network.nodes - 1
+        assert (found.scores > 0).all()
+    (values,) = SHAPLEY.score(asked_of(loaded, "flow_shapley"), sentences[1:2])
+    assert values.scores.sum() == pytest.approx(1)  # the flow from all tokens
+
+
+def test_which_methods_are_defined(loaded: Model, tmp_path: Path) -> None:
+    unknown = load_any(save_unknown(tmp_path), device="cpu")
+    for method in METHODS:
+        assert not refusal(cast("LoadedModel", loaded), method)
+        assert "family 'opt'" in refusal(cast("LoadedModel", unknown), method)
+    assert "two attention blocks" in refusal(cast("LoadedModel", loaded), "globenc")

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from transformers import BartConfig, BartForConditionalGeneration, T5Config, T5ForConditionalGeneration
 
-from ipgraph.extractor.models.attentions import Text
+from ipgraph.extractor.models.texts import Text
 from support.decomposed_modules import Decomposed, held
 from support.families import VOCABULARY
 

@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 
 from ipgraph.extractor.methods.decomposition.vectors import Vectors, of_heads
-from ipgraph.extractor.models.attentions import Text, attentions
+from ipgraph.extractor.models.attentions import attentions
 from ipgraph.extractor.models.blocks import LayerNorm, Linear
+from ipgraph.extractor.models.texts import Text
 from ipgraph.graphstore.common.errors import UsageError
 
 

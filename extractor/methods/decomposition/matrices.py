@@ -19,7 +19,7 @@ from ipgraph.extractor.methods.decomposition.encoder_decoders import blocks_of, 
 from ipgraph.extractor.methods.decomposition.layouts import KINDS, layout_of
 from ipgraph.extractor.methods.decomposition.vectors import Vectors, block_vectors
 from ipgraph.extractor.models.adapter import Adapter
-from ipgraph.extractor.models.attentions import Text
+from ipgraph.extractor.models.texts import Text
 from ipgraph.extractor.tracing.batch import Batch
 from ipgraph.graphstore.common.errors import UsageError
 
