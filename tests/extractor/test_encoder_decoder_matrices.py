@@ -120,7 +120,7 @@ def test_other_families_are_refused() -> None:
         encoder_decoder_matrices(random_decoder("gpt2", "causal-lm", 0), TEXTS)
 
 
-FORMS = {"correct": "knows", "wrong": "helps"}
+FORMS = {"correct": "know", "wrong": "helps"}
 ROWS = load(
     [
         {"text": "the lawyer that hates guests", "continuation": "the music [MASK]", **FORMS},
