@@ -17,7 +17,6 @@ from ipgraph.extractor.models.heads import NO_LOGIT
 from ipgraph.extractor.models.loading import Model
 from ipgraph.extractor.models.outcomes import Outcome, judged
 from ipgraph.extractor.tracing.sets import SKIP
-from ipgraph.extractor.tracing.settling import require_finite as require_finite
 from ipgraph.extractor.tracing.trace import Trace
 from ipgraph.graphstore.runs.directory import Shard
 from ipgraph.graphstore.schema.labels import (
@@ -68,11 +67,14 @@ def predictions(
 def outcomes_of(model: Model, batch: list[Encoded], trace: Trace) -> list[Outcome]:
     """Return what a trace says about the sentences of its batch at the input."""
     qoi = trace.qoi[:, -1]
-    scores = trace.class_logits()[:, 0] if model.classes else qoi[:, None]
+    scores = trace.class_logits()[:, 0] if model.classes else qoi.new_empty(len(batch), 0)
     labels, is_correct = judged(model, batch, qoi, scores)
-    columns = (qoi, trace.qoi_logits, labels, is_correct)
+    columns = (qoi, trace.qoi_logits, labels, is_correct, scores)
     found = zip(*(column.tolist() for column in columns), strict=True)
-    return [Outcome(value, (first, second), label, right) for value, (first, second), label, right in found]
+    return [
+        Outcome(value, (first, second), label, right, tuple(of_classes))
+        for value, (first, second), label, right, of_classes in found
+    ]
 
 
 def integrals_of(trace: Trace, settled: Sequence[bool | None]) -> list[Integral]:

@@ -27,8 +27,9 @@ from ipgraph.graphstore.common.errors import unknown
 from ipgraph.graphstore.schema.records import LEVELS, Level
 
 Family: TypeAlias = Literal["paths", "token attributions", "layer matrices"]
-Need: TypeAlias = Literal["adapter", "attentions", "logits"]
-"""What a model must have: a known family; attentions that it returns; nothing but logits."""
+Need: TypeAlias = Literal["adapter", "blocks", "attentions", "logits"]
+"""What a model must have: a known family, or for "blocks" one of the encoder-decoders whose attention blocks
+are known (T5, BART); attentions that it returns; nothing but logits."""
 
 _PATH: frozenset[str] = frozenset({"baseline", "n_steps", "quadrature", "tolerance", "move_first"})
 PATH_OPTIONS = _PATH | {"level"}
@@ -227,6 +228,7 @@ CATALOGUE = (
         FERRANDO_2022,
         "decomposition.method:DECOMPOSITION",
         family="layer matrices",
+        needs="blocks",
     ),
     _scores(
         "alti_l2",
@@ -235,6 +237,7 @@ CATALOGUE = (
         FERRANDO_2022,
         "decomposition.method:DECOMPOSITION",
         family="layer matrices",
+        needs="blocks",
     ),
     _scores(
         "norm",
@@ -243,6 +246,7 @@ CATALOGUE = (
         KOBAYASHI_2021,
         "decomposition.method:DECOMPOSITION",
         family="layer matrices",
+        needs="blocks",
     ),
     _scores(
         "globenc",

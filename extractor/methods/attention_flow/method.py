@@ -19,8 +19,9 @@ def _scores(asked: Asked, sentences: Sequence[Encoded]) -> list[Attributed]:
     """Return the rollout or the flow of sentences, by `asked.method`, and their layer matrices."""
     found = []
     for sentence, layers in zip(sentences, _attentions(asked, sentences), strict=True):
+        target = sentence.target - sentence.sources
         scored = token_scores(
-            layers, sentence.target - sentence.sources, asked.method, asked.position_correction, decay=asked.position_decay
+            layers, target, asked.method, asked.position_correction, decay=asked.position_decay
         )
         matrices = layer_matrices(layers, identity=asked.position_correction != "distance")
         found.append(Attributed(scored.scores, scored.layers, mixing(matrices), matrices=matrices))

@@ -61,7 +61,7 @@ def gradients(asked: Asked, sentences: Sequence[Encoded]) -> list[Attributed]:
     quantity = probability if asked.is_probability else qoi
 
     def trace_with(batch: list[Encoded], path: IntegrationPath, keep: bool) -> Trace:
-        return trace_of(asked.model, batch, path, asked.baseline, keep=keep, at=asked.at, quantity=quantity)
+        return trace_of(asked.adapted, batch, path, asked.baseline, keep=keep, at=asked.at, quantity=quantity)
 
     def use(settled: Settled) -> dict[int, Attributed]:
         scores = [floats(row) for row in variant.score(settled.trace)]
@@ -72,7 +72,7 @@ def gradients(asked: Asked, sentences: Sequence[Encoded]) -> list[Attributed]:
         }
 
     found: dict[int, Attributed] = {}
-    for part in settle(asked.model, sentences, sampling, trace_with, use):
+    for part in settle(asked.adapted, sentences, sampling, trace_with, use):
         found |= part
     return [found[index] for index in range(len(sentences))]
 

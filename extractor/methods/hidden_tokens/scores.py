@@ -31,7 +31,7 @@ def hta(asked: Asked, sentences: Sequence[Encoded]) -> list[Attributed]:
 
     Beside it stand the matrices of all layers as "hidden", how much they mix, and how heads' views compare.
     """
-    found = hidden_tokens(asked.model.adapter, pad(asked.model, sentences))
+    found = hidden_tokens(asked.adapted.adapter, pad(asked.adapted, sentences))
     return [_attributed(one, sentence.target) for one, sentence in zip(found, sentences, strict=True)]
 
 

@@ -33,7 +33,10 @@ def blank_out(asked: Asked, sentences: Sequence[Encoded]) -> list[Attributed]:
     Raises IpgraphError where memory does not suffice.
     """
     with out_of_memory_as_error(asked.model):
-        return [Attributed(differences(asked, text_of(one), one.target - one.sources, one.qoi_logits)) for one in sentences]
+        return [
+            Attributed(differences(asked, text_of(one), one.target - one.sources, one.qoi_logits))
+            for one in sentences
+        ]
 
 
 @torch.no_grad()
