@@ -174,12 +174,17 @@ class Selection:
     columns: ColumnsOption = None
 
 
+def methods_of(extraction: Extraction) -> list[Method]:
+    """Return the methods that are named; raises UsageError for an unknown name."""
+    return [method_named(name.strip()) for name in dict.fromkeys(extraction.method.split(","))]
+
+
 def by_method(extraction: Extraction) -> list[Extraction]:
     """Return an extraction for each of the methods that are named; with several, labels end with the name.
 
     A method does not get an option that only others of them take. Raises UsageError for an unknown name.
     """
-    methods = [method_named(name.strip()) for name in dict.fromkeys(extraction.method.split(","))]
+    methods = methods_of(extraction)
     defaults = Extraction()
     taken = frozenset[str]().union(*(method.takes for method in methods))
     extractions = []

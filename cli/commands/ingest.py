@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ipgraph.cli.groups import Commands, Group
-from ipgraph.cli.option_groups import Extraction, Selection, by_method, takes
+from ipgraph.cli.option_groups import Extraction, Selection, by_method, methods_of, takes
 from ipgraph.cli.options import RUNS_DIR, AllowUnkOption, DatasetArgument, RunsDirOption, StoreOption
 from ipgraph.cli.progress import progress
 from ipgraph.graphstore.common.errors import SkippedRows, UsageError
@@ -18,7 +18,7 @@ from ipgraph.graphstore.common.suggested import suggested
 
 if TYPE_CHECKING:
     from ipgraph.extractor.datasets import Dataset
-    from ipgraph.extractor.models.loading import LoadedModel
+    from ipgraph.extractor.models.loading import Model
     from ipgraph.graphstore.runs.directory import RunDirectory
     from ipgraph.graphstore.store.protocol import Store
 
@@ -152,7 +152,7 @@ def _ingest(
     selection: Selection,
     store: str | None,
     *,
-    model: "LoadedModel | None" = None,
+    model: "Model | None" = None,
     shown: str = "",
 ) -> None:
     """Extract and load, a run for each method; `shown` is the instance that the next command shows."""
@@ -175,20 +175,21 @@ def usable_store(store: str | None) -> "Iterator[Store]":
         yield opened
 
 
-def load(extraction: Extraction) -> "LoadedModel":
-    """Return the model that is asked for."""
+def load(extraction: Extraction) -> "Model":
+    """Return the model that is asked for, of any family where a method allows that."""
+    needs = {one.needs for one in methods_of(extraction)}
     wanted = {name: getattr(extraction, name) for name in ("task", "revision", "device", "dtype")}
     with progress(LOADING, ""):
-        from ipgraph.extractor.models.loading import load_model
+        from ipgraph.extractor.models.loading import load_any, load_model
 
-        return load_model(extraction.model, **wanted)
+        return (load_model if needs == {"adapter"} else load_any)(extraction.model, **wanted)
 
 
 def extract_runs(
     dataset: "str | Dataset",
     extraction: Extraction,
     selection: Selection,
-    model: "LoadedModel | None" = None,
+    model: "Model | None" = None,
 ) -> "Iterator[tuple[RunDirectory, str]]":
     """Yield the finished run of each method and how long it took; the model is loaded once."""
     each = by_method(extraction)
@@ -202,7 +203,7 @@ def extract_run(
     dataset: "str | Dataset",
     extraction: Extraction,
     selection: Selection,
-    model: "LoadedModel | None" = None,
+    model: "Model | None" = None,
 ) -> "tuple[RunDirectory, str]":
     """Return the finished run and how long it took; `model` is the requested one, if already loaded."""
     started = time.perf_counter()

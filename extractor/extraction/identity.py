@@ -18,12 +18,12 @@ import torch
 from ipgraph.extractor.extraction.options import ALGORITHM_VERSION, Options
 from ipgraph.extractor.models.encoding import Encoded
 from ipgraph.extractor.models.files import DEMOS
-from ipgraph.extractor.models.loading import LoadedModel, Model
+from ipgraph.extractor.models.loading import Model
 from ipgraph.extractor.models.shapes import graph_shape
 from ipgraph.graphstore.common.text import shown_address
 
 
-def settings(model: LoadedModel, options: Options, sentences: Sequence[Encoded]) -> dict[str, object]:
+def settings(model: Model, options: Options, sentences: Sequence[Encoded]) -> dict[str, object]:
     """Return everything that determines a run's numbers: what its id hashes."""
     content = sha256()
     for sentence in sentences:
@@ -38,7 +38,7 @@ def settings(model: LoadedModel, options: Options, sentences: Sequence[Encoded])
     }
 
 
-def fields(model: LoadedModel, options: Options, dataset: str) -> dict[str, Any]:
+def fields(model: Model, options: Options, dataset: str) -> dict[str, Any]:
     """Return the fields of the run's record that are known before the first shard."""
     shape = graph_shape(model)
     return {

@@ -11,7 +11,7 @@ import torch
 
 from ipgraph.extractor.models.adapter import Adapter
 from ipgraph.extractor.models.encoding import Encoded
-from ipgraph.extractor.models.loading import LoadedModel
+from ipgraph.extractor.models.loading import LoadedModel, Model
 from ipgraph.graphstore.common.errors import IpgraphError
 
 _CPU_BATCH = 512 * 2**20
@@ -89,7 +89,7 @@ def sentence_bytes(model: LoadedModel, positions: int, samples: int, how: Plan) 
 
 
 @contextmanager
-def out_of_memory_as_error(model: LoadedModel) -> Iterator[None]:
+def out_of_memory_as_error(model: Model) -> Iterator[None]:
     """Raise IpgraphError, which says what to do, where there is less memory than was planned with."""
     try:
         yield

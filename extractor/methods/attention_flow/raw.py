@@ -9,6 +9,7 @@ from ipgraph.extractor.methods.attention_flow.matrices import Floats, layer_matr
 from ipgraph.extractor.methods.attributions import Asked, Attributed, AttributionMethod
 from ipgraph.extractor.models.attentions import attentions
 from ipgraph.extractor.models.encoding import Encoded
+from ipgraph.extractor.models.texts import text_of
 
 
 def raw_attention(asked: Asked, sentences: Sequence[Encoded]) -> list[Attributed]:
