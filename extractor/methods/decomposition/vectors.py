@@ -48,7 +48,7 @@ class Vectors:
     bias: Tensor  # [B, N, H], of no token
     output: Tensor  # [B, N, H], y
 
-    @property
+    @cached_property
     def owned(self) -> Tensor:
         """Where a source is a destination's residual, [N, J]."""
         return self.owners[:, None] == torch.arange(self.weights.shape[1], device=self.owners.device)
