@@ -65,7 +65,9 @@ def ingest_text(
     continuation: Annotated[
         str,
         typer.Option(
-            "--continuation", metavar="TEXT", help="Of an encoder-decoder: the decoder's text, with the \\[MASK]."
+            "--continuation",
+            metavar="TEXT",
+            help="Of an encoder-decoder: the decoder's text, with the \\[MASK].",
         ),
     ] = "",
     correct: Annotated[str, typer.Option("--correct", metavar="WORD", help="Right word for \\[MASK].")] = "",
