@@ -188,7 +188,7 @@ def test_rows_are_read_from_columns(tmp_path: Path) -> None:
     file = tmp_path / "rows.csv"
     file.write_text("Text,Continuation,Correct,Wrong\na worker,[MASK] the lawyer,was,very\n")
     for task in (None, "seq2seq"):
-        found = load(file, task=task)  # type: ignore[arg-type]
+        found = load(file, task=task)
         (example,) = found.examples
         assert (found.task, found.unread) == ("seq2seq", {})
         assert (example.instance.text, example.instance.continuation) == ("a worker", "[MASK] the lawyer")
