@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from ipgraph.extractor.extraction import baselines
 from ipgraph.extractor.methods.catalogue import METHODS
+from ipgraph.extractor.methods.registry import refusal
 from ipgraph.extractor.methods.settings import BASELINES, PIECE, QOIS
-from ipgraph.extractor.models.loading import LoadedModel, Model, require_adapter
+from ipgraph.extractor.models.loading import Model
 from ipgraph.extractor.models.qoi import resolve
 from ipgraph.graphstore.common.errors import UsageError
 from ipgraph.graphstore.schema.qoi import ONE_LOGIT
@@ -22,11 +23,10 @@ class Choice:
 
 
 def choices(model: Model) -> list[Choice]:
-    """Return all values of the options whose support depends on the model; baselines need an adapter."""
-    names = BASELINES if isinstance(model, LoadedModel) else ()
+    """Return all values of the options whose support depends on the model."""
     return [
-        *(Choice("method", name, _refusal(_require_method, model, name)) for name in METHODS),
-        *(Choice("baseline", name, _refusal(_require_baseline, model, name)) for name in names),
+        *(Choice("method", name, refusal(model, name)) for name in METHODS),
+        *(Choice("baseline", name, _refusal(_require_baseline, model, name)) for name in BASELINES),
         *(Choice("qoi", name, _refusal(_require_qoi, model, name)) for name in QOIS),
     ]
 
@@ -39,14 +39,9 @@ def _refusal(require: Callable[[Model, str], None], model: Model, name: str) -> 
     return ""
 
 
-def _require_method(model: Model, name: str) -> None:
-    if METHODS[name].needs:
-        require_adapter(model)
-
-
 def _require_baseline(model: Model, name: str) -> None:
     if not name.startswith(PIECE):
-        baselines.resolve(require_adapter(model), name)
+        baselines.resolve(model, name)
 
 
 def _require_qoi(model: Model, name: str) -> None:

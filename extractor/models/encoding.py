@@ -8,7 +8,6 @@ from ipgraph.extractor.datasets import MASK, Example, Skipped
 from ipgraph.extractor.datasets.rows import BadRow
 from ipgraph.extractor.models.answers import Answers, rule_of
 from ipgraph.extractor.models.classes import class_number
-from ipgraph.extractor.models.heads import NO_LOGIT
 from ipgraph.extractor.models.loading import Model
 from ipgraph.extractor.models.pieces import (
     TARGET,
@@ -25,7 +24,6 @@ from ipgraph.extractor.models.pieces import (
 from ipgraph.extractor.models.qoi import logits_of
 from ipgraph.graphstore.common.errors import UsageError
 from ipgraph.graphstore.schema.labels import MAX_POSITION
-from ipgraph.graphstore.schema.qoi import PROBABILITY
 from ipgraph.graphstore.schema.records import Instance
 
 _BATCH = 1000
@@ -146,8 +144,6 @@ class _Encoder:
             shared, target, qoi_logits = self._target(example, pieces.ids)
         else:
             names = _with_mask(example, places, names)
-        if self.qoi == PROBABILITY:
-            qoi_logits = qoi_logits[0], NO_LOGIT
         encoded = Encoded(
             instance=example.instance,
             ids=pieces.ids,

@@ -94,9 +94,12 @@ def _outcomes(
 ) -> Iterator[Outcome]:
     asked = torch.tensor([sentence.qoi_logits for sentence in batch], device=scores.device)
     rows = decided(asked, scores)
-    chosen = (scores.softmax(-1) if is_probability else scores).gather(1, rows.clamp(min=0))
-    qoi = chosen[:, 0] - chosen[:, 1].masked_fill(rows[:, 1] == NO_LOGIT, 0)
-    labels, is_correct = judged(model, batch, qoi, scores)
+    chosen = scores.gather(1, rows.clamp(min=0))
+    difference = chosen[:, 0] - chosen[:, 1].masked_fill(rows[:, 1] == NO_LOGIT, 0)
+    qoi = scores.softmax(-1).gather(1, rows[:, :1])[:, 0] if is_probability else difference
+    labels, is_correct = judged(model, batch, difference, scores)
+    if is_probability:
+        rows[:, 1] = NO_LOGIT
     columns = (qoi, rows, labels, is_correct, scores if model.classes else scores[:, :0])
     values = zip(batch, *(column.tolist() for column in columns), strict=True)
     for sentence, value, (first, second), label, is_right, class_logits in values:
