@@ -8,6 +8,7 @@ from ipgraph.graphstore.common.bootstrap import Interval, share_interval
 from ipgraph.graphstore.schema.qoi import with_classes
 from ipgraph.graphstore.schema.records import Level, Run, levels_of
 from ipgraph.queries.language.binding import resolve_level, resolve_run
+from ipgraph.queries.language.needs import PATTERNS
 from ipgraph.queries.language.parameters import NO_LIMIT
 from ipgraph.queries.language.running import Parameters, Record, Rows, ask
 from ipgraph.queries.reports.declaration import AtLevel, Condition, Limit, Report, RunId, Subtask
@@ -42,7 +43,7 @@ MOST_ROWS = 8
 
 def overview(store: "Store", *, run: RunId = "") -> list[Table]:
     """One screen: the run, model accuracy, skips and heads, entropy, and what to be careful about."""
-    record = resolve_run(store, run)
+    record = resolve_run(store, run, PATTERNS)
     level = cast("Level", resolve_level([record]))
     sample = Sample.of(store, run=record.id, level=level)
     outcomes = ask("outcomes", store, run=record.id, limit=NO_LIMIT)
