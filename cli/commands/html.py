@@ -73,7 +73,7 @@ def _held(store: "Store", run: "Run") -> "Iterator[Need]":
     from ipgraph.graphstore.schema.records import levels_of
     from ipgraph.queries.language.running import ask
 
-    yield "run"
+    yield "patterns"
     if "attention" in levels_of(run.level):
         yield "attention"
     if len(ask("measures", store, run=run.id)):
