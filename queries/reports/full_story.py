@@ -111,7 +111,7 @@ def _patterns(scored: Scored, views: Rows) -> Table:
     equal = f"equal attention: {np.mean([1 / row['tokens'] for row in views]):.1%}" if len(views) else ""
     widest = max((cell.high - cell.low for cells in found.values() for cell in cells if cell), default=0.0)
     note = scored.note(
-        "share of the mass on the token before, the own one, that after, the first and the last, mean over heads†",
+        "share of mass on the token before, the own, the one after, the first and the last, mean over heads†",
         equal,
         f"intervals are at most {widest:.1%} wide",
         OUR_CHOICE,
