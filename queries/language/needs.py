@@ -46,10 +46,14 @@ class Need:
         return (self.methods or [_LACKED[table][1] for table in self.tables])[0]
 
     def among(self, runs: Sequence[Run]) -> list[Run]:
-        """Return the runs that meet it, in order; where nothing is needed, first those with patterns."""
-        if not (self.tables or self.methods):
-            return sorted(runs, key=lambda run: not run.patterns)
-        return [run for run in runs if not self.missing(run)]
+        """Return the runs that meet it, in order: the first of its methods comes before the next.
+
+        Where nothing is needed, runs with patterns come before others.
+        """
+        fitting = [run for run in runs if not self.missing(run)]
+        if self.methods:
+            return sorted(fitting, key=lambda run: self.methods.index(run.method))
+        return fitting if self.tables else sorted(fitting, key=lambda run: not run.patterns)
 
     def remedy(self, runs: Sequence[Run], store: str) -> str:
         """Return what to do where a run does not meet it, given the runs of the store."""

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 from ipgraph.queries.language.running import Record, ask
 from ipgraph.queries.reports.declaration import Condition, Limit, Report, RunId, Subtask
 from ipgraph.queries.reports.parts import as_table
+from ipgraph.queries.reports.runs import facts
 from ipgraph.queries.reports.scores import MIXING, Scored, agreement, by_role, largest_group, layers
 from ipgraph.queries.reports.tables import Table, count, number, text
 
@@ -28,9 +29,9 @@ def alti(
     """ALTI: shares by role, mixing by layer, whether other methods agree, and the edges that carry most."""
     scored = Scored.of(store, METHODS, run, subtask, condition)
     return [
-        scored.facts(),
+        facts(scored.run),
         by_role(scored),
-        layers(scored, {"mixing": (number("mixing"), scored.by_layer("mixing"))}, "Mixing by layer", MIXING),
+        *layers(scored, {"mixing": (number("mixing"), scored.by_layer("mixing"))}, "Mixing by layer", MIXING),
         agreement(store, scored, limit),
         _edges(store, scored, own=own, limit=limit),
     ]

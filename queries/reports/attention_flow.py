@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from ipgraph.queries.reports.declaration import Condition, Limit, Report, RunId, Subtask
+from ipgraph.queries.reports.runs import facts
 from ipgraph.queries.reports.sample import intervals
 from ipgraph.queries.reports.scores import MIXING, Scored, agreement, by_role, layers
 from ipgraph.queries.reports.tables import Table, number, share, text
@@ -25,10 +26,10 @@ def flow(
     """Attention flow: shares by role, the spread of the scores, minimum cuts, and whether others agree."""
     scored = Scored.of(store, METHODS, run, subtask, condition)
     return [
-        scored.facts(),
+        facts(scored.run),
         by_role(scored),
         _spread(scored),
-        _by_layer(scored),
+        *_by_layer(scored),
         agreement(store, scored, limit),
     ]
 
@@ -73,7 +74,7 @@ def _power(logarithm: "Interval") -> "Interval":
     return type(logarithm)(2**logarithm.value, 2**logarithm.low, 2**logarithm.high)
 
 
-def _by_layer(scored: Scored) -> Table:
+def _by_layer(scored: Scored) -> list[Table]:
     """Return which layers hold the minimum cuts, and how much has mixed after each layer."""
     shown = {
         "cut_share": (share("minimum cuts"), _cut_shares(scored)),

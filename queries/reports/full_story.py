@@ -7,6 +7,7 @@ from ipgraph.queries.language.parameters import NO_LIMIT
 from ipgraph.queries.language.running import Rows, ask
 from ipgraph.queries.reports.declaration import Condition, Limit, Report, RunId, Subtask
 from ipgraph.queries.reports.parts import OUR_CHOICE, as_table
+from ipgraph.queries.reports.runs import facts
 from ipgraph.queries.reports.sample import first, intervals, stability_note
 from ipgraph.queries.reports.scores import MIXING, Scored, layers
 from ipgraph.queries.reports.tables import Table, TableColumn, count, number, text
@@ -33,8 +34,8 @@ def full_story(
     where = {"run": scored.run.id, "subtask": subtask, "condition": condition}
     views = ask("views-by-instance", store, **where, limit=NO_LIMIT)
     return [
-        scored.facts(),
-        _by_layer(scored, views),
+        facts(scored.run),
+        *_by_layer(scored, views),
         _heads(scored, views, limit),
         _patterns(scored, views),
     ]
@@ -50,7 +51,7 @@ def _by_head(scored: Scored, views: Rows, column: str) -> "Floats":
     return np.array(lists, float).reshape(len(lists), scored.run.layers, scored.run.heads, size)
 
 
-def _by_layer(scored: Scored, views: Rows) -> Table:
+def _by_layer(scored: Scored, views: Rows) -> list[Table]:
     divergences, correlations = (
         _by_head(scored, views, name)[..., 0] for name in ("divergences", "correlations")
     )

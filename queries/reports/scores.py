@@ -4,13 +4,12 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ipgraph.extractor.methods.catalogue import METHODS
 from ipgraph.graphstore.schema.records import Run
 from ipgraph.queries.language.binding import resolve_run
 from ipgraph.queries.language.needs import Need
 from ipgraph.queries.language.parameters import NO_LIMIT
 from ipgraph.queries.language.running import Record, Rows, ask
-from ipgraph.queries.reports.parts import OUR_CHOICE, as_table, facts
+from ipgraph.queries.reports.parts import OUR_CHOICE, as_table
 from ipgraph.queries.reports.sample import INTERVALS, intervals
 from ipgraph.queries.reports.tables import Table, TableColumn, count, number, share, text
 
@@ -40,10 +39,6 @@ class Scored:
         where = {"subtask": subtask, "condition": condition}
         rows = ask("attributions-by-instance", store, run=record.id, **where, limit=NO_LIMIT)
         return cls(record, rows, rows.records())
-
-    def facts(self) -> Table:
-        """Return what the run is."""
-        return facts(self.run, f"{METHODS[self.run.method].title}{settings_of(self.run)}")
 
     def note(self, *more: str) -> str:
         """Return how many instances the numbers are of and what intervals are, after what else is said."""
@@ -120,8 +115,13 @@ def _sums(row: Record, groups: list[str]) -> "Floats":
     return found
 
 
-def layers(scored: Scored, shown: dict[str, tuple[TableColumn, "Floats"]], title: str, note: str) -> Table:
-    """Return a table with a row per layer: columns by name, each with its numbers [instances, layers]."""
+def layers(
+    scored: Scored, shown: dict[str, tuple[TableColumn, "Floats"]], title: str, note: str
+) -> list[Table]:
+    """Return a table with a row per layer: columns by name, each with its numbers [instances, layers].
+
+    Columns without numbers are left out; of a method that has none there is no table.
+    """
     columns = {name: intervals(values) for name, (_, values) in shown.items() if values.size}
     number_of = max(map(len, columns.values()), default=0)
     records = [

@@ -13,13 +13,9 @@
 //   destination: Position that reads it.
 //   mean: Mean entry: of row `destination`, the share of `source` where the method's rows sum to 1.
 //   instances: Sentences behind the mean.
-MATCH (r:Run {id: $run})-[m:CONTRIBUTES]->(b:Node)
-WHERE $subtask IN ['', m.subtask] AND $condition IN ['', m.condition] AND $layer IN [0, b.layer]
-WITH m, b, CASE WHEN b.stack = 2 AND EXISTS { MATCH (a:Node {stack: 1})-[:FLOWS_TO]->(h:Node)-[:FLOWS_TO]->(b) }
-                THEN 1 ELSE b.stack END AS reads
-UNWIND range(0, size(m.means) - 1) AS source
-WITH m.subtask AS subtask, m.condition AS condition, b.layer AS layer, b.stack AS stack, reads, source,
-     b.position AS destination, m.means[source + $first] AS mean, m.instances AS instances
-WHERE $own OR source <> destination OR reads <> stack
-RETURN subtask, condition, layer, stack, reads, source, destination, mean, instances
+MATCH (a:Node)-[e:CONTRIBUTES {run: $run}]->(b:Node)
+WHERE $subtask IN ['', e.subtask] AND $condition IN ['', e.condition] AND $layer IN [0, b.layer]
+  AND ($own OR a.position <> b.position OR a.stack <> b.stack)
+RETURN e.subtask AS subtask, e.condition AS condition, b.layer AS layer, b.stack AS stack, a.stack AS reads,
+       a.position AS source, b.position AS destination, e.mean AS mean, e.instances AS instances
 ORDER BY mean DESC, layer, destination, source, subtask, condition LIMIT $limit
