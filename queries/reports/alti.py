@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING, Annotated
 
-from ipgraph.queries.language.running import Record, ask
+from ipgraph.graphstore.schema.graph import GraphShape
+from ipgraph.queries.language.running import ask
 from ipgraph.queries.reports.declaration import Condition, Limit, Report, RunId, Subtask
 from ipgraph.queries.reports.parts import as_table
 from ipgraph.queries.reports.runs import facts
@@ -53,19 +54,24 @@ def _edges(store: "Store", scored: Scored, *, own: bool, limit: int) -> Table:
     rows = ask("contributions", store, **where, limit=limit)
     note = "mean entries of the layer matrices over the sentences of the group's most frequent structure"
     note += "" if own else "; without what a position takes from itself"
-    records = [_edge(row, roles) for row in rows]
+    has_two_stacks = GraphShape.from_json(scored.run.graph).stacks > 1
+    records = [
+        row
+        | {end: _place(row[end], roles, row[stack] if has_two_stacks else 0) for end, stack in _ENDS.items()}
+        for row in rows
+    ]
     return as_table("Edges that carry most", rows, columns, note, records=records)
 
 
-def _edge(row: Record, roles: list[str]) -> Record:
-    """Return an edge with the roles of its positions, or where there are two stacks, with their names."""
-    ends = {"source": row["reads"], "destination": row["stack"]}
-    is_double = 2 in ends.values()
-    for name, stack in ends.items():
-        place = row[name]
-        said = ("encoder" if stack == 1 else "decoder") if is_double else "".join(roles[place : place + 1])
-        row[name] = f"{said} {place}".strip() if is_double else f"{place} {said}".strip()
-    return row
+_ENDS = {"source": "reads", "destination": "stack"}
+"""The ends of an edge, and the columns with their stacks."""
+
+
+def _place(position: int, roles: list[str], stack: int) -> str:
+    """Return a position with its role; of an encoder-decoder, with the name of its stack (1 or 2)."""
+    if stack:
+        return f"{'encoder' if stack == 1 else 'decoder'} {position}"
+    return " ".join([str(position), *roles[position : position + 1]])
 
 
 REPORTS = (Report("alti", "ALTI", alti, needs="method", methods=METHODS),)

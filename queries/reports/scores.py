@@ -122,16 +122,14 @@ def layers(
 
     Columns without numbers are left out; of a method that has none there is no table.
     """
-    columns = {name: intervals(values) for name, (_, values) in shown.items() if values.size}
-    number_of = max(map(len, columns.values()), default=0)
-    records = [
-        {"layer": at + 1, **{name: cells[at] for name, cells in columns.items()}} for at in range(number_of)
-    ]
-    heads = {
-        "layer": count("layer"),
-        **{name: column for name, (column, _) in shown.items() if name in columns},
-    }
-    return as_table(title, scored.rows, heads, scored.note(note), records=records)
+    cells = {name: intervals(values) for name, (_, values) in shown.items() if values.size}
+    if not cells:
+        return []
+    depth = max(map(len, cells.values()))
+    padded = {name: [*found, *[None] * (depth - len(found))] for name, found in cells.items()}
+    records = _records({"layer": list(range(1, depth + 1)), **padded})
+    columns = {"layer": count("layer")} | {name: shown[name][0] for name in cells}
+    return [as_table(title, scored.rows, columns, scored.note(note), records=records)]
 
 
 MIXING = "mixing: how much of a position's state is not its own token's, mean over positions"

@@ -27,10 +27,11 @@ def query_runs(root: Path) -> list[RunDirectory]:
     second = remade(make_run(root / "whole", seed=1), root, patterns=_unless_at_2)
     others = [make_run(root, seed=2), make_run(root, dataset="ra-na", model="toy2-0", layers=2)]
     scored = [make_attributed(root / "plain", method=method) for method in ("hta", "flow")]
-    return [first, second, *others, *(remade(run, root, predictions=_with_pieces) for run in scored)]
+    return [first, second, *others, *(remade(run, root, predictions=with_pieces) for run in scored)]
 
 
-def _with_pieces(row: Prediction) -> Prediction:
+def with_pieces(row: Prediction) -> Prediction:
+    """Return a prediction whose first token is special, and whose fourth and fifth are one word."""
     words, indices, roles = (list(values) for values in (row.words, row.word_indices, row.roles))
     words[0], indices[0], roles[0] = "[CLS]", -1, "cls"
     words[3:5], indices[3:5], roles[3:5] = ["likesher"] * 2, [3, 3], ["verb"] * 2
