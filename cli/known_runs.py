@@ -69,7 +69,7 @@ class KnownRun:
         opened = {name: json.loads(fields[name]) for name in JSON_FIELDS if name in fields}
         if "graph" in fields:
             opened["graph"] = layers_in_words(json.loads(fields["graph"]))
-        if fields.get("n_steps") == 0:
+        if fields.get("n_steps") == 0 and fields.get("quadrature"):
             opened["n_steps"] = "auto"
         return dict(flattened(fields | opened))
 

@@ -278,7 +278,7 @@ const thickness = (edge) => THIN + (THICK - THIN) * edge.weight / greatest;
     const i = instance();
     const judged = i.right === null ? "no label to judge by" : i.right ? "right" : "wrong";
     const rows = [["id", i.id], ["name", i.name], ["subtask", i.subtask], ["condition", i.condition], ["expected", i.expected],
-      ["model", judged], [`q: ${i.qoi}`, signed(i.q)], ["completeness error", signed(i.error)]];
+      ["model", judged], [`q: ${i.qoi}`, signed(i.q)], ["completeness error", i.error === null ? "" : signed(i.error)]];
     const body = rows.filter(([, value]) => value).map(([what, value]) => make("tr", {}, make("th", { scope: "row" }, what), make("td", {}, value)));
     $("numbers").replaceChildren(make("table", {}, make("tbody", {}, ...body)));
   }

@@ -142,7 +142,7 @@ def _instance(sentence: Sentence) -> dict[str, object]:
         "qoi": sentence.qoi_of,
         "q": _digits(sentence.qoi),
         "right": None if sentence.label_is_predicted else sentence.is_correct,
-        "error": _digits(sentence.completeness_error),
+        "error": None if sentence.completeness_error is None else _digits(sentence.completeness_error),
         "target": sentence.target,
         "tokens": sentence.tokens,
         "roles": sentence.roles,

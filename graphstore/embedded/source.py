@@ -38,7 +38,7 @@ class Source:
         return pieces(self.files[name])
 
     def parts(self) -> Iterator[dict[str, Sequence[Path]]]:
-        """Yield the files in groups, of ROWS_A_COPY steps at most or of one file a table; runs' own in the last."""
+        """Yield the files in groups of ROWS_A_COPY steps or of one file a table, runs' own in the last."""
         derived = tables.derived()
         sharded = {name: paths for name, paths in self.files.items() if name not in derived}
         start = steps = 0

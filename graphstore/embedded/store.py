@@ -24,7 +24,8 @@ from ipgraph.graphstore.embedded.file import (
 from ipgraph.graphstore.embedded.load import load, merge_measures
 from ipgraph.graphstore.embedded.readonly import require_read
 from ipgraph.graphstore.embedded.source import from_directories, from_store
-from ipgraph.graphstore.runs.directory import RunDirectory, require_of_run
+from ipgraph.graphstore.runs.directory import RunDirectory
+from ipgraph.graphstore.runs.measures import require_of_run
 from ipgraph.graphstore.schema import tables
 from ipgraph.graphstore.schema.records import SCHEMA_VERSION, Measure, Run
 from ipgraph.graphstore.store import check, reading

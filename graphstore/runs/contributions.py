@@ -12,13 +12,18 @@ So are matrices that do not lead from one layer to the next (`hidden`).
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from ipgraph.graphstore.common.errors import IpgraphError
+from ipgraph.graphstore.common.files import written_beside
 from ipgraph.graphstore.runs.matrices import Floats, arrays
+from ipgraph.graphstore.runs.shards import write_table
 from ipgraph.graphstore.schema import graph
 from ipgraph.graphstore.schema.arrow import arrow_schema
 from ipgraph.graphstore.schema.graph import GraphShape
@@ -38,6 +43,16 @@ class _Structure:
     condition: str
     roles: tuple[str, ...]
     sizes: tuple[tuple[str, int, int, int], ...]
+
+
+def write(path: Path, run: str, fields: Mapping[str, Any], read: Read) -> dict[str, Any]:
+    """Write the contributions of a run with some fields of Run; return their number and the file's digest."""
+    table = contributions(run, fields["model"], GraphShape.from_json(fields["graph"]), read)
+    try:
+        with written_beside(path) as partial:
+            return write_table(table, partial)
+    except OSError as error:
+        raise IpgraphError(f"{path} could not be written: {error}") from error
 
 
 def contributions(run: str, model: str, shape: GraphShape, read: Read) -> pa.Table:

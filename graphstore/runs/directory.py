@@ -16,7 +16,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -24,29 +23,19 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
-from filelock import FileLock
 from numpy.typing import NDArray
 
 from ipgraph.graphstore.common.blocks import blocks
 from ipgraph.graphstore.common.errors import IpgraphError, UsageError
-from ipgraph.graphstore.common.files import (
-    read_bytes,
-    read_json,
-    require_folder,
-    staging_folder,
-    written_beside,
-)
-from ipgraph.graphstore.runs import creation, matrices, shards
-from ipgraph.graphstore.runs.contributions import contributions
+from ipgraph.graphstore.common.files import read_bytes, read_json, require_folder
+from ipgraph.graphstore.runs import contributions, creation, matrices, measures, shards
 from ipgraph.graphstore.runs.creation import MANIFEST
+from ipgraph.graphstore.runs.finishing import canonical, finished
 from ipgraph.graphstore.runs.manifest import require_manifest
 from ipgraph.graphstore.runs.shards import SHARD_INSTANCES, Shard
 from ipgraph.graphstore.runs.values import ShardValues
 from ipgraph.graphstore.schema import tables
-from ipgraph.graphstore.schema.arrow import read_table, require_version, to_records, to_table
-from ipgraph.graphstore.schema.graph import GraphShape
+from ipgraph.graphstore.schema.arrow import read_table, require_version, to_records
 from ipgraph.graphstore.schema.records import SCHEMA_VERSION, Measure, Run, columns
 
 __all__ = ["SHARD_INSTANCES", "RunDirectory", "Settings", "Shard", "run_id"]
@@ -56,7 +45,6 @@ log = logging.getLogger(__name__)
 Settings = Mapping[str, object]
 """What determines a run's numbers, as JSON values."""
 
-MEASURES = "measures.parquet"
 CONTRIBUTIONS = "contributions.parquet"
 _READERS = 4
 """Shards that are read at a time to be checked."""
@@ -79,11 +67,7 @@ _GIVEN = set(columns(Run)) - {"id", "created", "settings", "environment", *_COUN
 
 def run_id(settings: Settings) -> str:
     """Return the id of the run with these settings in this schema: `r` and twelve hexadecimal digits."""
-    return "r" + sha256(f"{SCHEMA_VERSION} {_canonical(settings)}".encode()).hexdigest()[:12]
-
-
-def _canonical(settings: Settings) -> str:
-    return json.dumps(settings, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return "r" + sha256(f"{SCHEMA_VERSION} {canonical(settings)}".encode()).hexdigest()[:12]
 
 
 class RunDirectory:
@@ -294,9 +278,12 @@ class RunDirectory:
         """
         self.require_sound()
         manifest = self.manifest | summary | {"state": "complete"}
-        contributed = self._write_contributions()
+        contributed = contributions.write(self.path / CONTRIBUTIONS, self.id, manifest["run"], self.tables)
         manifest["files"] = self.manifest["files"] | {CONTRIBUTIONS: contributed["sha256"]}
-        manifest["run"] = self._record(manifest, contributed["rows"])
+        rows = Counter(contributions=contributed["rows"])
+        for folder in self._finished():
+            rows.update(shards.rows(folder))
+        manifest["run"] = finished(manifest, self.tables("predictions"), rows)
         _write(manifest, self.path / MANIFEST)
         self.manifest = manifest
         shards.remove_leftovers(self.path / "shards")
@@ -351,26 +338,14 @@ class RunDirectory:
 
     def measures(self) -> list[Measure]:
         """Return the measures kept with the run."""
-        try:
-            found = to_records(Measure, read_table(Measure, self.path / MEASURES))
-        except FileNotFoundError:
-            return []
-        require_of_run(self.id, found)
-        return found
+        return measures.kept(self.path, self.id)
 
-    def write_measures(self, measures: Iterable[Measure]) -> None:
+    def write_measures(self, due: Iterable[Measure]) -> None:
         """Keep measures with the run, replacing those of the same id; simultaneous evaluations take turns.
 
         Raises IpgraphError for a measure of other runs.
         """
-        measures = list(measures)
-        require_of_run(self.id, measures)
-        with FileLock(self.path / f".{MEASURES}.lock"), staging_folder(f".{MEASURES}.", self.path) as folder:
-            kept = {measure.id: measure for measure in (*self.measures(), *measures)}
-            temporary = folder / MEASURES
-            pq.write_table(to_table(Measure, [kept[key] for key in sorted(kept)]), temporary)
-            shards.sync(temporary)
-            temporary.replace(self.path / MEASURES)
+        measures.keep(self.path, self.id, due)
 
     def delete(self) -> None:
         """Remove the directory, which is not a run any more from the first moment on."""
@@ -388,59 +363,9 @@ class RunDirectory:
     def _shard(self, index: int) -> Path:
         return self.path / "shards" / f"{index:05d}"
 
-    def _write_contributions(self) -> dict[str, Any]:
-        """Write the run's contributions; return how many there are and the file's digest."""
-        fields = self.manifest["run"]
-        shape = GraphShape.from_json(fields["graph"])
-        table = contributions(self.id, fields["model"], shape, self.tables)
-        try:
-            with written_beside(self.path / CONTRIBUTIONS) as partial:
-                return shards.write_table(table, partial)
-        except OSError as error:
-            raise IpgraphError(f"{self.path / CONTRIBUTIONS} could not be written: {error}") from error
-
-    def _record(self, manifest: Mapping[str, Any], contributed: int) -> dict[str, Any]:
-        ids: set[str] = set()
-        rows = Counter(contributions=contributed)
-        positions = labelled = correct = unsettled = 0
-        for index, table in enumerate(self.tables("predictions")):
-            again = ids & set(found := table["instance"].to_pylist())
-            if again:
-                raise IpgraphError(f"an instance appears in two shards of run {self.id}: {min(again)}")
-            ids.update(found)
-            positions = max(positions, pc.max(pc.list_value_length(table["tokens"])).as_py() or 0)
-            judged = table.filter(pc.invert(table["label_is_predicted"]))["is_correct"]
-            unsettled += table["is_settled"].to_pylist().count(False)
-            labelled, correct = labelled + len(judged), correct + judged.to_pylist().count(True)
-            rows.update(shards.rows(self._shard(index)))
-        known = manifest["run"] | {
-            "id": self.id,
-            "created": manifest["created"],
-            "settings": _canonical(manifest["settings"]),
-            "environment": json.dumps(manifest["environment"], sort_keys=True, ensure_ascii=False),
-            "instances": len(ids),
-            "patterns": rows["patterns"],
-            "steps": rows["steps"],
-            "rows": json.dumps({name: rows[name] for name in tables.written()}),
-            "positions": positions,
-            "unsettled": None if manifest["run"]["tolerance"] is None else unsettled,
-            "accuracy": correct / labelled if labelled else None,
-            "skipped": len(manifest["skipped"]),
-            "state": "complete",
-            "loaded": rows["patterns"],
-        }
-        return asdict(Run(**known))
-
 
 def _write(manifest: Mapping[str, Any], file: Path) -> None:
     try:
         shards.write_json(manifest, file)
     except OSError as error:
         raise IpgraphError(f"{file} could not be written: {error}") from error
-
-
-def require_of_run(run: str, measures: Iterable[Measure]) -> None:
-    """Raise IpgraphError unless measures belong to a run."""
-    for measure in measures:
-        if run not in measure.runs:
-            raise IpgraphError(f"measure {measure.id} does not belong to run {run}")

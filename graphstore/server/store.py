@@ -10,7 +10,8 @@ from neo4j.exceptions import DriverError
 from neo4j.graph import Node, Path, Relationship
 
 from ipgraph.graphstore.common.errors import IpgraphError, UsageError, unknown
-from ipgraph.graphstore.runs.directory import RunDirectory, require_of_run
+from ipgraph.graphstore.runs.directory import RunDirectory
+from ipgraph.graphstore.runs.measures import require_of_run
 from ipgraph.graphstore.schema.arrow import require_version
 from ipgraph.graphstore.schema.records import SCHEMA_VERSION, Measure, Run
 from ipgraph.graphstore.schema.tables import schema_names

@@ -41,11 +41,16 @@ MOST_ROWS = 8
 
 
 def overview(store: "Store", *, run: RunId = "") -> list[Table]:
-    """One screen: the run, model accuracy, skips and heads, entropy, and what to be careful about."""
+    """One screen: the run, model accuracy, skips and heads, entropy, and what to be careful about.
+
+    Of a run whose method gives no paths: the run, model accuracy, and how complete its scores are.
+    """
     record = resolve_run(store, run)
+    outcomes = ask("outcomes", store, run=record.id, limit=NO_LIMIT)
+    if not record.level:
+        return [facts(record), _accuracy(outcomes), *_completeness(record, outcomes)]
     level = cast("Level", resolve_level([record]))
     sample = Sample.of(store, run=record.id, level=level)
-    outcomes = ask("outcomes", store, run=record.id, limit=NO_LIMIT)
     tables = [facts(record), _accuracy(outcomes), _findings(store, record, level, sample, outcomes)]
     if level == "attention":
         tables.append(_top_heads(store, record))
@@ -56,18 +61,31 @@ def overview(store: "Store", *, run: RunId = "") -> list[Table]:
 
 def facts(run: Run) -> Table:
     """Return what a run is: its model, dataset, method and quantity of interest, and what it has."""
-    levels = " and ".join(levels_of(run.level))
     skipped = f" ({run.skipped:,} more could not be used)" if run.skipped else ""
-    held = "" if run.move_first else ", the first token held"
-    points = f"{_points(run)} from {run.baseline}{held}"
     rows = [
         ["model", f"{run.model_name} ({run.layers} layers, {run.heads} heads; {run.model})"],
         ["dataset", f"{run.dataset}: {run.instances:,} instances{skipped}"],
-        ["method", f"{run.method}, {levels} level, {points}"],
+        ["method", ", ".join([run.method, *_settings(run)])],
         ["quantity of interest", with_classes(run.qoi, run.classes)],
-        ["patterns", f"{run.patterns:,} patterns, {run.steps:,} steps in all"],
+        ["patterns", f"{run.patterns:,} patterns, {run.steps:,} steps in all"]
+        if run.level
+        else ["scores", "one per token, no patterns"],
     ]
     return Table.of(f"Run {run.id}", ["what", "value"], rows)
+
+
+def _settings(run: Run) -> Iterator[str]:
+    """Yield what a run's method was asked for, as far as it takes it."""
+    if run.level:
+        yield f"{' and '.join(levels_of(run.level))} level"
+    if run.baseline:
+        yield f"{_points(run)} from {run.baseline}" if run.quadrature else f"from {run.baseline}"
+        if not run.move_first:
+            yield "the first token held"
+    if run.at:
+        yield f"at the {run.at} embeddings"
+    if run.position_correction not in ("", "none"):
+        yield f"corrected by {run.position_correction}"
 
 
 def _points(run: Run) -> str:
@@ -152,12 +170,19 @@ def _large_errors(run: Run, outcomes: Rows) -> Cells:
                 share_interval(unsettled, run.instances),
             ]
         ]
-    flagged = sum(
-        abs(row["total_influence"] - row["change"]) > LARGE_ERROR * abs(row["change"]) for row in outcomes
-    )
+    changes = [(row["total_influence"], row["change"]) for row in outcomes if row["change"] is not None]
+    flagged = sum(abs(total - change) > LARGE_ERROR * abs(change) for total, change in changes)
     which = f"a completeness error above {LARGE_ERROR:.0%} of the change in QoI"
     whole = share_interval(flagged, len(outcomes))
     return [[f"{flagged:,} of {len(outcomes):,} instances have {which}†", whole]]
+
+
+def _completeness(run: Run, outcomes: Rows) -> list[Table]:
+    """Return what is to be said of the completeness of a run without paths, nothing without a baseline."""
+    if all(row["change"] is None for row in outcomes):
+        return []
+    columns = (text("finding"), share("value"))
+    return [Table("Findings", columns, _large_errors(run, outcomes), f"{OUR_CHOICE}; {INTERVALS}")]
 
 
 def _close_choices(store: "Store", run: Run, level: Level) -> Cells:
@@ -210,9 +235,9 @@ def quality(
     limit: Limit = 20,
 ) -> list[Table]:
     """Instances with a large completeness error, and how close the choices of nodes were."""
-    where: Parameters = {"run": run, "subtask": subtask, "condition": condition}
+    record = resolve_run(store, run)
+    where: Parameters = {"run": record.id, "subtask": subtask, "condition": condition}
     flagged = ask("completeness", store, **where, threshold=threshold, limit=NO_LIMIT)
-    margins = ask("margins-by-instance", store, **where, level=level, limit=NO_LIMIT)
     columns = {
         "instance": text("instance"),
         "text": text("text"),
@@ -222,10 +247,12 @@ def quality(
         "points": count("points"),
     }
     title = f"Instances with a completeness error above {threshold:.0%}"
-    return [
-        as_table(title, flagged, columns, "more points make it smaller", limit=limit),
-        _margins_table(margins),
-    ]
+    note = "more points make it smaller" if record.baseline else "the method has no baseline, so no error"
+    tables = [as_table(title, flagged, columns, note, limit=limit)]
+    if record.level or level:
+        margins = ask("margins-by-instance", store, **where, level=level, limit=NO_LIMIT)
+        tables.append(_margins_table(margins))
+    return tables
 
 
 def _margins_table(margins: Rows) -> Table:

@@ -1,6 +1,7 @@
 // title: Instances with a large completeness error
 // description: Where the words' total influences do not add up to the change of the quantity of interest;
 //   such instances need more points. In a run with a tolerance, those that did not settle within it are among them.
+//   A run whose method has no baseline has none.
 // parameters: run, subtask, condition, limit
 //   threshold: float 0.. = 0.05  Only errors above this share of |qoi - qoi at the baseline|.
 // columns:

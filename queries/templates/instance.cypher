@@ -17,9 +17,9 @@
 //   toward: What the quantity of interest's first logit is of: a class, or a piece of the vocabulary.
 //   against: The same of the logit subtracted from it; empty where there is none.
 //   qoi: The quantity of interest at the sentence.
-//   qoi_baseline: The same at the baseline.
+//   qoi_baseline: The same at the baseline; nothing where the method has none.
 //   is_correct: Whether the model is right: the correct word has the larger logit, or the label the largest.
-//   completeness_error: Sum of the words' total influences - (qoi - qoi_baseline).
+//   completeness_error: Sum of the words' total influences - (qoi - qoi_baseline); nothing without baseline.
 //   target: Position whose logits the quantity of interest reads.
 //   label_is_predicted: Whether the label is the model's own prediction, the dataset giving none; accuracies
 //     leave such instances out.

@@ -16,7 +16,8 @@
 //   toward: What the quantity of interest's first logit is of: a class, or a piece of the vocabulary.
 //   against: The same of the logit subtracted from it; empty where there is none.
 //   qoi: The quantity of interest.
-//   completeness_error: Sum of the words' total influences - (qoi - qoi at the baseline).
+//   completeness_error: Sum of the words' total influences - (qoi - qoi at the baseline); nothing where the
+//     method has no baseline.
 MATCH (r:Run {id: $run})-[e:PREDICTED]->(i:Instance)
 WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
   AND ($correct < 0 OR (NOT e.label_is_predicted

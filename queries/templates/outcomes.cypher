@@ -12,8 +12,8 @@
 //   is_labelled: Whether the dataset gives its label; else the model's own prediction is the label.
 //   is_correct: Whether the model is right.
 //   qoi: The quantity of interest.
-//   change: qoi - qoi at the baseline.
-//   total_influence: Sum of the words' total influences.
+//   change: qoi - qoi at the baseline; nothing where the method has none.
+//   total_influence: Sum of the words' total influences; nothing as above.
 MATCH (r:Run {id: $run})-[e:PREDICTED]->(i:Instance)
 WHERE $subtask IN ['', i.subtask] AND $condition IN ['', i.condition]
 RETURN i.id AS instance, i.subtask AS subtask, i.condition AS condition, e.roles AS roles, e.target AS target,

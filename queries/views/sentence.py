@@ -81,7 +81,7 @@ class Sentence:
     qoi: float
     is_correct: bool
     label_is_predicted: bool
-    completeness_error: float
+    completeness_error: float | None
     target: int
     tokens: tuple[str, ...]
     roles: tuple[str, ...]
