@@ -50,7 +50,7 @@ def _spread(scored: Scored) -> Table:
         )
         rows = [[what, cell] for what, cell in zip(said, [ratio and _power(ratio), *entropies], strict=True)]
     note = scored.note("flow saturates with depth: where scores are nearly equal, their order says little")
-    columns = (text("spread of the scores in a text"), number("value", 2))
+    columns = (text("spread of the scores in a text"), number("value"))
     return Table("Spread", columns, rows, note if rows else "nothing found", scored.rows.cypher)
 
 
