@@ -20,7 +20,7 @@ from ipgraph.graphstore.opening import open_store
 from ipgraph.graphstore.runs.directory import RunDirectory
 from ipgraph.graphstore.store.protocol import Store
 from ipgraph.queries.language.running import ask, run_cypher
-from ipgraph.queries.reports.registry import make
+from ipgraph.queries.reports.registry import REPORTS, make
 from ipgraph.queries.reports.tables import Table
 
 pytestmark = pytest.mark.xdist_group("queries")
@@ -252,10 +252,16 @@ def test_the_full_story_is_told_by_layer_head_and_pattern(
 
 
 @pytest.mark.parametrize("name", ["flow", "alti", "full-story"])
-def test_a_scope_without_instances_is_said(scores: Store, name: str) -> None:
-    with pytest.raises(UsageError, match=r"unknown condition 'plura' in run r.*; valid"):
-        make(name, scores, condition="plura")
-    one: dict[str, Any] = {"condition": "plural-plural", "limit": 1}
-    tables = make(name, scores, **one)
+def test_a_report_is_explained_and_refuses_names_that_do_not_exist(scores: Store, name: str) -> None:
+    report = REPORTS[name]
+    assert all(said.endswith(".") for said in (report.summary, *(p.help for p in report.parameters)))
+    given: list[dict[str, Any]] = [{"condition": "plura"}, {"subtask": "to"}]
+    for one in given:
+        [(option, value)] = one.items()
+        with pytest.raises(
+            UsageError, match=f"unknown {option} '{value}' in run r.*; valid, nearest first: "
+        ):
+            make(name, scores, **one)
+    tables = make(name, scores, condition="plural-plural", limit=1)
     assert all(len(row) == len(table.columns) for table in tables for row in table.rows)
     assert any("n = 6 instances" in table.note for table in tables)

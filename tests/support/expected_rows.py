@@ -30,7 +30,7 @@ def names() -> list[str]:
 def _filled(options: dict[str, Any], data: Data, run: str, other: str) -> dict[str, Any]:
     instance = min(found for of_run, found in data.predictions if of_run == run)
     scored = {row["method"]: row["run"] for row in data.attributions}
-    known = {HTA: scored["hta"], FLOW: scored["flow"], WORDS: f"words:{7:012d}"}
+    known = {HTA: scored.get("hta", ""), FLOW: scored.get("flow", ""), WORDS: f"words:{7:012d}"}
     known |= {RUN: run, OTHER: other, INSTANCE: instance, ROLES: data.predictions[run, instance]["roles"]}
     return {key: known[value] if type(value) is object else value for key, value in options.items()}
 
