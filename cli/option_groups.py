@@ -66,7 +66,7 @@ class Loading:
         str | None,
         _option(
             "Model",
-            "masked-lm, causal-lm or classifier: which head of the model is used.",
+            "masked-lm, causal-lm, classifier or seq2seq: which head of the model is used.",
             show_default="what its config names, or the head among its weights",
         ),
     ] = None
@@ -174,12 +174,17 @@ class Selection:
     columns: ColumnsOption = None
 
 
+def methods_of(extraction: Extraction) -> list[Method]:
+    """Return the methods that are named; raises UsageError for an unknown name."""
+    return [method_named(name.strip()) for name in dict.fromkeys(extraction.method.split(","))]
+
+
 def by_method(extraction: Extraction) -> list[Extraction]:
     """Return an extraction for each of the methods that are named; with several, labels end with the name.
 
     A method does not get an option that only others of them take. Raises UsageError for an unknown name.
     """
-    methods = [method_named(name.strip()) for name in dict.fromkeys(extraction.method.split(","))]
+    methods = methods_of(extraction)
     defaults = Extraction()
     taken = frozenset[str]().union(*(method.takes for method in methods))
     extractions = []

@@ -58,6 +58,7 @@ _MODELS = {
     "masked-lm": "masked language model",
     "causal-lm": "causal language model",
     "classifier": "classifier",
+    "seq2seq": "encoder-decoder",
 }
 
 

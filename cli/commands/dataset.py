@@ -69,7 +69,7 @@ def show(
 
 
 def _text(instance: "Instance") -> str:
-    return f"{instance.text} | {instance.second}" if instance.second else instance.text
+    return " | ".join(filter(None, (instance.text, instance.second, instance.continuation)))
 
 
 def _expected(instance: "Instance") -> str | int | None:

@@ -83,7 +83,9 @@ def _run_and_model(
     from ipgraph.graphstore.runs.finding import find_run
 
     if _is_dataset(target, extraction.runs_dir):
-        model = load(extraction)
+        from ipgraph.extractor.models.loading import require_adapter
+
+        model = require_adapter(load(extraction))
         return extract_run(target, extraction, selection, model)[0], model
     given = _given(context)
     serve = _SERVE_ANY_RUN | ({"revision"} if "model" in given else set())

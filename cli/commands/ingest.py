@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ipgraph.cli.groups import Commands, Group
-from ipgraph.cli.option_groups import Extraction, Selection, by_method, takes
+from ipgraph.cli.option_groups import Extraction, Selection, by_method, methods_of, takes
 from ipgraph.cli.options import RUNS_DIR, AllowUnkOption, DatasetArgument, RunsDirOption, StoreOption
 from ipgraph.cli.progress import progress
 from ipgraph.graphstore.common.errors import SkippedRows, UsageError
@@ -18,7 +18,7 @@ from ipgraph.graphstore.common.suggested import suggested
 
 if TYPE_CHECKING:
     from ipgraph.extractor.datasets import Dataset
-    from ipgraph.extractor.models.loading import LoadedModel
+    from ipgraph.extractor.models.loading import Model
     from ipgraph.graphstore.runs.directory import RunDirectory
     from ipgraph.graphstore.store.protocol import Store
 
@@ -63,6 +63,14 @@ def ingest_dataset(
 def ingest_text(
     text: Annotated[str, typer.Argument(help="A sentence; for a language model, with one \\[MASK].")],
     extraction: Extraction,
+    continuation: Annotated[
+        str,
+        typer.Option(
+            "--continuation",
+            metavar="TEXT",
+            help="Of an encoder-decoder: the decoder's text, with the \\[MASK].",
+        ),
+    ] = "",
     correct: Annotated[str, typer.Option("--correct", metavar="WORD", help="Right word for \\[MASK].")] = "",
     wrong: Annotated[str, typer.Option("--wrong", metavar="WORD", help="Wrong word for \\[MASK].")] = "",
     class_: Annotated[
@@ -84,10 +92,11 @@ def ingest_text(
         raise UsageError(
             "--class is for a classifier, --correct and --wrong are for a [MASK]; pass one or the other"
         )
-    if MASK in text and class_ is None:
+    if MASK in text + continuation and class_ is None:
         _require_answers(correct, wrong)
     model = load(extraction)
-    dataset = read_sentence(text, correct=correct, wrong=wrong, label=class_, task=model.task)
+    forms = {"continuation": continuation, "correct": correct, "wrong": wrong}
+    dataset = read_sentence(text, **forms, label=class_, task=model.task)
     selection = Selection(strict=True, allow_unk=allow_unk)
     _ingest(dataset, extraction, selection, store, model=model, shown=dataset.examples[0].instance.id)
 
@@ -143,7 +152,7 @@ def _ingest(
     selection: Selection,
     store: str | None,
     *,
-    model: "LoadedModel | None" = None,
+    model: "Model | None" = None,
     shown: str = "",
 ) -> None:
     """Extract and load, a run for each method; `shown` is the instance that the next command shows."""
@@ -166,20 +175,21 @@ def usable_store(store: str | None) -> "Iterator[Store]":
         yield opened
 
 
-def load(extraction: Extraction) -> "LoadedModel":
-    """Return the model that is asked for."""
+def load(extraction: Extraction) -> "Model":
+    """Return the model that is asked for, of any family where a method allows that."""
+    needs = {one.needs for one in methods_of(extraction)}
     wanted = {name: getattr(extraction, name) for name in ("task", "revision", "device", "dtype")}
     with progress(LOADING, ""):
-        from ipgraph.extractor.models.loading import load_model
+        from ipgraph.extractor.models.loading import load_any, load_model
 
-        return load_model(extraction.model, **wanted)
+        return (load_model if needs == {"adapter"} else load_any)(extraction.model, **wanted)
 
 
 def extract_runs(
     dataset: "str | Dataset",
     extraction: Extraction,
     selection: Selection,
-    model: "LoadedModel | None" = None,
+    model: "Model | None" = None,
 ) -> "Iterator[tuple[RunDirectory, str]]":
     """Yield the finished run of each method and how long it took; the model is loaded once."""
     each = by_method(extraction)
@@ -193,7 +203,7 @@ def extract_run(
     dataset: "str | Dataset",
     extraction: Extraction,
     selection: Selection,
-    model: "LoadedModel | None" = None,
+    model: "Model | None" = None,
 ) -> "tuple[RunDirectory, str]":
     """Return the finished run and how long it took; `model` is the requested one, if already loaded."""
     started = time.perf_counter()

@@ -15,6 +15,7 @@ from ipgraph.graphstore.common.errors import UsageError, unknown
 NAMES: dict[str, tuple[str, ...]] = {
     "text": ("text", "sentence", "review", "content", "tweet", "comment", "document", "utterance"),
     "second": ("second",),
+    "continuation": ("continuation",),
     "correct": ("correct",),
     "wrong": ("wrong", "incorrect"),
     "good": ("good", "sentence_good", "good_sentence"),
@@ -45,17 +46,24 @@ PAIRS = (
 )
 """The names of the columns of two sentences that belong together, read as `text` and `second`."""
 EXPECTED = (
-    "text with label (classifier), text with correct and wrong (masked language model), or sentence_good "
-    "with sentence_bad, as CSV, tab-separated text, JSON, Parquet or Arrow"
+    "text with label (classifier), text with correct and wrong (masked language model), these with "
+    "continuation (encoder-decoder), or sentence_good with sentence_bad, as CSV, tab-separated text, JSON, "
+    "Parquet or Arrow"
 )
 
 _OF_KIND = {
     "pair": {"good", "bad", "one_prefix"},
+    "continued": {"text", "continuation", "correct", "wrong"},
     "masked": {"text", "correct", "wrong"},
     "labelled": {"text", "second", "label", "label_name"},
 }
 _OF_ALL = {"id", "subtask", "condition", "roles"}
-_SAID = {"pair": "a good and bad pair", "masked": "a masked text", "labelled": "a labelled text"}
+_SAID = {
+    "pair": "a good and bad pair",
+    "continued": "a text with its continuation",
+    "masked": "a masked text",
+    "labelled": "a labelled text",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +116,7 @@ def of_one_kind(columns: Columns) -> Columns:
     if {"good", "bad"} <= fields:
         kind = "pair"
     elif "text" in fields and fields & {"correct", "wrong"}:
-        kind = "masked"
+        kind = "continued" if "continuation" in fields else "masked"
     read = {f: column for f, column in columns.read.items() if f in _OF_KIND[kind] | _OF_ALL}
     others = dict.fromkeys(column for column in columns.read.values() if column not in read.values())
     return Columns(read, {**columns.unread, **dict.fromkeys(others, f"not part of {_SAID[kind]}")})

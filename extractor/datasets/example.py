@@ -8,7 +8,7 @@ from typing import Literal
 
 from ipgraph.graphstore.schema.records import Instance
 
-Task = Literal["masked-lm", "classifier", "causal-lm"]
+Task = Literal["masked-lm", "classifier", "causal-lm", "seq2seq"]
 MASK = "[MASK]"
 """The literal that marks the target in a masked-lm text, whatever the tokenizer's own mask token is."""
 
@@ -79,7 +79,9 @@ class Dataset:
 
     @property
     def task(self) -> Task:
-        """The task of the model: masked-lm if examples have a correct word form, else classifier."""
+        """The task of the model, by whether examples have a continuation or a correct word form."""
+        if any(e.instance.continuation for e in self.examples):
+            return "seq2seq"
         return "masked-lm" if any(e.instance.correct for e in self.examples) else "classifier"
 
     def serves(self, task: str) -> bool:
@@ -127,6 +129,7 @@ def make_instance(
     text: str,
     *,
     second: str = "",
+    continuation: str = "",
     correct: str = "",
     wrong: str = "",
     label: int = -1,
@@ -137,7 +140,7 @@ def make_instance(
 ) -> Instance:
     """Return an Instance with its id; `name` is the id of the row in its file, by default the same id."""
     content = (subtask, condition, text, correct, wrong, label)
-    identity = instance_id(dataset, *content, second=second, label_name=label_name)
+    identity = instance_id(dataset, *content, second=second, continuation=continuation, label_name=label_name)
     return Instance(
         id=identity,
         dataset=dataset,
@@ -146,6 +149,7 @@ def make_instance(
         condition=condition,
         text=text,
         second=second,
+        continuation=continuation,
         correct=correct,
         wrong=wrong,
         label=label,

@@ -32,6 +32,7 @@ from ipgraph.extractor.datasets.example import (
 from ipgraph.extractor.datasets.kinds import (
     MISSING,
     Reader,
+    continued,
     cut,
     group,
     labelled,
@@ -191,6 +192,7 @@ def read_sentence(
     text: str,
     *,
     second: str = "",
+    continuation: str = "",
     correct: str = "",
     wrong: str = "",
     label: int | str | None = None,
@@ -200,9 +202,13 @@ def read_sentence(
 
     Raises UsageError if it cannot be used.
     """
-    given = {"second": second or None, "correct": correct or None, "wrong": wrong or None, "label": label}
-    fields: Fields = {"text": text} | {name: value for name, value in given.items() if value is not None}
-    if not (correct or wrong or (MASK in text and label is None)):
+    given: Fields = {"second": second, "continuation": continuation, "correct": correct, "wrong": wrong}
+    fields: Fields = {"text": text} | {name: value for name, value in given.items() if value}
+    if label is not None:
+        fields["label"] = label
+    if continuation:
+        read = continued
+    elif not (correct or wrong or (MASK in text and label is None)):
         read = labelled
     else:
         read = cut if task == "causal-lm" else masked
@@ -242,6 +248,7 @@ def _example(
         dataset,
         " ".join(content.words),
         second=content.second,
+        continuation=content.continuation,
         correct=content.correct,
         wrong=content.wrong,
         label=content.label,

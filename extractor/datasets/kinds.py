@@ -1,15 +1,17 @@
 """The kinds of rows by their fields, and what each says of its sentence.
 
 - masked: `text` with one [MASK], `correct`, `wrong`;
+- continued: `text`, a `continuation` with one [MASK], `correct`, `wrong`: what an encoder-decoder reads and
+  what its decoder does;
 - pair: `sentence_good`, `sentence_bad` that differ in exactly one word, which becomes the [MASK] (in a script
   without spaces: in one stretch of characters). For a causal model they may differ in more words: [MASK]
   follows those that both begin with, and the forms are the rests of the two sentences;
 - labelled: `text`, perhaps a `second` text, and a `label`: a class by number or name, missing or -1.
 
-All kinds may have `id`, `subtask`, `condition` and `roles` (one per whitespace word). In the first two kinds,
-punctuation is split into words of its own and " ." is added if the sentence does not end, as in the published
-code. In the text of a classifier or a causal model only runs of whitespace change. Case stays; the tokenizer
-may change it.
+All kinds may have `id`, `subtask`, `condition` and `roles` (one per whitespace word). In masked texts and
+pairs, punctuation is split into words of its own and " ." is added if the sentence does not end, as in the
+published code. In other texts, and those of a causal model, only runs of whitespace change. Case stays; the
+tokenizer may change it.
 """
 
 import math
@@ -44,6 +46,7 @@ class Content:
     label: int = -1
     label_name: str = ""
     second: str = ""
+    continuation: str = ""
 
 
 Reader = Callable[[Fields], Content]
@@ -65,11 +68,22 @@ def cut(fields: Fields) -> Content:
     return Content(words, roles, correct, wrong)
 
 
-def _forms(fields: Fields, words: Sequence[str]) -> tuple[str, str]:
+def continued(fields: Fields) -> Content:
+    """Return a text and its continuation, of which a decoder reads what is before [MASK]."""
+    words, continuation = _text(fields, "text").split(), _text(fields, "continuation").split()
+    roles = read_roles(fields.get("roles"))
+    check_count([*words, *continuation], roles)
+    if any(MASK in word for word in words):
+        raise BadRow(f"the text has a {MASK}, which belongs into the continuation")
+    correct, wrong = _forms(fields, continuation, "continuation")
+    return Content(words, roles, correct, wrong, continuation=" ".join(continuation))
+
+
+def _forms(fields: Fields, words: Sequence[str], what: str = "text") -> tuple[str, str]:
     """Return the two forms of a text with one [MASK]."""
     masks = sum(word.count(MASK) for word in words)
     if masks != 1:
-        raise BadRow("the text has {} [MASK]; it must have exactly one", masks or "no")
+        raise BadRow(f"the {what} has {{}} [MASK]; it must have exactly one", masks or "no")
     correct, wrong = _form(fields, "correct"), _form(fields, "wrong")
     if correct == wrong:
         raise BadRow("correct and wrong are both {!r}", correct)
@@ -148,7 +162,7 @@ def reader_of(fields: Fields, task: Task | None) -> Reader | None:
         return None
     with_mask = cut if is_causal else masked
     if "correct" in fields or "wrong" in fields:
-        return with_mask
+        return continued if "continuation" in fields else with_mask
     has_mask = MASK in str(fields["text"]) if task is None else task != "classifier"
     return with_mask if has_mask and "label" not in fields else labelled
 

@@ -95,7 +95,10 @@ def load(
 
         dataset = read_dataset(source, strict=strict, task=task, name=name, roles=roles, columns=columns)
     if task is not None and not dataset.serves(task):
-        raise UsageError(f"dataset {dataset.name!r} needs a {dataset.task} model; this is a {task} model")
+        needs = ", whose rows have a text and a continuation" if task == "seq2seq" else ""
+        raise UsageError(
+            f"dataset {dataset.name!r} needs a {dataset.task} model; this is a {task} model{needs}"
+        )
     if limit is not None:
         dataset.examples = subset(dataset.examples, limit, seed)
     return dataset

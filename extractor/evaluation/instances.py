@@ -8,11 +8,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from ipgraph.extractor.extraction.batching import length_batches
 from ipgraph.extractor.extraction.job import Sentences
 from ipgraph.extractor.extraction.options import Options
 from ipgraph.extractor.models.encoding import Encoded
 from ipgraph.extractor.models.loading import LoadedModel
+from ipgraph.extractor.tracing.memory import length_batches
 from ipgraph.extractor.tracing.trace import Trace, trace_of
 from ipgraph.graphstore.common.errors import UsageError
 from ipgraph.graphstore.runs.directory import RunDirectory

@@ -9,8 +9,7 @@ import torch
 from ipgraph.extractor.evaluation.ablation.kept import Nodes
 from ipgraph.extractor.evaluation.estimates import Collected, Floats
 from ipgraph.extractor.evaluation.instances import InstancePatterns, TracedBatch
-from ipgraph.extractor.extraction.identity import graph_shape
-from ipgraph.extractor.methods.patterns.scored import attention_at_input
+from ipgraph.extractor.models.shapes import adapter_shape
 from ipgraph.extractor.tracing.sets import SKIP
 from ipgraph.graphstore.schema.graph import GraphShape, path_count
 from ipgraph.graphstore.schema.measures import INSIDE, ONE_PER_WORD, MeasureKey
@@ -55,10 +54,10 @@ def add_alignment(collected: Collected, batch: TracedBatch) -> None:
     trace = batch.trace
     aligned = torch.zeros_like(batch.real, dtype=torch.long)
     heads = torch.zeros_like(aligned)
-    for index, p in enumerate(attention_at_input(trace)):
+    for index, attention in enumerate(trace.attention_at_input()):
         source, above = batch.positions[..., index], batch.positions[..., index + 1]
         row = trace.destination(index, above)
-        columns = p.argmax(1).gather(1, row[..., None].expand(-1, -1, p.shape[-1]))
+        columns = attention.p[:, 0].argmax(1).gather(1, row[..., None].expand(-1, -1, trace.size[2]))
         most = columns.gather(2, source[..., None])[..., 0]
         choice = batch.choices[..., index]
         is_head = batch.real & (choice != SKIP)
@@ -82,7 +81,7 @@ def add_skip_share(collected: Collected, instances: Sequence[InstancePatterns]) 
 
 def add_path_shares(collected: Collected, batch: TracedBatch, level: Level, nodes: Nodes) -> None:
     """Add the share of all paths that Pi_+ is: one path per word, and all paths inside its nodes."""
-    shape = graph_shape(batch.trace.adapter)
+    shape = adapter_shape(batch.trace.adapter)
     inside = paths_inside(nodes, shape)
     for row, patterns in enumerate(batch.patterns):
         total = path_count(shape, len(patterns.total), level, target=patterns.encoded.target)

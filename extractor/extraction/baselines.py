@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ipgraph.extractor.methods.settings import BASELINES, PIECE
-from ipgraph.extractor.models.loading import LoadedModel
+from ipgraph.extractor.models.loading import LoadedModel, Model
 from ipgraph.graphstore.common.errors import UsageError, unknown
 
 
@@ -16,7 +16,7 @@ def check(name: str) -> None:
         raise unknown("baseline", name, BASELINES)
 
 
-def resolve(model: LoadedModel, name: str | None) -> str:
+def resolve(model: Model, name: str | None) -> str:
     """Return a baseline as it is called for a model, a piece as its vocabulary has it.
 
     By default it is "mask" where there is such a token, else "mean". Raises UsageError where the model lacks
@@ -36,49 +36,59 @@ def resolve(model: LoadedModel, name: str | None) -> str:
     return name
 
 
-def embedding(model: LoadedModel, name: str) -> Tensor:
+def embedding(model: Model, name: str) -> Tensor:
     """Return the baseline [E] of a name that `resolve` returned."""
     if name.startswith(PIECE):
-        return model.adapter.words[_piece(model, name.removeprefix(PIECE))]
+        return words_of(model)[_piece(model, name.removeprefix(PIECE))]
     return _EMBEDDINGS[name](model)
 
 
-def _piece(model: LoadedModel, piece: str) -> int:
+def words_of(model: Model) -> Tensor:
+    """Return the embeddings of a model's vocabulary [V, E], as the model takes them."""
+    if isinstance(model, LoadedModel):
+        return model.adapter.words
+    embeddings: Tensor = model.module.get_input_embeddings().weight
+    return embeddings
+
+
+def _piece(model: Model, piece: str) -> int:
     """Return the number of a piece of the vocabulary, named as it is there or by its text."""
     tokenizer = model.tokenizer
     number = tokenizer.get_vocab().get(piece)
     found = [number] if number is not None else tokenizer(piece, add_special_tokens=False)["input_ids"]
     is_unknown = number is None and found == [tokenizer.unk_token_id]
-    if len(found) != 1 or is_unknown or found[0] >= len(model.adapter.words):
+    if len(found) != 1 or is_unknown or found[0] >= len(words_of(model)):
         raise UsageError(f"{piece!r} is not one piece of the vocabulary of model {model.name!r}")
     return int(found[0])
 
 
-def _is_all_of_a_word(model: LoadedModel) -> bool:
+def _is_all_of_a_word(model: Model) -> bool:
     """Return whether nothing is added to words' embeddings, neither positions nor types."""
+    if not isinstance(model, LoadedModel):
+        return True  # nothing is known of it
     types = torch.zeros(1, 2, dtype=torch.long, device=model.device)
     return not model.adapter.offset(types).any()
 
 
-def _mean(model: LoadedModel) -> Tensor:
-    words = model.adapter.words
+def _mean(model: Model) -> Tensor:
+    words = words_of(model)
     parts = [part.sum(0, dtype=torch.float64) for part in words.split(8192)]  # a copy of all may not fit
     return (torch.stack(parts).sum(0) / len(words)).to(model.dtype)
 
 
-def _special(token: str) -> Callable[[LoadedModel], Tensor]:
-    def vector(model: LoadedModel) -> Tensor:
+def _special(token: str) -> Callable[[Model], Tensor]:
+    def vector(model: Model) -> Tensor:
         index = getattr(model.tokenizer, f"{token}_token_id")
-        if index is None or index >= len(model.adapter.words):
+        if index is None or index >= len(words_of(model)):
             raise UsageError(f"the tokenizer of model {model.name!r} has no {token} token to start from")
-        return model.adapter.words[index]
+        return words_of(model)[index]
 
     return vector
 
 
-_EMBEDDINGS: dict[str, Callable[[LoadedModel], Tensor]] = {
+_EMBEDDINGS: dict[str, Callable[[Model], Tensor]] = {
     "mask": _special("mask"),
     "mean": _mean,
     "pad": _special("pad"),
-    "zero": lambda model: torch.zeros_like(model.adapter.words[0]),
+    "zero": lambda model: torch.zeros_like(words_of(model)[0]),
 }

@@ -16,15 +16,14 @@ from typing import Any
 import torch
 
 from ipgraph.extractor.extraction.options import ALGORITHM_VERSION, Options
-from ipgraph.extractor.models.adapter import Adapter
 from ipgraph.extractor.models.encoding import Encoded
 from ipgraph.extractor.models.files import DEMOS
-from ipgraph.extractor.models.loading import LoadedModel
+from ipgraph.extractor.models.loading import Model
+from ipgraph.extractor.models.shapes import graph_shape
 from ipgraph.graphstore.common.text import shown_address
-from ipgraph.graphstore.schema.graph import GraphLayer, GraphShape
 
 
-def settings(model: LoadedModel, options: Options, sentences: Sequence[Encoded]) -> dict[str, object]:
+def settings(model: Model, options: Options, sentences: Sequence[Encoded]) -> dict[str, object]:
     """Return everything that determines a run's numbers: what its id hashes."""
     content = sha256()
     for sentence in sentences:
@@ -39,19 +38,20 @@ def settings(model: LoadedModel, options: Options, sentences: Sequence[Encoded])
     }
 
 
-def fields(model: LoadedModel, options: Options, dataset: str) -> dict[str, Any]:
+def fields(model: Model, options: Options, dataset: str) -> dict[str, Any]:
     """Return the fields of the run's record that are known before the first shard."""
+    shape = graph_shape(model)
     return {
         "model": model.key,
         "model_name": _shown(model.name),
         "task": model.task,
         "dataset": dataset,
         "dtype": str(model.dtype).removeprefix("torch."),
-        "layers": len(model.adapter.layers),
-        "heads": model.adapter.heads,
+        "layers": len(shape.layers),
+        "heads": max(layer.heads for layer in shape.layers),
         "classes": list(model.classes),
         "label": "",
-        "graph": graph_shape(model.adapter).to_json(),
+        "graph": shape.to_json(),
         **options.recorded(),
     }
 
@@ -61,13 +61,7 @@ def _shown(name: str) -> str:
     return Path(name).resolve().name if name not in DEMOS and Path(name).is_dir() else name
 
 
-def graph_shape(adapter: Adapter) -> GraphShape:
-    """Return the computation graph of a model: one layer per mixing step."""
-    mixings = [layer.mixing for layer in adapter.layers]
-    return GraphShape(tuple(GraphLayer(mixing.heads, mixing.behind, mixing.ahead) for mixing in mixings))
-
-
-def environment(model: LoadedModel, batch_size: int | None) -> dict[str, object]:
+def environment(model: Model, batch_size: int | None) -> dict[str, object]:
     """Return what is recorded of a shard but does not identify its run: the machine and its software."""
     device = torch.cuda.get_device_name(model.device) if model.device.type == "cuda" else platform.processor()
     return {
@@ -82,7 +76,7 @@ def environment(model: LoadedModel, batch_size: int | None) -> dict[str, object]
     }
 
 
-def request_environment(model: LoadedModel, batch_size: int | None, seed: int) -> dict[str, object]:
+def request_environment(model: Model, batch_size: int | None, seed: int) -> dict[str, object]:
     """Return what is recorded of a request but does not identify its run."""
     command = " ".join([Path(sys.argv[0]).name, *map(shown_address, sys.argv[1:])])
     return environment(model, batch_size) | {

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from ipgraph.extractor.extraction.options import Options
 from ipgraph.extractor.models.encoding import Encoded
 from ipgraph.extractor.models.files import DEMOS
-from ipgraph.extractor.models.loading import LoadedModel
+from ipgraph.extractor.models.loading import Model
 from ipgraph.graphstore.common.errors import IpgraphError
 from ipgraph.graphstore.runs.directory import SHARD_INSTANCES, RunDirectory
 from ipgraph.graphstore.schema.arrow import require_size
@@ -45,7 +45,7 @@ class Job:
     batch_size: int | None  # sentences; None: as many as memory allows
 
     @classmethod
-    def of(cls, run: str, model: LoadedModel, options: Options, batch_size: int | None) -> "Job":
+    def of(cls, run: str, model: Model, options: Options, batch_size: int | None) -> "Job":
         """Return the job of a run with a loaded model."""
         is_folder = model.name not in DEMOS and Path(model.name).is_dir()
         return cls(

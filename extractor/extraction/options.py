@@ -11,7 +11,7 @@ from ipgraph.extractor.extraction import baselines
 from ipgraph.extractor.methods import registry
 from ipgraph.extractor.methods.catalogue import METHODS, OPTIONS
 from ipgraph.extractor.methods.settings import AT, POSITION_CORRECTIONS, QOIS
-from ipgraph.extractor.models.loading import LoadedModel
+from ipgraph.extractor.models.loading import Model
 from ipgraph.extractor.models.qoi import resolve
 from ipgraph.extractor.tracing.batch import Baseline, IntegrationPath
 from ipgraph.extractor.tracing.sampling import LADDER, TOLERANCE, Sampling
@@ -129,14 +129,14 @@ class Options:
         """The levels asked for."""
         return levels_of(self.level)
 
-    def for_model(self, model: LoadedModel) -> "Options":
+    def for_model(self, model: Model) -> "Options":
         """Return the options with the QoI and the baseline as a model calls them.
 
         Of an encoder every position moves. Raises UsageError where the model has none such, or where the
         method is not defined for it.
         """
         registry.require_defined(model, self.method)
-        if self.position_correction != "none" and model.adapter.reads != "last":
+        if self.position_correction != "none" and (not model.is_causal or model.task == "seq2seq"):
             raise UsageError(
                 f"the position correction {self.position_correction!r} is for decoders, and model "
                 f"{model.name!r} is not one; leave it out"
@@ -158,7 +158,7 @@ class Options:
         points = {"n_steps": 0} if self.n_steps == AUTO else {}
         return asdict(self) | points | untaken
 
-    def hashed(self, model: LoadedModel) -> dict[str, object]:
+    def hashed(self, model: Model) -> dict[str, object]:
         """Return the options that determine a run's numbers: those that its method reads."""
         read = {name: value for name, value in asdict(self).items() if name not in OPTIONS - self.takes}
         if "n_steps" in self.takes:
@@ -170,32 +170,32 @@ class Options:
         """The numbers of points to try in turn."""
         return LADDER if self.n_steps == AUTO else (int(self.n_steps),)
 
-    def sampling(self, model: LoadedModel) -> Sampling:
+    def sampling(self, model: Model) -> Sampling:
         """Return how many points of the path from baseline to input a sentence gets."""
         paths = tuple(self.integration_path(model, n) for n in self.ladder)
         return Sampling(paths, self.tolerance, self.in_a_row(model))
 
-    def in_a_row(self, model: LoadedModel) -> int:
+    def in_a_row(self, model: Model) -> int:
         """Return at how many numbers of points in turn an error must be small enough.
 
         A rough integral of a decoder can be right by accident.
         """
-        return 2 if self.n_steps == AUTO and model.adapter.reads == "last" else 1
+        return 2 if self.n_steps == AUTO and model.reads == "last" else 1
 
-    def integration_path(self, model: LoadedModel, n_steps: int) -> IntegrationPath:
+    def integration_path(self, model: Model, n_steps: int) -> IntegrationPath:
         """Return that many samples of the straight path from baseline to input."""
         points, weights = QUADRATURES[self.quadrature](n_steps)
         tensors = (torch.tensor(x, dtype=model.dtype, device=model.device) for x in (points, weights))
         return IntegrationPath(*tensors)
 
-    def baseline_of(self, model: LoadedModel) -> Baseline:
+    def baseline_of(self, model: Model) -> Baseline:
         """Return where every word's path starts."""
         name = baselines.resolve(model, self.baseline)
         return Baseline(baselines.embedding(model, name), self.holds_first(model))
 
-    def holds_first(self, model: LoadedModel) -> bool:
+    def holds_first(self, model: Model) -> bool:
         """Tell whether position 0 stays at its own embedding: in decoders, whose attention sink it is."""
-        return model.adapter.reads == "last" and not self.move_first
+        return model.reads == "last" and model.task != "seq2seq" and not self.move_first
 
 
 def _uniform(n: int) -> tuple[np.ndarray, np.ndarray]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -12,12 +13,11 @@ from ipgraph.extractor.extraction.job import Job
 from ipgraph.extractor.methods.attributions import Attributed, Integral
 from ipgraph.extractor.methods.patterns.paths import NO_RUNNER_UP, Paths
 from ipgraph.extractor.models.encoding import Encoded
-from ipgraph.extractor.models.heads import NO_LOGIT, is_largest
-from ipgraph.extractor.models.loading import LoadedModel
-from ipgraph.extractor.models.outcomes import Outcome
+from ipgraph.extractor.models.heads import NO_LOGIT
+from ipgraph.extractor.models.loading import Model
+from ipgraph.extractor.models.outcomes import Outcome, judged
 from ipgraph.extractor.tracing.sets import SKIP
 from ipgraph.extractor.tracing.trace import Trace
-from ipgraph.graphstore.common.errors import IpgraphError
 from ipgraph.graphstore.runs.directory import Shard
 from ipgraph.graphstore.schema.labels import (
     NodeKey,
@@ -34,7 +34,7 @@ _node_label = cache(node_label)
 
 def predictions(
     job: Job,
-    model: LoadedModel,
+    model: Model,
     batch: list[Encoded],
     outcomes: Sequence[Outcome],
     integrals: Sequence[Integral | None],
@@ -64,11 +64,17 @@ def predictions(
     ]
 
 
-def outcomes_of(model: LoadedModel, batch: list[Encoded], trace: Trace) -> list[Outcome]:
+def outcomes_of(model: Model, batch: list[Encoded], trace: Trace) -> list[Outcome]:
     """Return what a trace says about the sentences of its batch at the input."""
-    labels, is_correct = _judged(model, batch, trace)
-    found = zip(trace.qoi[:, 1].tolist(), trace.qoi_logits.tolist(), labels, is_correct, strict=True)
-    return [Outcome(qoi, (first, second), label, right) for qoi, (first, second), label, right in found]
+    qoi = trace.qoi[:, -1]
+    scores = trace.class_logits()[:, 0] if model.classes else qoi.new_empty(len(batch), 0)
+    labels, is_correct = judged(model, batch, qoi, scores)
+    columns = (qoi, trace.qoi_logits, labels, is_correct, scores)
+    found = zip(*(column.tolist() for column in columns), strict=True)
+    return [
+        Outcome(value, (first, second), label, right, tuple(of_classes))
+        for value, (first, second), label, right, of_classes in found
+    ]
 
 
 def integrals_of(trace: Trace, settled: Sequence[bool | None]) -> list[Integral]:
@@ -76,21 +82,6 @@ def integrals_of(trace: Trace, settled: Sequence[bool | None]) -> list[Integral]
     points = len(trace.integration_path.points)
     found = zip(trace.qoi[:, 0].tolist(), trace.completeness_error.tolist(), settled, strict=True)
     return [Integral(start, error, points, is_settled) for start, error, is_settled in found]
-
-
-def _judged(model: LoadedModel, batch: list[Encoded], trace: Trace) -> tuple[list[int], list[bool]]:
-    """Return each sentence's class, the predicted one where it has no label, and whether it is preferred.
-
-    Where outputs are not classes that exclude each other, no class is right: -1, and nothing is judged.
-    """
-    if not model.classes:
-        return [-1] * len(batch), (trace.qoi[:, -1] > 0).tolist()
-    if model.outputs != "exclusive":
-        return [-1] * len(batch), [True] * len(batch)
-    scores = trace.class_logits()
-    given = torch.tensor([sentence.label for sentence in batch], device=scores.device)
-    labels = torch.where(given < 0, scores[:, 0].argmax(-1), given)
-    return labels.tolist(), (is_largest(scores, labels)[:, 0] | (given < 0)).tolist()
 
 
 def attributions(
@@ -117,9 +108,9 @@ def views(job: Job, batch: list[Encoded], found: Sequence[Attributed]) -> list[V
             run=job.run,
             instance=sentence.instance.id,
             divergences=_list(one.views.divergences),
-            correlations=_list(one.views.correlations),
-            local_masses=_list(one.views.local_masses),
-            global_masses=_list(one.views.global_masses),
+            correlations=_list(np.nan_to_num(one.views.correlations)),
+            local_masses=_list(np.nan_to_num(one.views.local_masses)),
+            global_masses=_list(np.nan_to_num(one.views.global_masses)),
         )
         for sentence, one in zip(batch, found, strict=True)
         if one.views is not None
@@ -153,21 +144,10 @@ def is_label_predicted(sentence: Encoded) -> bool:
     return sentence.label < 0 and not sentence.instance.correct
 
 
-def _logit_name(model: LoadedModel, index: int) -> str:
+def _logit_name(model: Model, index: int) -> str:
     if index == NO_LOGIT:
         return ""
     return model.classes[index] if model.classes else str(model.tokenizer.convert_ids_to_tokens(index))
-
-
-def require_finite(batch: list[Encoded], trace: Trace) -> None:
-    """Raise IpgraphError that names the first sentence for which the model gave NaN or infinity."""
-    finite = trace.qoi.isfinite().all(1) & trace.total_influence.isfinite().all(1)
-    for sentence, is_finite in zip(batch, finite.tolist(), strict=True):
-        if not is_finite:
-            raise IpgraphError(
-                f"the model gave NaN or infinite values for instance {sentence.instance.id} "
-                f"({sentence.instance.text!r}); its weights may be broken, or too large for its dtype"
-            )
 
 
 def add_patterns(records: Shard, job: Job, batch: list[Encoded], trace: Trace, paths: Paths) -> None:
@@ -175,6 +155,7 @@ def add_patterns(records: Shard, job: Job, batch: list[Encoded], trace: Trace, p
     level: Level = "embedding" if paths.choices is None else "attention"
     positions = paths.positions.tolist()
     choices = _listed(paths.choices, paths.positions)
+    products = None if paths.product is None else paths.product.tolist()
     influence, margin, runner_up = (x.tolist() for x in (paths.influence, paths.margin, paths.runner_up))
     total, has_pattern = trace.total_influence.tolist(), trace.has_pattern.tolist()
     for row, sentence in enumerate(batch):
@@ -183,7 +164,15 @@ def add_patterns(records: Shard, job: Job, batch: list[Encoded], trace: Trace, p
             if source >= len(sentence.ids) or not has_pattern[row][source]:
                 continue
             nodes = _nodes(path, choices[row][word] if choices else None)
-            pattern = _pattern(job, sentence, level, total[row][source], influence[row][word][-1], nodes)
+            pattern = _pattern(
+                job,
+                sentence,
+                level,
+                nodes,
+                total=total[row][source],
+                influence=influence[row][word][-1],
+                product=products[row][word] if products else None,
+            )
             records.patterns.append(pattern)
             values = (pattern.path, influence[row][word], margin[row][word], runner_up[row][word])
             for step, (node, value, over, second) in enumerate(zip(*values, strict=True)):
@@ -212,7 +201,14 @@ def _nodes(path: list[int], choices: list[int] | None) -> list[NodeKey]:
 
 
 def _pattern(
-    job: Job, sentence: Encoded, level: Level, total: float, influence: float, nodes: list[NodeKey]
+    job: Job,
+    sentence: Encoded,
+    level: Level,
+    nodes: list[NodeKey],
+    *,
+    total: float,
+    influence: float,
+    product: float | None,
 ) -> Pattern:
     labels = [_node_label(*node) for node in nodes]
     position = nodes[0].position
@@ -224,6 +220,7 @@ def _pattern(
         sign=1 if total >= 0 else -1,
         total_influence=total,
         influence=influence,
+        product=product,
         word=sentence.words[position],
         word_index=sentence.word_indices[position],
         token=sentence.tokens[position],

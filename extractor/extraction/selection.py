@@ -3,12 +3,12 @@
 from ipgraph.extractor.datasets import Dataset, Skipped, subset
 from ipgraph.extractor.datasets.example import in_words
 from ipgraph.extractor.models.encoding import Encoded, encode
-from ipgraph.extractor.models.loading import LoadedModel
+from ipgraph.extractor.models.loading import Model
 from ipgraph.graphstore.common.errors import UsageError
 
 
 def select(
-    model: LoadedModel,
+    model: Model,
     dataset: Dataset,
     *,
     qoi: str,
@@ -51,6 +51,6 @@ def _limited(sentences: list[Encoded], dataset: Dataset, limit: int, seed: int) 
     return [sentence for sentence in sentences if sentence.instance.id in ids]
 
 
-def _without_rows(model: LoadedModel, dataset: Dataset, skipped: list[Skipped]) -> UsageError:
+def _without_rows(model: Model, dataset: Dataset, skipped: list[Skipped]) -> UsageError:
     why = f": {in_words(skipped)}" if skipped else ""
     return UsageError(f"dataset {dataset.name!r} has no row that model {model.name!r} can use{why}")

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from ipgraph.extractor.extraction import baselines
 from ipgraph.extractor.methods.catalogue import METHODS
+from ipgraph.extractor.methods.registry import refusal
 from ipgraph.extractor.methods.settings import BASELINES, PIECE, QOIS
-from ipgraph.extractor.models.loading import LoadedModel
+from ipgraph.extractor.models.loading import Model
 from ipgraph.extractor.models.qoi import resolve
 from ipgraph.graphstore.common.errors import UsageError
 from ipgraph.graphstore.schema.qoi import ONE_LOGIT
@@ -21,16 +22,16 @@ class Choice:
     why_not: str = ""
 
 
-def choices(model: LoadedModel) -> list[Choice]:
+def choices(model: Model) -> list[Choice]:
     """Return all values of the options whose support depends on the model."""
     return [
-        *(Choice("method", name) for name in METHODS),
+        *(Choice("method", name, refusal(model, name)) for name in METHODS),
         *(Choice("baseline", name, _refusal(_require_baseline, model, name)) for name in BASELINES),
         *(Choice("qoi", name, _refusal(_require_qoi, model, name)) for name in QOIS),
     ]
 
 
-def _refusal(require: Callable[[LoadedModel, str], None], model: LoadedModel, name: str) -> str:
+def _refusal(require: Callable[[Model, str], None], model: Model, name: str) -> str:
     try:
         require(model, name)
     except UsageError as error:
@@ -38,11 +39,11 @@ def _refusal(require: Callable[[LoadedModel, str], None], model: LoadedModel, na
     return ""
 
 
-def _require_baseline(model: LoadedModel, name: str) -> None:
+def _require_baseline(model: Model, name: str) -> None:
     if not name.startswith(PIECE):
         baselines.resolve(model, name)
 
 
-def _require_qoi(model: LoadedModel, name: str) -> None:
+def _require_qoi(model: Model, name: str) -> None:
     if not (name.startswith(ONE_LOGIT) and model.classes):
         resolve(model, name)

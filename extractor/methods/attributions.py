@@ -10,9 +10,10 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from ipgraph.extractor.models.encoding import Encoded
-from ipgraph.extractor.models.loading import LoadedModel
+from ipgraph.extractor.models.loading import LoadedModel, Model, require_adapter
 from ipgraph.extractor.tracing.batch import Baseline
 from ipgraph.extractor.tracing.sampling import Sampling
 
@@ -24,7 +25,7 @@ Ints: TypeAlias = NDArray[np.int64]
 class Asked:
     """What a run asks of a method; each method reads what it takes (`Method.takes`)."""
 
-    model: LoadedModel
+    model: Model
     method: str
     sampling: Sampling
     baseline: Baseline
@@ -32,6 +33,11 @@ class Asked:
     is_probability: bool = False  # the QoI is softmax's share of its first logit, not a difference of logits
     position_correction: str = "none"
     position_decay: float = 1.0
+
+    @property
+    def adapted(self) -> LoadedModel:
+        """The model of a method that needs its adapter; raises UsageError for one that has none."""
+        return require_adapter(self.model)
 
 
 @dataclass(frozen=True)
@@ -74,5 +80,11 @@ class AttributionMethod:
     """
 
     score: Callable[[Asked, Sequence[Encoded]], list[Attributed]]
-    require: Callable[[LoadedModel, str], None] | None = None
+    require: Callable[[Model, str], None] | None = None
     max_tokens: int | None = None
+
+
+def floats(values: Tensor) -> Floats:
+    """Return a tensor's numbers as methods give them."""
+    numbers: Floats = values.double().cpu().numpy()
+    return numbers

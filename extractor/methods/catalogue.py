@@ -27,8 +27,9 @@ from ipgraph.graphstore.common.errors import unknown
 from ipgraph.graphstore.schema.records import LEVELS, Level
 
 Family: TypeAlias = Literal["paths", "token attributions", "layer matrices"]
-Need: TypeAlias = Literal["adapter", "attentions", "logits"]
-"""What a model must have: a known family; attentions that it returns; nothing but logits."""
+Need: TypeAlias = Literal["adapter", "blocks", "attentions", "logits"]
+"""What a model must have: a known family, or for "blocks" one of the encoder-decoders whose attention blocks
+are known (T5, BART); attentions that it returns; nothing but logits."""
 
 _PATH: frozenset[str] = frozenset({"baseline", "n_steps", "quadrature", "tolerance", "move_first"})
 PATH_OPTIONS = _PATH | {"level"}
@@ -94,7 +95,7 @@ CATALOGUE = (
         takes=PATH_OPTIONS,
         citation=ABNAR_2020,
         summary="the path of most attention, head mean plus residual",
-        implementation="patterns.scored:ATTENTION",
+        implementation="patterns.products:ATTENTION",
         comparison="default",
         has_entropy=True,
     ),
@@ -107,7 +108,20 @@ CATALOGUE = (
         takes=PATH_OPTIONS,
         citation=ABNAR_2020,
         summary="the path of most attention, largest head plus residual",
-        implementation="patterns.scored:ATTENTION_MAX",
+        implementation="patterns.products:ATTENTION_MAX",
+        comparison="named",
+        has_entropy=True,
+    ),
+    Method(
+        name="alti_paths",
+        title="ALTI",
+        family="paths",
+        levels=_EMBEDDING,
+        needs="adapter",
+        takes=PATH_OPTIONS,
+        citation=FERRANDO_2022,
+        summary="the path of the largest product of ALTI's contributions, layer by layer",
+        implementation="patterns.products:ALTI",
         comparison="named",
         has_entropy=True,
     ),
@@ -204,7 +218,7 @@ CATALOGUE = (
         "raw attention",
         "the last layer's attention, head mean",
         ABNAR_2020,
-        "erasure.raw_attention:RAW_ATTENTION",
+        "attention_flow.raw:RAW_ATTENTION",
         needs="attentions",
     ),
     _scores(
@@ -214,6 +228,7 @@ CATALOGUE = (
         FERRANDO_2022,
         "decomposition.method:DECOMPOSITION",
         family="layer matrices",
+        needs="blocks",
     ),
     _scores(
         "alti_l2",
@@ -222,6 +237,7 @@ CATALOGUE = (
         FERRANDO_2022,
         "decomposition.method:DECOMPOSITION",
         family="layer matrices",
+        needs="blocks",
     ),
     _scores(
         "norm",
@@ -230,6 +246,7 @@ CATALOGUE = (
         KOBAYASHI_2021,
         "decomposition.method:DECOMPOSITION",
         family="layer matrices",
+        needs="blocks",
     ),
     _scores(
         "globenc",
@@ -244,7 +261,7 @@ CATALOGUE = (
         "hidden token attribution",
         "the share of each token in every hidden state and head, by Jacobians",
         PASCUAL_2021,
-        "hidden_tokens.method:HIDDEN_TOKENS",
+        "hidden_tokens.scores:HIDDEN_TOKENS",
         family="layer matrices",
     ),
     _scores(
@@ -252,7 +269,7 @@ CATALOGUE = (
         "saliency (L2)",
         "the norm of the gradient",
         SIMONYAN_2014,
-        "gradients.method:GRADIENTS",
+        "gradients.scores:GRADIENTS",
         takes=_AT,
     ),
     _scores(
@@ -260,7 +277,7 @@ CATALOGUE = (
         "gradient x input",
         "the gradient times the embedding",
         DENIL_2014,
-        "gradients.method:GRADIENTS",
+        "gradients.scores:GRADIENTS",
         takes=_AT,
     ),
     _scores(
@@ -268,7 +285,7 @@ CATALOGUE = (
         "integrated gradients",
         "the mean gradient from the baseline on, times the difference from it",
         SUNDARARAJAN_2017,
-        "gradients.method:GRADIENTS",
+        "gradients.scores:GRADIENTS",
         takes=_AT | _PATH,
     ),
     _scores(
@@ -276,7 +293,7 @@ CATALOGUE = (
         "integrated gradients (L2)",
         "the norm of integrated gradients over units",
         SUNDARARAJAN_2017,
-        "gradients.method:GRADIENTS",
+        "gradients.scores:GRADIENTS",
         takes=_AT | _PATH,
     ),
     _scores(
@@ -284,7 +301,7 @@ CATALOGUE = (
         "integrated gradients (mean)",
         "the mean of the absolute integrated gradients of units",
         SUNDARARAJAN_2017,
-        "gradients.method:GRADIENTS",
+        "gradients.scores:GRADIENTS",
         takes=_AT | _PATH,
     ),
     _scores(
@@ -292,7 +309,7 @@ CATALOGUE = (
         "blank-out",
         "how the quantity of interest falls where a token is replaced by the mask or the baseline",
         LI_2016,
-        "erasure.blank_out:BLANK_OUT",
+        "perturbation.blank_out:BLANK_OUT",
         needs="logits",
         takes=frozenset({"baseline"}),
     ),

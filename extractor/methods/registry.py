@@ -6,7 +6,7 @@ from typing import Any
 from ipgraph.extractor.methods.attributions import AttributionMethod
 from ipgraph.extractor.methods.catalogue import METHODS, method_named
 from ipgraph.extractor.methods.patterns.paths import PathMethod
-from ipgraph.extractor.models.loading import LoadedModel
+from ipgraph.extractor.models.loading import Model, require_adapter
 from ipgraph.graphstore.common.errors import UsageError
 
 
@@ -26,20 +26,24 @@ def attribution_method(name: str) -> AttributionMethod:
     return method
 
 
-def require_defined(model: LoadedModel, name: str) -> None:
+def require_defined(model: Model, name: str) -> None:
     """Raise UsageError, with the methods that are defined, where one is not for a model."""
     if reason := refusal(model, name):
         defined = ", ".join(other for other in METHODS if not refusal(model, other))
         raise UsageError(f"{reason}. Defined for model {model.name!r}: {defined}")
 
 
-def refusal(model: LoadedModel, name: str) -> str:
+def refusal(model: Model, name: str) -> str:
     """Return why a method is not defined for a model, "" where it is."""
-    if METHODS[name].family != "paths" and (require := attribution_method(name).require):
-        try:
+    is_paths = METHODS[name].family == "paths"
+    require = None if is_paths else attribution_method(name).require
+    try:
+        if METHODS[name].needs == "adapter":
+            require_adapter(model)
+        if require is not None:
             require(model, name)
-        except UsageError as error:
-            return str(error)
+    except UsageError as error:
+        return str(error)
     return ""
 
 

@@ -4,7 +4,7 @@ Another architecture is added by one more file in `architectures`, with a functi
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
@@ -78,7 +78,7 @@ class Adapter:
     `offset(types)` gives what is added to words of these token types [B, N] and never moves, [B, N, E];
     `enter` maps word embeddings plus offset to the `input` nodes h^0; `logits(h, rows)` maps the target
     position's last embedding [B, S, H] to the logits [B, S, R] of classes or vocabulary entries, rows [B, R]
-    (None: all classes).
+    (None: all of them).
     """
 
     words: Tensor  # word embeddings [V, E], as the model takes them for `inputs_embeds`
@@ -93,6 +93,15 @@ class Adapter:
     def heads(self) -> int:
         """The most heads of a layer."""
         return max(layer.mixing.heads for layer in self.layers)
+
+    def from_input(self) -> "Adapter":
+        """Return the model from h^0 on: nothing is added to an embedding [B, N, H], which enters as it is."""
+
+        def offset(types: Tensor) -> Tensor:
+            return self.words.new_zeros(*types.shape, 1)
+
+        words = self.words.new_zeros(1, self.hidden).expand(len(self.words), -1)
+        return replace(self, words=words, offset=offset, enter=Identity())
 
     @cached_property
     def hidden(self) -> int:

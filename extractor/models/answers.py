@@ -18,7 +18,7 @@ ANSWERS = {
 
 def rule_of(task: str, rule: str | None) -> str:
     """Return the rule that a model of a task is asked by: None is the usual one."""
-    return rule or ("first-difference" if task == "causal-lm" else "single-piece")
+    return rule or ("first-difference" if task in ("causal-lm", "seq2seq") else "single-piece")
 
 
 class Answers:
@@ -73,7 +73,9 @@ class Answers:
             if shared == len(pieces.ids) or pieces.sentences[shared] is None:
                 raise BadRow("the {} form {!r} has no piece where the other goes on", which, form)
             size = len(form.split()[0])
-            word = sum(end > before and start < before + size for start, end in pieces.spans)
+            spans = zip(pieces.spans, pieces.sentences, strict=True)
+            own = (span for span, sentence in spans if sentence == pieces.sentences[shared])
+            word = sum(end > before and start < before + size for start, end in own)
             if self._rule == "single-piece" and word > 1:
                 raise BadRow(
                     "the {} form {!r} is {} pieces; it must be a single known piece", which, form, word

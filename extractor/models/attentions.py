@@ -2,23 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from ipgraph.extractor.models.texts import Text, arguments, of_one_length
 from ipgraph.graphstore.common.errors import IpgraphError, UsageError
 
 FIELDS = {"encoder": "encoder_attentions", "self": "decoder_attentions", "cross": "cross_attentions"}
 """By what we call them, the outputs of an encoder-decoder."""
-
-
-class Text(NamedTuple):
-    """One text as token ids."""
-
-    ids: Sequence[int]
-    types: Sequence[int] = ()  # token types, where the model has them
-    continuation: Sequence[int] = ()  # the decoder's input, of an encoder-decoder
 
 
 @torch.no_grad()
@@ -26,17 +19,13 @@ def attentions(module: Any, texts: Sequence[Text]) -> list[dict[str, list[Tensor
     """Return each text's attention probabilities [A, destination, source] per layer, by name.
 
     The names are `self` for an encoder or a decoder; `encoder`, `self`, `cross` for an encoder-decoder.
-    `module` is a model of transformers in evaluation mode; texts of one length are run together. None are
-    padded: in float64, padding under a window turns into nan, and some models do not take a mask.
+    `module` is a model of transformers in evaluation mode.
     Raises UsageError where the model does not return one matrix of attention per layer and head, IpgraphError
     where one holds nan.
     """
-    groups: dict[tuple[int, int], list[int]] = {}
-    for number, text in enumerate(texts):
-        groups.setdefault((len(text.ids), len(text.continuation)), []).append(number)
     found: dict[int, dict[str, list[Tensor]]] = {}
     with _eager(module):
-        for numbers in groups.values():
+        for numbers in of_one_length(texts):
             layers = _run(module, [texts[number] for number in numbers])
             for row, number in enumerate(numbers):
                 found[number] = {name: [a[row] for a in stack] for name, stack in layers.items()}
@@ -45,16 +34,9 @@ def attentions(module: Any, texts: Sequence[Text]) -> list[dict[str, list[Tensor
 
 def _run(module: Any, texts: Sequence[Text]) -> dict[str, Sequence[Tensor]]:
     """Return the attention [B, A, destination, source] per layer, by name, of texts of one length."""
-    rows: dict[str, list[Sequence[int]]] = {"input_ids": [text.ids for text in texts]}
-    if any(text.types for text in texts):
-        rows["token_type_ids"] = [text.types or [0] * len(text.ids) for text in texts]
-    is_double = getattr(module.config, "is_encoder_decoder", False)
-    if is_double:
-        rows["decoder_input_ids"] = [text.continuation for text in texts]
-    device = next(module.parameters()).device
-    arguments = {name: torch.tensor(values, device=device) for name, values in rows.items()}
-    out = module.base_model(**arguments, output_attentions=True)
-    fields = FIELDS if is_double else {"self": "attentions"}
+    given = arguments(module, texts)
+    out = module.base_model(**given, output_attentions=True)
+    fields = FIELDS if "decoder_input_ids" in given else {"self": "attentions"}
     layers: dict[str, Any] = {name: getattr(out, field, None) for name, field in fields.items()}
     _require_attentions(module, layers, len(texts[0].ids), len(texts[0].continuation or texts[0].ids))
     return layers

@@ -8,13 +8,22 @@ from ipgraph.extractor.datasets import MASK, Example, Skipped
 from ipgraph.extractor.datasets.rows import BadRow
 from ipgraph.extractor.models.answers import Answers, rule_of
 from ipgraph.extractor.models.classes import class_number
-from ipgraph.extractor.models.heads import NO_LOGIT
-from ipgraph.extractor.models.loading import LoadedModel
-from ipgraph.extractor.models.pieces import TARGET, Pieces, Words, before_mask, cut, cut_after, sentences_of
+from ipgraph.extractor.models.loading import Model
+from ipgraph.extractor.models.pieces import (
+    TARGET,
+    Pieces,
+    Words,
+    asked,
+    before_answer,
+    cut,
+    cut_after,
+    cut_both,
+    sentences_of,
+    words_before,
+)
 from ipgraph.extractor.models.qoi import logits_of
 from ipgraph.graphstore.common.errors import UsageError
 from ipgraph.graphstore.schema.labels import MAX_POSITION
-from ipgraph.graphstore.schema.qoi import PROBABILITY
 from ipgraph.graphstore.schema.records import Instance
 
 _BATCH = 1000
@@ -24,7 +33,7 @@ _OF_THE_TARGET = ("types", "words", "word_indices", "roles")
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """One example as the model sees it; lists run over positions."""
+    """One example as the model sees it; lists run over positions, an encoder's before its decoder's."""
 
     instance: Instance
     ids: list[int]
@@ -36,10 +45,16 @@ class Encoded:
     target: int
     label: int  # the class that is right (classifier); -1 where none is known
     qoi_logits: tuple[int, int]  # whose difference is the QoI; see Batch
+    sources: int = 0  # how many positions are the encoder's of an encoder-decoder; 0 where there is one stack
+
+    def in_stack(self, position: int) -> tuple[int, int]:
+        """Return a position's stack, as nodes have it, and its place there."""
+        is_decoded = self.sources and position >= self.sources
+        return (2, position - self.sources) if is_decoded else (1, position)
 
 
 def encode(
-    model: LoadedModel,
+    model: Model,
     examples: Sequence[Example],
     *,
     qoi: str = "correct-wrong",
@@ -67,33 +82,46 @@ def encode(
     return encoded, skipped
 
 
-def read_at(model: LoadedModel, ids: Sequence[int]) -> int:
+def read_at(model: Model, ids: Sequence[int]) -> int:
     """Return the position that a classifier reads: the first, or the last that is not padding.
 
     A tokenizer may end a text with the token that serves as padding; transformers does not read that.
     """
-    if model.adapter.reads == "first":
+    if model.reads == "first":
         return 0
     return max((position for position, token in enumerate(ids) if token != model.padding), default=0)
+
+
+def _start_of(model: Model) -> int:
+    """Return the token that an encoder-decoder's decoder begins with."""
+    configs = (model.module.config, model.module.generation_config)
+    tokens = (getattr(config, "decoder_start_token_id", None) for config in configs)
+    start = next((token for token in tokens if token is not None), None)
+    if start is None:
+        raise UsageError(
+            f"the config of model {model.name!r} does not say what its decoder's input begins with "
+            "(decoder_start_token_id)"
+        )
+    return int(start)
 
 
 class _Encoder:
     """What one call of `encode` asks of a model."""
 
-    def __init__(
-        self, model: LoadedModel, qoi: str, answers: str | None, allow_unk: bool, max_tokens: int | None
-    ):
+    def __init__(self, model: Model, qoi: str, answers: str | None, allow_unk: bool, max_tokens: int | None):
         self.model, self.qoi, self.allow_unk, self.max_tokens = model, qoi, allow_unk, max_tokens
         self.mask, self.cls, self.bos, self.unk = (
             getattr(model.tokenizer, f"{token}_token_id") for token in ("mask", "cls", "bos", "unk")
         )
-        self.vocabulary = len(model.adapter.words)
-        self.answers = Answers(model.tokenizer, self.vocabulary, rule_of(model.task, answers))
+        self.start = _start_of(model) if model.task == "seq2seq" else -1
+        self.answers = Answers(model.tokenizer, model.vocabulary, rule_of(model.task, answers))
 
     def read(self, examples: Sequence[Example]) -> Iterator[tuple[Example, Pieces, Pieces | None]]:
-        """Yield each example as it is read, with its pieces, for a causal model those of both forms."""
+        """Yield each example as it is read, with its pieces, where text is continued those of both forms."""
         if self.model.task == "causal-lm":
             return cut_after(self.model.tokenizer, examples)
+        if self.model.task == "seq2seq":
+            return cut_both(self.model.tokenizer, examples, self.start)
         return (
             (example, pieces, None)
             for example, pieces in zip(examples, cut(self.model.tokenizer, examples), strict=True)
@@ -101,6 +129,8 @@ class _Encoder:
 
     def encode(self, example: Example, read: Example, pieces: Pieces, other: Pieces | None) -> Encoded:
         """Return an example as the model sees it; raises UsageError for one that it cannot read."""
+        if self.model.task == "seq2seq" and not example.instance.continuation:
+            raise UsageError("there is no continuation, the text of an encoder-decoder's decoder")
         words = Words(self.model.tokenizer, read)
         places = self._places(example, words, pieces)
         shared: list[int] = []
@@ -114,8 +144,6 @@ class _Encoder:
             shared, target, qoi_logits = self._target(example, pieces.ids)
         else:
             names = _with_mask(example, places, names)
-        if self.qoi == PROBABILITY:
-            qoi_logits = qoi_logits[0], NO_LOGIT
         encoded = Encoded(
             instance=example.instance,
             ids=pieces.ids,
@@ -123,19 +151,21 @@ class _Encoder:
             tokens=pieces.tokens,
             words=names,
             word_indices=numbers,
-            roles=[self._role(read, *piece) for piece in zip(pieces.ids, places, names, strict=True)],
+            roles=self._roles(read, pieces, places, names),
             target=target,
             label=self._label(example.instance),
             qoi_logits=qoi_logits,
+            sources=pieces.sources,
         )
         encoded = self._with_shared(encoded, shared) if shared else encoded
-        self._require_length(encoded.ids)
+        self._require_length(encoded)
         return encoded
 
     def _places(self, example: Example, words: Words, pieces: Pieces) -> list[int | None]:
         if not words.names or all(sentence is None for sentence in pieces.sentences):
             raise UsageError("the tokenizer finds no piece in the text")
-        count = len(f"{example.instance.text} {example.instance.second}".split())
+        instance = example.instance
+        count = len(f"{instance.text} {instance.second} {instance.continuation}".split())
         if example.roles and len(example.roles) != count:
             raise UsageError(
                 f"there are {len(example.roles)} roles for {count} whitespace words; each word needs one"
@@ -146,14 +176,22 @@ class _Encoder:
         self, example: Example, good: Pieces, bad: Pieces
     ) -> tuple[Pieces, tuple[int, int]]:
         """Return the pieces that both continuations begin with, and the two that compete after them."""
-        self._require_mask(example.instance.text.count(MASK))
-        before = len(before_mask(example.instance.text))
+        self._require_mask(asked(example.instance).count(MASK))
+        before = len(before_answer(example.instance))
         size, qoi_logits = self.answers.diverging(example.instance, good, bad, before)
         return good.first(size), qoi_logits
 
+    def _roles(
+        self, example: Example, pieces: Pieces, places: Sequence[int | None], names: Sequence[str]
+    ) -> list[str]:
+        roles = [self._role(example, *piece) for piece in zip(pieces.ids, places, names, strict=True)]
+        if pieces.sources:
+            roles[pieces.sources] = "bos"
+        return roles
+
     def _role(self, example: Example, token: int, place: int | None, word: str) -> str:
         if place is None:
-            if self.model.adapter.reads == "last" and token == self.bos:
+            if self.model.reads == "last" and token == self.bos:
                 return "bos"
             return "cls" if token == self.cls else "sep"
         if self.model.task == "masked-lm" and token == self.mask:
@@ -205,19 +243,16 @@ class _Encoder:
             )
         return instance.label
 
-    def _require_length(self, ids: list[int]) -> None:
-        longest = min(self.model.adapter.max_positions, MAX_POSITION + 1)
-        if len(ids) > longest:
-            raise BadRow("{} tokens, added ones included; the model takes {}", len(ids), longest)
-        if self.max_tokens is not None and len(ids) > self.max_tokens:
-            raise BadRow(
-                f"{{}} tokens, added ones included; at most {self.max_tokens} were asked for",
-                len(ids),
-            )
+    def _require_length(self, encoded: Encoded) -> None:
+        count, longest = len(encoded.ids), min(self.model.max_positions, MAX_POSITION + 1)
+        if (stack := max(encoded.sources, count - encoded.sources)) > longest:
+            raise BadRow("{} tokens, added ones included; the model takes {}", stack, longest)
+        if self.max_tokens is not None and count > self.max_tokens:
+            raise BadRow(f"{{}} tokens, added ones included; at most {self.max_tokens} were asked for", count)
 
     def _require_types(self, types: list[int]) -> None:
         known = getattr(self.model.module.config, "type_vocab_size", None)
-        if known is not None and max(types) >= known:
+        if known is not None and max(types) >= max(known, 1):
             raise UsageError(f"model {self.model.name} has {known} token type; a pair needs {max(types) + 1}")
 
     def _require_known(self, ids: list[int], numbers: list[int], names: list[str]) -> None:
@@ -226,7 +261,7 @@ class _Encoder:
         unknown = [piece for piece in written if piece[0] == self.unk and not self.allow_unk]
         if self.model.task != "causal-lm" and any(token == self.model.padding for token, _, _ in written):
             raise BadRow("the text contains the padding token, which the model does not read; leave it out")
-        beyond = [piece for piece in pieces if piece[0] >= self.vocabulary]
+        beyond = [piece for piece in pieces if piece[0] >= self.model.vocabulary]
         for refused, advice in ((beyond, ""), (unknown, "; allow unknown words to keep such sentences")):
             if refused:
                 words = ("an added token" if number < 0 else repr(name) for _, number, name in refused)
@@ -235,8 +270,8 @@ class _Encoder:
 
 def _with_mask(example: Example, places: Sequence[int | None], names: Sequence[str]) -> list[str]:
     """Return the pieces' words with [MASK] for the form, of which no name may tell."""
-    before, form = before_mask(example.instance.text), example.instance.correct
-    first = len(before.split())
+    before, form = before_answer(example.instance), example.instance.correct
+    first = words_before(example.instance)
     joined = before.split()[-1:] if before == before.rstrip() else []
     renamed = {word + form.split()[0]: word + MASK for word in joined}
 

@@ -7,7 +7,9 @@ import torch
 from torch import Tensor
 
 Logits: TypeAlias = Callable[[Tensor, Tensor | None], Tensor]
-"""Logits [B, S, R] of embeddings [B, S, H] at rows [B, R], or of all classes."""
+"""Logits [B, S, R] of embeddings [B, S, H] at rows [B, R], or of all classes or vocabulary entries."""
+Quantity: TypeAlias = Callable[[Logits, Tensor, Tensor], Tensor]
+"""A quantity of interest [B, S] at the target's last embeddings [B, S, H], of decided logits [B, 2]."""
 
 AT_INPUT = -1
 """A logit of the QoI that is decided at the input: first the predicted class, second the best other one."""
@@ -24,6 +26,7 @@ def vocabulary_logits(
     """
 
     def logits(h: Tensor, rows: Tensor | None) -> Tensor:
+        # Without rows these are [1, V, H] and [1, V], which every sentence shares.
         chosen: Tensor = torch.einsum("bsh,brh->bsr", transform(h), decoder.weight[rows])
         if decoder.bias is not None:
             chosen = chosen + decoder.bias[rows][:, None]
@@ -48,6 +51,22 @@ def qoi(logits: Logits, h: Tensor, qoi_logits: Tensor) -> Tensor:
     """Return the QoI [B, S] at the target's last embeddings [B, S, H]; `qoi_logits` [B, 2] are decided."""
     read = logits(h, qoi_logits.clamp(min=0))
     return read[..., 0] - read[..., 1].masked_fill(qoi_logits[:, 1:] == NO_LOGIT, 0)
+
+
+def probability(logits: Logits, h: Tensor, qoi_logits: Tensor) -> Tensor:
+    """Return softmax's share of the first logit among all classes, or the whole vocabulary, [B, S]."""
+    shares = logits(h, None).softmax(-1)
+    return shares.gather(-1, qoi_logits[:, None, :1].expand(-1, h.shape[1], -1))[..., 0]
+
+
+def decided(asked: Tensor, scores: Tensor) -> Tensor:
+    """Return the two logits [B, 2] that QoIs read, where `asked` [B, 2] leaves them to the input (AT_INPUT).
+
+    `scores` [B, C] are those of all classes.
+    """
+    first = torch.where(asked[:, 0] == AT_INPUT, scores.argmax(-1), asked[:, 0])
+    others = scores.scatter(-1, first[:, None], -torch.inf)
+    return torch.stack([first, torch.where(asked[:, 1] == AT_INPUT, others.argmax(-1), asked[:, 1])], -1)
 
 
 def is_largest(scores: Tensor, label: Tensor) -> Tensor:

@@ -20,15 +20,20 @@ def object_name(model: Any) -> str:
     return OBJECT + (origin or type(model).__name__)
 
 
-def require_standard(model: Any) -> Architecture:
-    """Return a model object's architecture.
-
-    Raises UsageError for one that we do not know, or with parts that transformers and torch do not have,
-    such as adapters or quantised layers.
-    """
+def architecture_of(model: Any) -> Architecture:
+    """Return a model object's architecture; raises UsageError for one that we do not know."""
     kind = type(model).__name__
     if kind not in ARCHITECTURES or not hasattr(model, "config"):
         raise refusal("the model object", kind, getattr(model, "config", None))
+    return ARCHITECTURES[kind]
+
+
+def require_standard(model: Any) -> None:
+    """Raise UsageError for a model with parts that transformers and torch do not have.
+
+    Such are adapters and quantised layers.
+    """
+    kind = type(model).__name__
     for name, part in model.named_modules():
         if type(part).__module__.partition(".")[0] not in ("transformers", "torch"):
             raise UsageError(
@@ -41,7 +46,6 @@ def require_standard(model: Any) -> Architecture:
                 f"weight {name!r} of the {kind} is {weight.dtype} on device {weight.device}; "
                 "only floating-point weights in memory are read"
             )
-    return ARCHITECTURES[kind]
 
 
 def frozen_copy(tokenizer: Any, model: Any, device: torch.device, dtype: torch.dtype) -> tuple[Any, Any]:

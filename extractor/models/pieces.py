@@ -9,6 +9,7 @@ from typing import Any
 
 from ipgraph.extractor.datasets import MASK, Example
 from ipgraph.extractor.datasets.words import is_spaceless
+from ipgraph.graphstore.schema.records import Instance
 
 _WORD = re.compile(r"\S+")
 TARGET = "target"
@@ -24,10 +25,12 @@ class Pieces:
     tokens: list[str]
     spans: list[tuple[int, int]]  # characters of the sentence that a piece is of
     sentences: list[int | None]  # 0 or 1; None of the tokens that the tokenizer adds
+    sources: int = 0  # how many an encoder reads, before those of its decoder; 0 where there is one stack
 
     def first(self, count: int) -> "Pieces":
         """Return the first pieces."""
-        return Pieces(*(getattr(self, field.name)[:count] for field in fields(self)))
+        lists = (field.name for field in fields(self) if field.name != "sources")
+        return replace(self, **{name: getattr(self, name)[:count] for name in lists})
 
 
 def cut(tokenizer: Any, examples: Sequence[Example]) -> Iterator[Pieces]:
@@ -56,18 +59,59 @@ def cut_after(tokenizer: Any, examples: Sequence[Example]) -> Iterator[tuple[Exa
     yield from zip(good, cut(tokenizer, good), cut(tokenizer, bad), strict=True)
 
 
+def cut_both(
+    tokenizer: Any, examples: Sequence[Example], start: int
+) -> Iterator[tuple[Example, Pieces, Pieces]]:
+    """Yield the same for an encoder-decoder: in `second` and in the pieces, the text's continuation follows.
+
+    `start` is the token that a decoder's input begins with.
+    """
+    good, bad = ([_continued(e, form) for e in examples] for form in ("correct", "wrong"))
+    yield from zip(good, _joined(tokenizer, good, start), _joined(tokenizer, bad, start), strict=True)
+
+
+def _joined(tokenizer: Any, examples: Sequence[Example], start: int) -> Iterator[Pieces]:
+    """Yield each example's pieces: those of its text, the decoder's start, those of its second text."""
+    sources = tokenizer([example.instance.text for example in examples]).encodings
+    targets = tokenizer(text_target=[example.instance.second for example in examples]).encodings
+    for source, target in zip(sources, targets, strict=True):
+        ids = [*source.ids, start, *target.ids]
+        continued = (None if sentence is None else 1 for sentence in target.sequence_ids)
+        yield Pieces(
+            ids,
+            types=[0] * len(ids),
+            tokens=tokenizer.convert_ids_to_tokens(ids),
+            spans=[*source.offsets, (0, 0), *target.offsets],
+            sentences=[*source.sequence_ids, None, *continued],
+            sources=len(source.ids),
+        )
+
+
 def _continued(example: Example, form: str) -> Example:
-    before = before_mask(example.instance.text)
-    text = before + getattr(example.instance, form)
+    """Return an example with a form for what it asks and what follows: in the text, or as its second text."""
+    instance, before = example.instance, before_answer(example.instance)
+    text = before + getattr(instance, form)
     # What the form begins with, where two forms share it, stands at the target's place.
-    places = len(before.split())
-    roles = [*example.roles[:places], *[TARGET] * (len(text.split()) - places)] if example.roles else ()
-    return replace(example, instance=replace(example.instance, text=text), roles=tuple(roles))
+    places, more = words_before(instance), len(text.split()) - len(before.split())
+    roles = [*example.roles[:places], *[TARGET] * more] if example.roles else ()
+    changed = {"second" if instance.continuation else "text": text}
+    return replace(example, instance=replace(instance, **changed), roles=tuple(roles))
 
 
-def before_mask(text: str) -> str:
-    """Return the text before its [MASK]."""
-    return text.partition(MASK)[0]
+def before_answer(instance: Instance) -> str:
+    """Return the text before the [MASK], of a continuation where there is one."""
+    return asked(instance).partition(MASK)[0]
+
+
+def words_before(instance: Instance) -> int:
+    """Return how many words are before the [MASK], those that an encoder reads included."""
+    read = instance.text.split() if instance.continuation else []
+    return len(read) + len(before_answer(instance).split())
+
+
+def asked(instance: Instance) -> str:
+    """Return the text that has the [MASK]: the continuation, where there is one."""
+    return instance.continuation or instance.text
 
 
 class Words:

@@ -2,12 +2,12 @@
 
 from ipgraph.extractor.models.classes import class_number
 from ipgraph.extractor.models.heads import AT_INPUT, NO_LOGIT
-from ipgraph.extractor.models.loading import LoadedModel
+from ipgraph.extractor.models.loading import Model
 from ipgraph.graphstore.common.errors import UsageError
 from ipgraph.graphstore.schema.qoi import ONE_LOGIT, POSITIVE_NEGATIVE, PROBABILITY, poles
 
 
-def resolve(model: LoadedModel, qoi: str) -> str:
+def resolve(model: Model, qoi: str) -> str:
     """Return a QoI as it is called for a model: a class by its own name, by number where names repeat.
 
     Raises UsageError where it is not defined for the model.
@@ -32,7 +32,7 @@ def resolve(model: LoadedModel, qoi: str) -> str:
     return qoi
 
 
-def logits_of(model: LoadedModel, qoi: str, label: int) -> tuple[int, int]:
+def logits_of(model: Model, qoi: str, label: int) -> tuple[int, int]:
     """Return the two logits whose difference is a classifier's QoI at a label (-1: none is given).
 
     Of a probability, the logit that it is of.
@@ -45,6 +45,6 @@ def logits_of(model: LoadedModel, qoi: str, label: int) -> tuple[int, int]:
     return first, NO_LOGIT if qoi == PROBABILITY else AT_INPUT
 
 
-def _class(model: LoadedModel, qoi: str) -> int:
+def _class(model: Model, qoi: str) -> int:
     where = f"of model {model.name!r}"
     return class_number(model.classes, qoi.removeprefix(ONE_LOGIT), "class", where)

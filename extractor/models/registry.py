@@ -29,7 +29,7 @@ def choose(
     none, it is that of the task, or of the only head that is among the weights. Raises UsageError where that
     leaves none or several.
     """
-    named = _named(config)
+    named = first_class(config)
     if named in ARCHITECTURES and task in (None, ARCHITECTURES[named].task):
         return ARCHITECTURES[named].loads or named, ARCHITECTURES[named]
     family = {
@@ -75,14 +75,12 @@ def families() -> list[str]:
     return sorted({entry.model_type for entry in ARCHITECTURES.values()})
 
 
-def require_family(model: str, config: Any) -> None:
-    """Raise UsageError for a model of a family that has no adapter."""
-    named = _named(config)
-    if named not in ARCHITECTURES and getattr(config, "model_type", "") not in families():
-        raise refusal(f"model {model!r}", named, config)
+def is_known(config: Any) -> bool:
+    """Tell whether a model is of a family that has an adapter."""
+    return first_class(config) in ARCHITECTURES or getattr(config, "model_type", "") in families()
 
 
-def _named(config: Any) -> str:
+def first_class(config: Any) -> str:
     """Return the first class that a config names, "" where it names none."""
     names = getattr(config, "architectures", None) or ""
     return names if isinstance(names, str) else str(names[0])

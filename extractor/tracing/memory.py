@@ -1,7 +1,7 @@
 """How much of the work fits in memory at once: sentences first, then words, then layers."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,8 @@ import psutil
 import torch
 
 from ipgraph.extractor.models.adapter import Adapter
-from ipgraph.extractor.models.loading import LoadedModel
+from ipgraph.extractor.models.encoding import Encoded
+from ipgraph.extractor.models.loading import LoadedModel, Model
 from ipgraph.graphstore.common.errors import IpgraphError
 
 _CPU_BATCH = 512 * 2**20
@@ -65,6 +66,22 @@ def plan(
     )
 
 
+def length_batches(
+    model: LoadedModel, sentences: Sequence[Encoded], samples: int, batch_size: int | None
+) -> Iterator[tuple[list[int], Plan]]:
+    """Yield the indices of each batch's sentences, and its plan for memory.
+
+    The longest come first, so that memory is claimed once. A batch is planned when it is asked for: the
+    memory of the one before should be free by then.
+    """
+    left = sorted(range(len(sentences)), key=lambda index: -len(sentences[index].ids))
+    while left:
+        length = len(sentences[left[0]].ids)
+        size = plan(model, length, samples, sentences=batch_size).sentences
+        batch, left = left[:size], left[size:]
+        yield batch, plan(model, length, samples, sentences=len(batch))
+
+
 def sentence_bytes(model: LoadedModel, positions: int, samples: int, how: Plan) -> int:
     """Return about how many bytes one sentence takes by a plan, beside the model's weights."""
     fixed, word = _bytes(model, positions, samples, how.keep)
@@ -72,7 +89,7 @@ def sentence_bytes(model: LoadedModel, positions: int, samples: int, how: Plan) 
 
 
 @contextmanager
-def out_of_memory_as_error(model: LoadedModel) -> Iterator[None]:
+def out_of_memory_as_error(model: Model) -> Iterator[None]:
     """Raise IpgraphError, which says what to do, where there is less memory than was planned with."""
     try:
         yield

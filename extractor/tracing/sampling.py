@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
+from ipgraph.extractor.models.heads import probability
 from ipgraph.extractor.tracing.batch import IntegrationPath
 from ipgraph.extractor.tracing.trace import Trace
 
@@ -12,7 +14,10 @@ LADDER = (24, 48, 96, 192, 384)
 """The numbers of points that are tried in turn, where each sentence gets as many as it needs."""
 TOLERANCE = 0.01
 _LEAST_CHANGE = 0.1
-"""What a smaller change of the QoI counts as, so that one of zero does not ask for no error at all."""
+"""What a smaller change of the QoI counts as, so that one of zero does not ask for no error at all.
+
+Of a probability it is that share of its larger value: about the same change of a small one's logit.
+"""
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,8 @@ class Sampling:
         |sum_i g(x_i) - (q(x) - q(x_b))| is at most the tolerance times the change of the QoI. A sentence's
         own numbers decide, whatever is beside it.
         """
-        change = (trace.qoi[:, 1] - trace.qoi[:, 0]).abs().clamp(min=_LEAST_CHANGE)
+        unit = trace.qoi.amax(1) if trace.quantity is probability else torch.ones_like(trace.qoi[:, 0])
+        change = (trace.qoi[:, 1] - trace.qoi[:, 0]).abs().maximum(_LEAST_CHANGE * unit)
         tolerance = float("inf") if self.tolerance is None else self.tolerance
         return trace.completeness_error.abs() <= tolerance * change
 

@@ -14,11 +14,14 @@ from torch import Tensor
 from ipgraph.extractor.models.adapter import Adapter, Layer
 from ipgraph.extractor.models.blocks import Saved, select
 from ipgraph.extractor.models.encoding import Encoded
-from ipgraph.extractor.models.heads import AT_INPUT, qoi
+from ipgraph.extractor.models.heads import AT_INPUT, Quantity, decided, qoi
 from ipgraph.extractor.models.loading import LoadedModel
 from ipgraph.extractor.tracing.attention import Attention, attend, merge_heads, split_heads, window
 from ipgraph.extractor.tracing.batch import Baseline, Batch, IntegrationPath, pad
 from ipgraph.extractor.tracing.rows import among, at_positions
+
+_LOGITS = 2**24
+"""Logits whose gradient is taken at once, of a quantity that reads the whole vocabulary."""
 
 
 @dataclass(frozen=True)
@@ -66,15 +69,21 @@ class Trace:
         baseline: Tensor,
         *,
         keep: bool = True,
+        words: Tensor | None = None,
+        quantity: Quantity = qoi,
     ):
-        """Run both passes; `baseline` is where words' paths start, [E] or of each word [B, N, E]."""
+        """Run both passes; `baseline` is where words' paths start, [E] or of each word [B, N, E].
+
+        They end at `words` [B, N, E], by default the batch's; `quantity` is the QoI.
+        """
         self.adapter, self.batch, self.integration_path, self._keep = adapter, batch, integration_path, keep
+        self.quantity = quantity
         b, n = batch.ids.shape
         self.size = (b, len(integration_path.points), n)
         self.heads, self.depth = adapter.heads, len(adapter.layers)
-        words = adapter.words[batch.ids]
+        self.words = words = adapter.words[batch.ids] if words is None else words
         self._baseline = baseline.expand_as(words)
-        self._delta = delta = (words - self._baseline) * batch.mask[..., None]
+        self.delta = delta = (words - self._baseline) * batch.mask[..., None]
         self.windows = [window(layer.mixing, n, batch.ids.device) for layer in adapter.layers]
         self.reach = _reach(self.windows, batch)
         # Words that differ from the baseline and are heard by the target, [B, N].
@@ -97,6 +106,11 @@ class Trace:
     def completeness_error(self) -> Tensor:
         """By how much total influences miss the change in the QoI, sum_i g(x_i) - (q(x) - q(x_b)): [B]."""
         return self.total_influence.sum(1) - (self.qoi[:, 1] - self.qoi[:, 0])
+
+    def gradient(self) -> Tensor:
+        """Return the QoI's gradient at what moves, words or h^0, as the mean over samples: [B, N, E]."""
+        _, entered = self._enter(self.integration_path.points)
+        return self.mean(self.adapter.enter.vjp(entered, self.gradients[0]))
 
     def mean(self, values: Tensor) -> Tensor:
         """Return the mean over samples of values [B, S, ...]."""
@@ -132,7 +146,7 @@ class Trace:
         chosen.size = (len(rows), *self.size[1:])
         chosen.reach = [x.index_select(0, rows) for x in self.reach]
         by_sentence = ("has_pattern", "qoi", "qoi_logits", "start", "total_influence")
-        for name in (*by_sentence, "_answer", "_baseline", "_delta"):
+        for name in (*by_sentence, "_answer", "_baseline", "words", "delta"):
             setattr(chosen, name, getattr(self, name).index_select(0, rows))
         for name in ("_inputs", "gradients"):
             setattr(chosen, name, [x.index_select(0, rows) for x in getattr(self, name)])
@@ -141,7 +155,7 @@ class Trace:
 
     def _enter(self, points: Tensor) -> tuple[Tensor, Saved]:
         """Return h^0 at points of the path from baseline to input, [B, S, N, H], and what was saved."""
-        words = self._baseline[:, None] + points[:, None, None] * self._delta[:, None]
+        words = self._baseline[:, None] + points[:, None, None] * self.delta[:, None]
         return self.adapter.enter(words + self.adapter.offset(self.batch.types)[:, None])
 
     def _forward(self, index: int, h: Tensor) -> tuple[Tensor, Forward]:
@@ -162,15 +176,23 @@ class Trace:
         for index in range(self.depth):
             h, _ = self._forward(index, h)
         self._answer = h[:, -1:, 0]  # the target's last embedding at the input, [B, 1, H]
-        qoi_logits = self._decide()
-        return qoi(self.adapter.logits, h[:, :, 0], qoi_logits), qoi_logits
+        qoi_logits = self.batch.qoi_logits
+        if (qoi_logits == AT_INPUT).any():
+            qoi_logits = decided(qoi_logits, self.class_logits()[:, 0])
+        return self.quantity(self.adapter.logits, h[:, :, 0], qoi_logits), qoi_logits
 
     def _qoi_gradient(self, h: Tensor) -> Tensor:
         """Return dq/dh at the target, [B, S, H]."""
-        with torch.enable_grad():
-            h = h.detach().requires_grad_()
-            value = qoi(self.adapter.logits, h, self.qoi_logits)
-            (gradient,) = torch.autograd.grad(value.sum(), h)
+        if self.quantity is qoi:
+            return self._qoi_gradient_at(h)
+        samples = max(1, _LOGITS // (len(h) * len(self.adapter.words)))
+        return torch.cat([self._qoi_gradient_at(part) for part in h.split(samples, 1)], 1)
+
+    @torch.enable_grad()
+    def _qoi_gradient_at(self, h: Tensor) -> Tensor:
+        h = h.detach().requires_grad_()
+        value = self.quantity(self.adapter.logits, h, self.qoi_logits)
+        (gradient,) = torch.autograd.grad(value.sum(), h)
         return gradient
 
     def class_logits(self) -> Tensor:
@@ -180,15 +202,6 @@ class Trace:
     def logits(self, rows: Tensor) -> Tensor:
         """Return the logits [B, 1, R] of vocabulary entries or classes [B, R] at the input."""
         return self.adapter.logits(self._answer, rows)
-
-    def _decide(self) -> Tensor:
-        asked = self.batch.qoi_logits
-        if (asked != AT_INPUT).all():
-            return asked
-        scores = self.class_logits()[:, 0]
-        first = torch.where(asked[:, 0] == AT_INPUT, scores.argmax(-1), asked[:, 0])
-        others = scores.scatter(-1, first[:, None], -torch.inf)
-        return torch.stack([first, torch.where(asked[:, 1] == AT_INPUT, others.argmax(-1), asked[:, 1])], -1)
 
     def _backward(self, forward: list[Forward | None], gradient: Tensor) -> None:
         """Pull dq/dh back layer by layer; keep them, [B, S, E, H] at h^0 to h^L, as `gradients`."""
@@ -218,10 +231,22 @@ def trace_of(
     baseline: Baseline,
     *,
     keep: bool = True,
+    at: str = "word",
+    quantity: Quantity = qoi,
 ) -> Trace:
-    """Return the trace of sentences as one padded batch."""
-    batch = pad(model, sentences)
-    return Trace(model.adapter, batch, path, baseline.of(model.adapter.words[batch.ids]), keep=keep)
+    """Return the trace of sentences as one padded batch.
+
+    `at` is "word", where word embeddings move, or "input", where h^0 moves in a straight line to that of the
+    input from that of the baseline.
+    """
+    adapter, batch = model.adapter, pad(model, sentences)
+    words = adapter.words[batch.ids]
+    start = baseline.of(words).expand_as(words)
+    if at == "input":
+        offset = adapter.offset(batch.types)
+        start, words = (adapter.enter(x + offset)[0] for x in (start, words))
+        adapter = adapter.from_input()
+    return Trace(adapter, batch, path, start, keep=keep, words=words, quantity=quantity)
 
 
 def _complete(half: Forward, gradient: Tensor) -> LayerState:

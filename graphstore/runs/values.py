@@ -22,7 +22,7 @@ from ipgraph.graphstore.schema.records import LayerMatrix, Run, levels_of
 _LEAST = {
     "instances": {"label": -1},
     "predictions": {"target": 0, "label": -1, "points": 0},
-    "patterns": {"position": 0, "word_index": -1},
+    "patterns": {"position": 0, "word_index": -1, "product": 0},
     "steps": {"runner_up": 0},
 }
 """The least that a column may hold."""

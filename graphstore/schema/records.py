@@ -42,7 +42,8 @@ class Instance:
     condition: str
     text: str
     second: str  # the second sentence of a pair; "" where there is none
-    correct: str  # word forms (masked language model); "" for a classifier
+    continuation: str  # the text of an encoder-decoder's decoder, with a [MASK]; "" elsewhere
+    correct: str  # word forms (language models); "" for a classifier
     wrong: str
     label: int  # class index as the dataset gives it (classifier); -1 where it gives none
     label_name: str  # the label where the dataset gives it as text; else ""
@@ -82,6 +83,7 @@ class Pattern:
     sign: int  # 1 where total influence >= 0, else -1
     total_influence: float  # g(x_i)
     influence: float  # I(x, pi)
+    product: float | None  # of the layer matrices' entries along the path; None of methods without any
     word: str
     word_index: int
     token: str
@@ -127,7 +129,7 @@ class View:
     run: str
     instance: str
     divergences: list[float]  # Jensen-Shannon, in bits
-    correlations: list[float]  # Spearman's; 0 where it is not defined
+    correlations: list[float]  # Spearman's; 0 where it is not defined, as are masses
     local_masses: list[float]
     global_masses: list[float]
 
@@ -194,7 +196,7 @@ class Run:
     label: str  # the user's name for it; "" where there is none
     model: str  # as in node ids: name and digest of weights, config and tokenizer
     model_name: str  # as the user gave it; of a folder its last part
-    task: str  # "masked-lm", "causal-lm" or "classifier"
+    task: str  # "masked-lm", "causal-lm", "classifier" or "seq2seq"
     dataset: str
     method: str
     level: str  # "embedding", "attention" or "both"; "" of a method that gives no paths

@@ -10,6 +10,7 @@
 //   sign: 1 where the word's total influence >= 0, else -1.
 //   total_influence: g of the word: its integrated gradient.
 //   influence: Influence of the whole pattern.
+//   product: Product of the layer matrices' entries along the path; nothing where the method has none.
 //   step: Number of the step, from 0 (the input).
 //   label: Label of the node, such as `h03.07@0012` for layer 3, head 7, position 12.
 //   kind: input, embedding, head or skip.
@@ -23,7 +24,7 @@
 MATCH (i:Instance {id: $instance})-[:HAS_PATTERN]->(p:Pattern {run: $run, level: $level})
 MATCH (p)-[t:THROUGH]->(n:Node)
 RETURN p.level AS level, p.position AS position, p.token AS token, p.word AS word, p.role AS role, p.sign AS sign,
-       p.total_influence AS total_influence, p.influence AS influence, t.step AS step, n.label AS label,
-       n.kind AS kind, n.layer AS layer, n.head AS head, n.position AS node_position,
+       p.total_influence AS total_influence, p.influence AS influence, p.product AS product, t.step AS step,
+       n.label AS label, n.kind AS kind, n.layer AS layer, n.head AS head, n.position AS node_position,
        t.influence AS step_influence, t.margin AS margin, t.runner_up AS runner_up
 ORDER BY position, step

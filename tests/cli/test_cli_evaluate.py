@@ -137,12 +137,12 @@ def test_a_run_is_evaluated_by_its_id(done: Done, tmp_path: Path, monkeypatch: p
     monkeypatch.chdir(done.path)
     store = str(tmp_path / "other.db")
     shown = invoke(
-        *("evaluate", done.run.id[:6], "--methods", "attention_max", "--draws", "2", "--resamples", "5"),
-        *("--store", store, "--format", "json"),
+        *("evaluate", done.run.id[:6], "--methods", "attention_max,alti_paths", "--draws", "2"),
+        *("--resamples", "5", "--store", store, "--format", "json"),
     )
     tables = json.loads(shown.stdout)["tables"]
     labels = [row["measure"] for row in tables[0]["rows"]]
-    assert "attention (head max)^e" in labels
+    assert {"attention (head max)^e", "ALTI^e"} <= set(labels)
     assert "random^e" not in labels
     with open_store(store) as opened:
         assert [run.id for run in opened.runs()] == [done.run.id]

@@ -118,8 +118,8 @@ def test_one_batchs_trace_is_gone_when_the_next_one_is_planned(
         alive.append(len(traces))
         return plan(*args, **options)
 
-    monkeypatch.setattr("ipgraph.extractor.evaluation.instances.Trace", trace)
-    monkeypatch.setattr("ipgraph.extractor.extraction.batching.plan", counted_plan)
+    monkeypatch.setattr("ipgraph.extractor.tracing.trace.Trace", trace)
+    monkeypatch.setattr("ipgraph.extractor.tracing.memory.plan", counted_plan)
     evaluate(evaluated.run, model=evaluated.model, draws=2, resamples=2, batch_size=1)
     assert alive == [0] * 12  # twice per batch, before its trace
 

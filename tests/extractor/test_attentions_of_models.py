@@ -17,9 +17,9 @@ from support.saved_models import save_encoder_decoder, save_unknown
 from ipgraph.extractor.methods.attention_flow.flow import spread
 from ipgraph.extractor.methods.attention_flow.matrices import layer_matrices
 from ipgraph.extractor.methods.attention_flow.scores import token_scores
-from ipgraph.extractor.models.attentions import Text, attentions
-from ipgraph.extractor.models.encoder_decoders import forward, load_encoder_decoder
-from ipgraph.extractor.models.plain import class_of_config, load_plain
+from ipgraph.extractor.models.attentions import attentions
+from ipgraph.extractor.models.loading import load_any
+from ipgraph.extractor.models.texts import Text
 from ipgraph.graphstore.common.errors import IpgraphError, UsageError
 
 SIZES = {
@@ -84,14 +84,18 @@ def test_scores_of_a_batch_are_those_of_single_texts(model: Any, method: Any) ->
         assert (later == 0).all() if is_causal(model) else (later > 0).all()
 
 
+@torch.no_grad()
 @pytest.mark.parametrize("family", ["t5", "bart"])
 def test_encoder_decoders(family: str, tmp_path: Path) -> None:
-    model = load_encoder_decoder(save_encoder_decoder(tmp_path, family), dtype="float64")
-    for text, found in zip(PAIRS, attentions(model.module, PAIRS), strict=True):
-        expected = forward(model, torch.tensor(text.ids), torch.tensor(text.continuation)).attentions
-        assert found.keys() == expected.keys()
-        for name, layers in found.items():
-            assert torch.allclose(torch.stack(layers), expected[name], rtol=0, atol=1e-6)
+    module = load_any(save_encoder_decoder(tmp_path, family), dtype="float64").module
+    for text, found in zip(PAIRS, attentions(module, PAIRS), strict=True):
+        ids, given = torch.tensor([text.ids]), torch.tensor([text.continuation])
+        module.set_attn_implementation("eager")
+        out = module(input_ids=ids, decoder_input_ids=given, output_attentions=True)
+        expected = {"encoder": out.encoder_attentions, "self": out.decoder_attentions}
+        for name, layers in (expected | {"cross": out.cross_attentions}).items():
+            assert torch.allclose(torch.stack(found[name]), torch.cat(layers), rtol=0, atol=1e-6)
+        assert not torch.stack(found["self"]).triu(1).any()
         scores = token_scores(found, 1)
         assert scores.layers is not None
         assert (scores.raw > 0).tolist() == [True] * (len(text.ids) + 2) + [False] * (
@@ -101,28 +105,22 @@ def test_encoder_decoders(family: str, tmp_path: Path) -> None:
 
 
 def test_a_model_of_a_family_without_an_adapter_is_loaded(tmp_path: Path) -> None:
-    model = load_plain(save_unknown(tmp_path))
+    model = load_any(save_unknown(tmp_path))
     assert type(model.module).__name__ == "OPTForCausalLM"
     assert not any(weight.requires_grad for weight in model.module.parameters())
     (found,) = attentions(model.module, [Text([7, 8, 9])])
     assert [a.shape for a in found["self"]] == [(4, 3, 3)] * 2
 
 
-@torch.no_grad()
-def test_a_class_that_transformers_lacks_is_refused() -> None:
-    config = transformers.OPTConfig(architectures=["OPTForPoetry"])
-    with pytest.raises(
-        UsageError, match="model 'm' is of the class OPTForPoetry, which transformers does not have"
-    ):
-        class_of_config("m", config)
-
-
-def test_a_config_that_names_no_class_is_of_the_bare_model(tmp_path: Path) -> None:
+def test_a_config_that_names_no_class_needs_a_task(tmp_path: Path) -> None:
     folder = save_unknown(tmp_path)
     config = json.loads((folder / "config.json").read_text())
-    del config["architectures"]
-    (folder / "config.json").write_text(json.dumps(config))
-    assert type(load_plain(folder).module).__name__ == "OPTModel"
+    for names in ([], ["OPTForPoetry"]):
+        (folder / "config.json").write_text(json.dumps(config | {"architectures": names}))
+        what = "is of the class OPTForPoetry" if names else "names no class"
+        with pytest.raises(UsageError, match=f"{what}.*its family 'opt' serves: causal-lm, classifier"):
+            load_any(folder)
+        assert type(load_any(folder, task="causal-lm").module).__name__ == "OPTForCausalLM"
 
 
 def test_attention_that_is_not_a_number_is_refused() -> None:
@@ -166,7 +164,7 @@ def test_models_without_a_square_of_attention_are_refused(kind: str, settings: A
 
 def test_flows_of_a_real_model_are_those_of_networkx() -> None:
     """They are nearly the same for most words: the cut is in the last layer."""
-    model = load_plain(shared("models", "minilm-l6-sst2"), device="cpu")
+    model = load_any(shared("models", "minilm-l6-sst2"), device="cpu")
     ids = model.tokenizer("it 's a charming and often affecting journey .")["input_ids"]
     (found,) = attentions(model.module, [Text(ids)])
     matrices = layer_matrices(found)

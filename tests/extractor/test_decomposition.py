@@ -21,7 +21,6 @@ from ipgraph.extractor.methods.decomposition import matrices
 from ipgraph.extractor.methods.decomposition.layouts import KINDS, layout_of
 from ipgraph.extractor.methods.decomposition.matrices import (
     VARIANTS,
-    encoder_decoder_rollout,
     layer_matrices,
     rollout,
 )
@@ -163,28 +162,6 @@ def test_rollout_is_the_product_of_layers(monkeypatch: pytest.MonkeyPatch) -> No
         assert product == pytest.approx(expected, rel=1e-12)
 
 
-def test_rollout_of_an_encoder_decoder_is_a_product_of_block_matrices() -> None:
-    chance = np.random.default_rng(0)
-    source, target, layers = 4, 3, 2
-    encoder, own, cross = (
-        (x := chance.random(shape)) / x.sum(-1, keepdims=True)
-        for shape in ((source, source), (layers, target, target), (layers, target, source + 1))
-    )
-    by_source, by_decoder = encoder_decoder_rollout(*(torch.tensor(x)[None] for x in (encoder, own, cross)))
-    state = np.eye(source + target)
-    state[:source, :source] = encoder
-    for layer in range(layers):
-        attends = np.eye(source + target)
-        attends[source:, source:] = own[layer]
-        reads = np.eye(source + target)
-        reads[source:, :source] = cross[layer, :, :-1]
-        reads[source:, source:] = np.diag(cross[layer, :, -1])
-        state = reads @ attends @ state
-        found = torch.cat([by_source, by_decoder], -1)[0, layer].numpy()
-        assert found == pytest.approx(state[source:], abs=1e-12)
-        assert found.sum(-1) == pytest.approx(np.ones(target))
-
-
 def test_a_row_of_zeros_keeps_its_own_token() -> None:
     zeros = torch.zeros(1, 2, 4)
     block = Vectors(
@@ -192,6 +169,7 @@ def test_a_row_of_zeros_keeps_its_own_token() -> None:
         values=torch.zeros(1, 2, 1, 3),
         projection=torch.zeros(1, 3, 4),
         residual=zeros,
+        owners=torch.arange(2),
         bias=zeros + 1,
         output=zeros + 1,
     )

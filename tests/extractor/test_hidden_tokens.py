@@ -1,5 +1,7 @@
 """Hidden token attribution against autograd's Jacobians of the Hugging Face models."""
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -7,6 +9,7 @@ import pytest
 import torch
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import spearmanr
+from support.asked_models import case_of
 from support.comparison import batch_of
 from support.families import HEADS, adapter_of, questions_of, without_float32
 from support.module_jacobians import catch, jacobian_norms, shares
@@ -18,7 +21,9 @@ from support.random_models import random_model
 
 from ipgraph.extractor.methods.hidden_tokens import jacobians
 from ipgraph.extractor.methods.hidden_tokens.jacobians import HiddenTokens, hidden_tokens
+from ipgraph.extractor.methods.hidden_tokens.scores import hta
 from ipgraph.extractor.methods.hidden_tokens.views import divergence, mass, mixing, rank_correlation
+from ipgraph.extractor.models.oracle import Question
 
 NAMES = ["bert", *ENCODERS, *DECODERS]
 
@@ -122,3 +127,46 @@ def test_mass_of_patterns_by_hand() -> None:
     assert {name: mass(rows, name)[0] for name in expected} == pytest.approx(expected)
     assert np.isnan(mass(np.ones((1, 1, 1)), "next"))[0]
     assert mixing(rows)[0].tolist() == pytest.approx([0.9, 0.6, 0.7])
+
+
+@pytest.mark.parametrize("kind", ["bert", "gpt2"])
+def test_the_method_scores_the_targets_row(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = case_of(kind, tmp_path, monkeypatch)
+    for sentence, one in zip(case.sentences, hta(case.asked("hta"), case.sentences), strict=True):
+        nothing = torch.zeros(1)
+        asked = Question(
+            tuple(sentence.ids), sentence.target, *sentence.qoi_logits, nothing, nothing, nothing
+        )
+        heads = case.model.adapter.heads
+        caught = catch(case.model.module, asked)
+        by_head, states = ([shares(norms).numpy() for norms in of] for of in jacobian_norms(caught, heads))
+        assert one.scores == pytest.approx(states[-1][sentence.target], rel=0, abs=1e-9)
+        assert one.matrices["hidden"] == pytest.approx(np.stack(states), rel=0, abs=1e-9)
+        assert one.mixing == pytest.approx([1 - np.trace(m) / len(m) for m in states], abs=1e-9)
+        assert one.views is not None
+        for layer, head in np.ndindex(len(states), heads):
+            local, overall = caught.attentions[layer][head].numpy(), by_head[layer][head]
+            rows = list(zip(local, overall, strict=True))
+            bits = [jensenshannon(p, c, base=2) ** 2 for p, c in rows]
+            heard = [(p[p > 0], c[p > 0]) for p, c in rows]
+            ranks = [spearmanr(p, c).statistic for p, c in heard if len(p) > 1]
+            assert one.views.divergences[layer, head] == pytest.approx(np.mean(bits), abs=1e-9)
+            assert one.views.correlations[layer, head] == pytest.approx(np.mean(ranks), abs=1e-9)
+            for masses, view in ((one.views.local_masses, local), (one.views.global_masses, overall)):
+                expected = [np.diagonal(view, offset).mean() for offset in (-1, 0, 1)]
+                expected += [view[:, 0].mean(), view[:, -1].mean()]
+                assert masses[layer, head] == pytest.approx(expected, abs=1e-9)
+
+
+def test_views_of_one_token_have_no_correlation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    case = case_of("gpt2", tmp_path, monkeypatch)
+    whole = case.sentences[0]
+    (found,) = hta(case.asked("hta"), [replace(whole, ids=whole.ids[:1], types=whole.types[:1], target=0)])
+    assert found.scores.tolist() == [1.0]
+    assert found.views is not None
+    assert np.isnan(found.views.correlations).all()
+    assert not found.views.divergences.any()
+    assert np.isnan(found.views.local_masses[..., [0, 2]]).all()
+    assert (found.views.global_masses[..., [1, 3, 4]] == 1).all()

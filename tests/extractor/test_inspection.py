@@ -104,18 +104,46 @@ def of_no_known_kind(folder: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("change", [lambda folder: folder, without_tokenizer, of_no_known_kind])
-def test_an_unknown_family_is_described_by_its_config(tmp_path: Path, change: Callable[[Path], Path]) -> None:
+def test_an_unknown_family_is_described_by_itself(tmp_path: Path) -> None:
+    folder = save_unknown(tmp_path)
+    described = describe(folder)
+    module = AutoModelForCausalLM.from_pretrained(folder)
+    assert described.facts == {
+        "family": "opt",
+        "class": "OPTForCausalLM",
+        "task": "causal-lm",
+        "layers": 2,
+        "heads": 4,
+        "hidden size": 16,
+        "vocabulary": module.config.vocab_size,
+        "longest text": 24,
+        "a position sees": "itself, all before it",
+        "attentions": "self",
+        "parameters": module.num_parameters(),
+        "stored as": "float32",
+        "special tokens": ["mask <mask>", "unk <unk>", "pad <pad>"],
+        "guided patterns": "no",
+    }
+    reasons = why_not(described)
+    assert reasons["gpr"].endswith(f"which is not known; known families: {', '.join(families())}")
+    assert reasons["correct-wrong"] == ""
+    assert described.trial is None
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [(without_tokenizer, "tokenizer"), (of_no_known_kind, "'nosuch', which transformers does not have")],
+)
+def test_a_model_that_cannot_be_used_is_described_by_its_config(
+    tmp_path: Path, change: Callable[[Path], Path], why: str
+) -> None:
     described = describe(change(save_unknown(tmp_path)))
     facts = described.facts
     assert (facts["class"], facts["layers"], facts["heads"]) == (["OPTForCausalLM"], 2, 4)
-    assert (
-        facts["parameters"] == AutoModelForCausalLM.from_pretrained(save_unknown(tmp_path)).num_parameters()
-    )
     assert facts["guided patterns"] == "no"
     (choice,) = described.choices
     assert "gpr" in choice.value
-    assert choice.why_not.endswith(f"which is not known; known families: {', '.join(families())}")
+    assert why in choice.why_not
     assert described.trial is None
 
 

@@ -1,6 +1,5 @@
 """The methods that guided refinement is compared with, each against something that shares no code with it."""
 
-import itertools
 from pathlib import Path as File
 from typing import Any
 
@@ -18,13 +17,12 @@ from ipgraph.extractor.extraction.extract import extract
 from ipgraph.extractor.methods.catalogue import COMPARABLE, METHODS
 from ipgraph.extractor.methods.patterns.chance import random_hops, random_paths
 from ipgraph.extractor.methods.patterns.scored import (
-    attention,
-    attention_max,
     conductance,
     conductances,
     internal_influence,
     internal_influence_l2,
 )
+from ipgraph.extractor.methods.registry import path_method
 from ipgraph.extractor.models import oracle
 from ipgraph.extractor.models.oracle import Question
 from ipgraph.extractor.tracing.trace import Trace
@@ -121,47 +119,6 @@ def test_internal_influence_by_autograd(kind: str) -> None:
             )
 
 
-# --- attention ---
-
-
-@pytest.mark.parametrize("layers", [1, 2, 3])
-def test_best_paths_by_brute_force(layers: int) -> None:
-    model = random_model("masked-lm", layers, 3, 12, 8 + layers)
-    asked = questions(model, "masked-lm", [4, 6], 8)
-    trace = trace_of(model, asked, extra=1)
-    for find, over_heads in ((attention, torch.mean), (attention_max, torch.amax)):
-        with torch.no_grad():
-            found = find(trace, words_of(trace))
-        for row, question in enumerate(asked):
-            hops = _residual_attention(model, question, over_heads)
-            for word in range(len(question.ids)):
-                products = _products(hops, word, question.target)
-                best = max(products, key=lambda path: products[path])
-                assert tuple(found.positions[row, word].tolist()) == (word, *best)
-                for layer, place in itertools.product(range(layers - 1), range(len(question.ids))):
-                    through = max(v for path, v in products.items() if path[layer] == place)
-                    assert found.scores[row, word, layer, place].item() == pytest.approx(through, rel=1e-9)
-
-
-def _residual_attention(model: Any, question: Question, over_heads: Any) -> list[Tensor]:
-    """Return (attention + identity) / row sums of each layer, [query, key], from the model's own output."""
-    with torch.no_grad():
-        attentions = model(input_ids=torch.tensor([question.ids]), output_attentions=True).attentions
-    mixed = [over_heads(a[0], 0) + torch.eye(len(question.ids)) for a in attentions]
-    return [m / m.sum(1, keepdim=True) for m in mixed]
-
-
-def _products(hops: list[Tensor], word: int, target: int) -> dict[tuple[int, ...], float]:
-    """Return the product of every path (h^1 to h^L) from a word to the target."""
-    found = {}
-    for inner in itertools.product(range(len(hops[0])), repeat=len(hops) - 1):
-        path = (word, *inner, target)
-        found[path[1:]] = float(
-            torch.stack([hop[e, j] for hop, j, e in zip(hops, path[:-1], path[1:], strict=True)]).prod()
-        )
-    return found
-
-
 # --- chance ---
 
 
@@ -204,8 +161,8 @@ def causal_trace(family: str) -> tuple[Any, list[Question], Trace]:
 def test_no_methods_path_goes_where_a_decoder_does_not_look(family: str) -> None:
     model, asked, trace = causal_trace(family)
     words, keys = words_of(trace), ["a", "b", "c"]
-    scored = (attention, attention_max, conductance, internal_influence, internal_influence_l2)
-    found = [method(trace, words).positions for method in scored]
+    methods = [path_method(name) for name, method in METHODS.items() if method.family == "paths"]
+    found = [next(method.refine(trace, words, keys, ["embedding"])).positions for method in methods]
     found += [random_paths(trace, words, keys, seed=seed) for seed in range(5)]
     for row, question in enumerate(asked):
         sees = families.sees_of(model, question)

@@ -89,7 +89,9 @@ def found(graph: "nx.Graph[str]") -> dict[str, dict[Any, Any]]:
     """The same from a graph with lists as lists."""
     nodes, edges = graph.nodes(data=True), list(graph.edges(data=True))
     return {
-        "patterns": {n: {"id": n, **facts} for n, facts in nodes if facts.pop("type") == "Pattern"},
+        "patterns": {
+            n: {"id": n, "product": None, **facts} for n, facts in nodes if facts.pop("type") == "Pattern"
+        },
         "steps": {
             (a, b): {"pattern": a, "node": b, "margin": None, "runner_up": None, **facts}
             for a, b, facts in edges

@@ -60,6 +60,7 @@ def put(name: str, value: Any, row: int = 0) -> Callable[[list[Row]], None]:
         ("steps", put("runner_up", -5, 1), "runner_up is less than 0"),
         ("patterns", put("position", 99), "position is not one of its tokens"),
         ("patterns", put("sign", 0), "sign is neither"),
+        ("patterns", put("product", -0.5), "product is less than 0"),
         ("patterns", put("id", "other/x/a0001"), "id is not that"),
         ("patterns", put("run", "r000000000000"), "is of another run"),
         ("patterns", put("instance", "nobody"), "not in the shard"),

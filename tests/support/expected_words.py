@@ -56,7 +56,7 @@ def instances(data: Data, run: str, correct: int = -1, limit: int = 20, **scope:
 
 
 def patterns_of_instance(data: Data, run: str, level: str, instance: str) -> Rows:
-    names = ("level", "position", "token", "word", "role", "sign", "total_influence", "influence")
+    names = ("level", "position", "token", "word", "role", "sign", "total_influence", "influence", "product")
     patterns = [p for p in data.scope(run, level) if p["instance"] == instance]
     return [
         [
@@ -73,7 +73,7 @@ def pattern_steps(data: Data, run: str, level: str, instances: int = 10, **scope
     rows: Rows = []
     for one in ids:
         for row in patterns_of_instance(data, run, level, one):
-            rows.append([one, *row[:10], *row[14:]])
+            rows.append([one, *row[:8], *row[9:11], *row[15:]])
     return rows
 
 

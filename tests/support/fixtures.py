@@ -173,7 +173,7 @@ def _examples(dataset: str, count: int) -> Iterator[tuple[Instance, list[str]]]:
             name = f"{dataset}-{len(seen)}"
             seen.add(key)
             right, wrong = ("are", "is") if first else ("is", "are")
-            instance = Instance(key, dataset, name, subtask, condition, text, "", right, wrong, -1, "")
+            instance = Instance(key, dataset, name, subtask, condition, text, "", "", right, wrong, -1, "")
             yield instance, [role for _, role in words]
 
 
@@ -287,6 +287,7 @@ class _Writer:
             sign=1 if total >= 0 else -1,
             total_influence=total,
             influence=influences[-1],
+            product=1 / (2 + position) if level == "embedding" else None,
             word=token,
             word_index=prediction.word_indices[position],
             token=token,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ipgraph.extractor.extraction.compute import OnSentences, Worker
 from ipgraph.extractor.extraction.engines.engine import run_shards
 from ipgraph.extractor.extraction.job import Job
-from ipgraph.extractor.models.loading import LoadedModel
+from ipgraph.extractor.models.loading import Model
 from ipgraph.graphstore.runs.directory import RunDirectory
 
 
@@ -14,7 +14,7 @@ from ipgraph.graphstore.runs.directory import RunDirectory
 class LocalEngine:
     """Computes shards one after the other with a model that is loaded already."""
 
-    model: LoadedModel
+    model: Model
 
     def run(self, run: RunDirectory, job: Job, shards: Sequence[int], on_sentences: OnSentences) -> None:
         """Compute shards and write them into the run directory."""

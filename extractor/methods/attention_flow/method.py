@@ -10,16 +10,18 @@ from ipgraph.extractor.methods.attention_flow.rollout import mixing
 from ipgraph.extractor.methods.attention_flow.scores import token_scores
 from ipgraph.extractor.methods.attention_flow.shapley import MAX_PLAYERS, flow_game, shapley_values
 from ipgraph.extractor.methods.attributions import Asked, Attributed, AttributionMethod
-from ipgraph.extractor.models.attentions import Text, attentions
+from ipgraph.extractor.models.attentions import attentions
 from ipgraph.extractor.models.encoding import Encoded
+from ipgraph.extractor.models.texts import text_of
 
 
 def _scores(asked: Asked, sentences: Sequence[Encoded]) -> list[Attributed]:
     """Return the rollout or the flow of sentences, by `asked.method`, and their layer matrices."""
     found = []
     for sentence, layers in zip(sentences, _attentions(asked, sentences), strict=True):
+        target = sentence.target - sentence.sources
         scored = token_scores(
-            layers, sentence.target, asked.method, asked.position_correction, decay=asked.position_decay
+            layers, target, asked.method, asked.position_correction, decay=asked.position_decay
         )
         matrices = layer_matrices(layers, identity=asked.position_correction != "distance")
         found.append(Attributed(scored.scores, scored.layers, mixing(matrices), matrices=matrices))
@@ -30,13 +32,13 @@ def _shapley(asked: Asked, sentences: Sequence[Encoded]) -> list[Attributed]:
     """Return the Shapley values of the flow from sets of tokens alone."""
     found = []
     for sentence, layers in zip(sentences, _attentions(asked, sentences), strict=True):
-        network = network_of(layer_matrices(layers), sentence.target)
+        network = network_of(layer_matrices(layers), sentence.target - sentence.sources)
         found.append(Attributed(shapley_values(flow_game(network))))
     return found
 
 
 def _attentions(asked: Asked, sentences: Sequence[Encoded]) -> list[dict[str, list[Tensor]]]:
-    return attentions(asked.model.module, [Text(sentence.ids, sentence.types) for sentence in sentences])
+    return attentions(asked.model.module, [text_of(sentence) for sentence in sentences])
 
 
 ATTENTION = AttributionMethod(_scores)

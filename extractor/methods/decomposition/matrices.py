@@ -9,15 +9,17 @@ All are rolled out: C^l ... C^1, without an identity. ALTI's published code leav
 puts 1e-6 per unit into its distances: it differs by up to 4e-5.
 """
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+from ipgraph.extractor.methods.decomposition.encoder_decoders import blocks_of, encoder_decoder_vectors
 from ipgraph.extractor.methods.decomposition.layouts import KINDS, layout_of
 from ipgraph.extractor.methods.decomposition.vectors import Vectors, block_vectors
 from ipgraph.extractor.models.adapter import Adapter
+from ipgraph.extractor.models.texts import Text
 from ipgraph.extractor.tracing.batch import Batch
 from ipgraph.graphstore.common.errors import UsageError
 
@@ -70,6 +72,19 @@ def layer_matrices(adapter: Adapter, batch: Batch, method: str = "alti") -> Tens
     return torch.stack([_matrix(vectors, batch.mask, variant) for vectors in blocks], 1)
 
 
+@torch.no_grad()
+def encoder_decoder_matrices(module: Any, texts: Sequence[Text], method: str = "alti") -> dict[str, Tensor]:
+    """Return an encoder-decoder's matrices by name, as `layer_matrices`, of texts of one length.
+
+    `encoder` is [B, K, S, S], `self` [B, L, T, T] and `cross` [B, L, T, S + 1], whose last column is the
+    residual's: what stays at a position. Raises UsageError where the method is not defined for the model.
+    """
+    require_encoder_decoder(module, method)
+    variant = VARIANTS[method]
+    blocks = encoder_decoder_vectors(module, texts)
+    return {name: torch.stack([_matrix(v, _all_of(v), variant) for v in stack], 1) for name, stack in blocks}
+
+
 def rollout(matrices: Tensor) -> Tensor:
     """Return the products C^l ... C^1 of layer matrices, for each layer l: [B, L, N, N] both."""
     products = [matrices[:, 0]]
@@ -78,56 +93,51 @@ def rollout(matrices: Tensor) -> Tensor:
     return torch.stack(products, 1)
 
 
-def encoder_decoder_rollout(encoder: Tensor, own: Tensor, cross: Tensor) -> tuple[Tensor, Tensor]:
-    """Return what each decoder layer has of the source's tokens [B, L, T, S] and of its own [B, L, T, T].
-
-    `encoder` [B, S, S] is the encoder's whole rollout; `own` [B, L, T, T] and `cross` [B, L, T, S + 1] are
-    the decoder's layer matrices, the last column of `cross` the residual's. Where their rows sum to 1, so do
-    those of both results together (as in the code of Ferrando et al. for encoder-decoders).
-    """
-    source = encoder.new_zeros(*cross.shape[:1], *cross.shape[2:3], encoder.shape[-1])
-    decoder = torch.eye(own.shape[-1], dtype=own.dtype, device=own.device).expand_as(own[:, 0])
-    sources, decoders = [], []
-    for own_step, cross_step in zip(own.unbind(1), cross.unbind(1), strict=True):
-        kept = cross_step[..., -1:] * own_step
-        source = kept @ source + cross_step[..., :-1] @ encoder
-        decoder = kept @ decoder
-        sources.append(source)
-        decoders.append(decoder)
-    return torch.stack(sources, 1), torch.stack(decoders, 1)
-
-
 def require_defined(adapter: Adapter, method: str) -> None:
     """Raise UsageError, with the methods that are defined, where one is not for the model's layers."""
     layouts = [layout_of(layer) for layer in adapter.layers]
-    if not VARIANTS[method].to_end or all(layout.last for layout in layouts):
-        return
+    if VARIANTS[method].to_end and not all(layout.last for layout in layouts):
+        raise _no_end(method, "layers of the model have none")
+
+
+def require_encoder_decoder(module: Any, method: str) -> None:
+    """Raise UsageError, as `require_defined` does, for an encoder-decoder."""
+    blocks_of(module)
+    if VARIANTS[method].to_end:
+        raise _no_end(method, "a decoder that reads an encoder has two attention blocks before it")
+
+
+def _no_end(method: str, reason: str) -> UsageError:
     defined = ", ".join(name for name, variant in VARIANTS.items() if not variant.to_end)
-    raise UsageError(
-        f"method {method!r} takes vectors through the norm at a layer's end, and layers of the model have "
-        f"none. It is for models with {KINDS['post-norm']}. Defined for this model: {defined}"
+    return UsageError(
+        f"method {method!r} takes vectors through the norm at a layer's end, and {reason}. "
+        f"It is for models with {KINDS['post-norm']}. Defined for this model: {defined}"
     )
+
+
+def _all_of(vectors: Vectors) -> Tensor:
+    """Return the mask of a block without padding."""
+    return torch.ones_like(vectors.output[..., 0], dtype=torch.bool)
 
 
 def _matrix(vectors: Vectors, mask: Tensor, variant: Variant) -> Tensor:
     scores = _scores(vectors, variant).mT  # by destination, then source
-    itself = torch.eye(mask.shape[1], dtype=torch.bool, device=mask.device)
-    is_heard = (vectors.weights != 0).any(-1).mT | itself
+    is_heard = (vectors.weights != 0).any(-1).mT | vectors.owned
     scores = scores.clamp_min(0) * (is_heard & mask[:, :, None])
     if not variant.is_share:
         return scores
     sums = scores.sum(-1, keepdim=True)
-    return torch.where(sums > 0, scores / sums, (itself & mask[:, :, None]).to(scores.dtype))
+    return torch.where(sums > 0, scores / sums, (vectors.owned & mask[:, :, None]).to(scores.dtype))
 
 
 def _scores(vectors: Vectors, variant: Variant) -> Tensor:
-    """Return the scores [B, N, N] by source and destination: several sentences at once, or part of one."""
-    output, (b, n, hidden) = vectors.output[:, None], vectors.output.shape
+    """Return the scores [B, J, N] by source and destination: several sentences at once, or part of one."""
+    output, (b, n, hidden), j = vectors.output[:, None], vectors.output.shape, vectors.weights.shape[1]
     values = _CPU_VALUES if output.device.type == "cpu" else _VALUES
-    sentences, sources = max(1, values // (n * n * hidden)), max(1, values // (n * hidden))
+    sentences, sources = max(1, values // (j * n * hidden)), max(1, values // (n * hidden))
     rows = []
     for first in range(0, b, sentences):
         here = slice(first, first + sentences)
-        parts = (slice(j, j + sources) for j in range(0, n, sources))
+        parts = (slice(k, k + sources) for k in range(0, j, sources))
         rows.append(torch.cat([variant.score(vectors.of(here, part), output[here]) for part in parts], 1))
     return torch.cat(rows)

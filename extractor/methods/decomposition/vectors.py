@@ -5,14 +5,16 @@ gamma x / s_i). The block's output y_i, at position i, is then exactly a sum ove
 
     T_i(x_j) = L_i [ sum_h a^h_ij W_O^h v^h_j + (i = j) x_i ],    y_i = sum_j T_i(x_j) + L_i b_O + beta
 
-with the values v as the layer has them, their bias included. By layout (`layouts.KINDS`):
+with the values v as the layer has them, their bias included. In cross-attention the tokens j are those of an
+encoder, and the residual x_i is a source of its own, after them. By layout (`layouts.KINDS`):
 
 - post-norm (the paper): L is the norm after the residual.
 - pre-norm (the authors' later code for GPT-2; by the same form Llama, ModernBERT, OLMo-2, Gemma): no L; a
   norm on the attention's output, where there is one, is linear in the same way.
 - parallel (our reading): no L, and the residual x_i is what is beside the heads: h_i + feed-forward(h_i).
 
-Otherwise the feed-forward is left out, as in the paper. B sentences, N positions, A heads, H units.
+Otherwise the feed-forward is left out, as in the paper. B sentences, N positions, J sources (as many, except
+in cross-attention), A heads, H units.
 """
 
 from collections.abc import Iterator
@@ -21,10 +23,11 @@ from functools import cached_property
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from ipgraph.extractor.methods.decomposition.layouts import Layout, Norm, layout_of
 from ipgraph.extractor.models.adapter import Adapter
-from ipgraph.extractor.models.blocks import LayerNorm, Saved, tensors
+from ipgraph.extractor.models.blocks import LayerNorm, Linear, Saved, tensors
 from ipgraph.extractor.tracing.attention import Attention, attend, merge_heads
 from ipgraph.extractor.tracing.batch import Batch
 from ipgraph.extractor.tracing.forward import embedded
@@ -32,33 +35,39 @@ from ipgraph.extractor.tracing.forward import embedded
 
 @dataclass(frozen=True)
 class Vectors:
-    """A layer's block: T_i(x_j) = sum_h weights_ji^h (values_j^h projection^h) + (i = j) residual_i.
+    """A block: T_i(x_j) = sum_h weights_ji^h (values_j^h projection^h) + (j = owner of i) residual_i.
 
     Norms are in the projection, and their 1 / s_i in the weights.
     """
 
-    weights: Tensor  # [B, N, N, A], of source j, then destination i
-    values: Tensor  # [B, N, A, d], of sources
+    weights: Tensor  # [B, J, N, A], of source j, then destination i
+    values: Tensor  # [B, J, A, d], of sources
     projection: Tensor  # [A, d, H]
     residual: Tensor  # [B, N, H]
+    owners: Tensor  # [N], which source each residual is: the position itself, or the last in cross-attention
     bias: Tensor  # [B, N, H], of no token
     output: Tensor  # [B, N, H], y
 
     @cached_property
+    def owned(self) -> Tensor:
+        """Where a source is a destination's residual, [N, J]."""
+        return self.owners[:, None] == torch.arange(self.weights.shape[1], device=self.owners.device)
+
+    @cached_property
     def parts(self) -> Tensor:
-        """What each head has of each source to send, [B, N, A, H]."""
+        """What each head has of each source to send, [B, J, A, H]."""
         rows = self.values.flatten(0, 1).transpose(0, 1)
         sent = torch.bmm(rows, self.projection).transpose(0, 1)
         parts: Tensor = sent.unflatten(0, self.values.shape[:2])
         return parts
 
     def of(self, sentences: slice, sources: slice) -> Tensor:
-        """Return T [B', J, N, H] of some sentences and some sources j of theirs, then destinations i."""
+        """Return T [B', J', N, H] of some sentences and some sources j of theirs, then destinations i."""
         weights, parts = self.weights[sentences, sources], self.parts[sentences, sources]
         sums = torch.bmm(weights.flatten(0, 1), parts.flatten(0, 1))
         vectors: Tensor = sums.unflatten(0, weights.shape[:2])
-        own = torch.arange(vectors.shape[2], device=vectors.device)[sources]
-        vectors[:, own - own[0], own] += self.residual[sentences, sources]
+        i, j = self.owned[:, sources].nonzero(as_tuple=True)
+        vectors[:, j, i] += self.residual[sentences, i]
         return vectors
 
     def through(self, norm: Norm, saved: Saved, output: Tensor) -> "Vectors":
@@ -100,21 +109,34 @@ def block_vectors(adapter: Adapter, batch: Batch, *, to_end: bool = False) -> It
         yield vectors
 
 
-def _heads(attention: Attention, layout: Layout, saved: Saved) -> Vectors:
-    """Return what the heads send, without a residual."""
-    mixing, projection = attention.mixing, layout.projection
-    values = attention.v[:, 0].repeat_interleave(mixing.heads // mixing.groups, 1).transpose(1, 2)
-    none = values.new_zeros(*values.shape[:2], len(projection.weight))
-    vectors = Vectors(
-        weights=attention.p[:, 0].permute(0, 3, 2, 1).contiguous(),
+def of_heads(weights: Tensor, values: Tensor, projection: Linear, *, is_cross: bool = False) -> Vectors:
+    """Return what the heads send, by weights [B, A, N, J] and values [B, J, A, d], without a residual.
+
+    With `is_cross` the residual is to be one more source, the last, of which the heads send nothing.
+    """
+    owners = torch.arange(weights.shape[2], device=weights.device)
+    if is_cross:
+        owners = torch.full_like(owners, weights.shape[3])
+        weights, values = functional.pad(weights, (0, 1)), functional.pad(values, (0, 0, 0, 0, 0, 1))
+    none = values.new_zeros(len(weights), len(owners), len(projection.weight))
+    return Vectors(
+        weights=weights.permute(0, 3, 2, 1).contiguous(),
         values=values,
-        projection=projection.weight.T.unflatten(0, (mixing.heads, mixing.size)),
+        projection=projection.weight.T.unflatten(0, values.shape[2:]),
         residual=none,
+        owners=owners,
         bias=none if projection.bias is None else projection.bias.expand_as(none),
         output=none,
     )
+
+
+def _heads(attention: Attention, layout: Layout, saved: Saved) -> Vectors:
+    """Return what a layer's heads send, behind the norms on the attention's output."""
+    mixing = attention.mixing
+    values = attention.v[:, 0].repeat_interleave(mixing.heads // mixing.groups, 1).transpose(1, 2)
+    vectors = of_heads(attention.p[:, 0], values, layout.projection)
     for norm, kept in zip(layout.inner, saved[1:], strict=True):
-        vectors = vectors.through(norm, kept, none)  # type: ignore[arg-type]
+        vectors = vectors.through(norm, kept, vectors.output)  # type: ignore[arg-type]
     return vectors
 
 

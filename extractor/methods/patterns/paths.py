@@ -29,6 +29,7 @@ class Paths:
     influence: Tensor  # [B, W, L + 1] or [B, W, 2 L + 1]
     margin: Tensor
     runner_up: Tensor
+    product: Tensor | None = None  # [B, W], of the entries of layer matrices along the path
 
 
 NO_RUNNER_UP = -1
@@ -39,6 +40,11 @@ class Scored(NamedTuple):
 
     positions: Tensor  # [B, W, L + 1]
     scores: Tensor  # [B, W, L - 1, N]
+
+
+def no_scores(trace: Trace, sources: Tensor) -> Tensor:
+    """Return the scores of a model of one layer, which has no inner nodes: [B, W, 0, N]."""
+    return trace.start.new_zeros(*sources.shape, 0, trace.size[2])
 
 
 @dataclass(frozen=True)
@@ -67,8 +73,10 @@ def signs(trace: Trace, words: Tensor) -> Tensor:
     return torch.where(g >= 0, 1.0, -1.0).to(g.dtype)
 
 
-def along(trace: Trace, positions: Tensor, choices: Tensor | None = None) -> Paths:
+def along(
+    trace: Trace, positions: Tensor, choices: Tensor | None = None, product: Tensor | None = None
+) -> Paths:
     """Return given paths [B, W, L + 1] and hops [B, W, L] with their influences; no margin led to them."""
     influence = steps(trace, paths(positions, choices, trace.heads))
     none = torch.full(influence.shape, NO_RUNNER_UP, device=positions.device)
-    return Paths(positions, choices, influence, torch.full_like(influence, torch.nan), none)
+    return Paths(positions, choices, influence, torch.full_like(influence, torch.nan), none, product)

@@ -1,0 +1,1 @@
+"""Scores of tokens by the gradient of the quantity of interest, at the input or along the path to it."""

@@ -1,0 +1,1 @@
+"""Scores of tokens by what the model says where they are replaced."""

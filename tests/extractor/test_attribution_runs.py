@@ -1,0 +1,132 @@
+"""Runs of methods that score tokens: what they hold, what identifies them, and what is refused."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from support.extractions import AGREEMENT, run_of, sentences
+from support.tiny_models import save_masked_lm
+
+from ipgraph.cli.option_groups import Extraction, by_method
+from ipgraph.extractor.extraction.extract import extract
+from ipgraph.extractor.extraction.options import Options
+from ipgraph.extractor.methods.catalogue import METHODS
+from ipgraph.extractor.models.loading import LoadedModel, load_model
+from ipgraph.graphstore.common.errors import UsageError
+from ipgraph.graphstore.runs.directory import RunDirectory
+
+SCORING = sorted(name for name, method in METHODS.items() if method.family != "paths")
+WITH_MATRICES = sorted(name for name, method in METHODS.items() if method.family == "layer matrices")
+SHARES = ("alti", "alti_l2", "norm", "rollout", "flow", "raw_attention", "hta")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
+    return load_model(save_masked_lm(tmp_path_factory.mktemp("model")), dtype="float64")
+
+
+def scored(model: LoadedModel, folder: Path, method: str) -> RunDirectory:
+    return extract(model, AGREEMENT, runs_dir=folder, method=method)
+
+
+@pytest.mark.parametrize("method", SCORING)
+def test_a_run_has_a_score_per_token_and_the_models_answers(
+    model: LoadedModel, tmp_path: Path, method: str
+) -> None:
+    run = scored(model, tmp_path, method)
+    guided = list(run_of(model, AGREEMENT, tmp_path, n_steps=5).records("predictions"))
+    predictions, found = list(run.records("predictions")), list(run.records("attributions"))
+    assert (run.run.method, run.run.level, run.run.patterns) == (method, "", 0)
+    assert [one.method for one in found] == [method] * len(predictions)
+    for one, told, usual in zip(found, predictions, guided, strict=True):
+        assert one.instance == told.instance == usual.instance
+        assert len(one.scores) == len(told.tokens)
+        assert told.qoi == pytest.approx(usual.qoi, rel=1e-9)
+        assert (told.is_correct, told.target) == (usual.is_correct, usual.target)
+        assert any(one.scores)
+        if method in SHARES:
+            assert sum(one.scores) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("method", WITH_MATRICES)
+def test_matrices_are_those_of_the_run_and_of_one_instance(
+    model: LoadedModel, tmp_path: Path, method: str
+) -> None:
+    run = scored(model, tmp_path, method)
+    for told in run.records("predictions"):
+        (matrix,) = run.matrices(told.instance).values()
+        n = len(told.tokens)
+        assert matrix.shape == (len(model.adapter.layers), n, n)
+        if method != "globenc":
+            assert np.allclose(matrix.sum(-1), 1)
+
+
+def test_rollout_is_the_product_of_what_transformers_returns(model: LoadedModel, tmp_path: Path) -> None:
+    run = scored(model, tmp_path, "rollout")
+    for told, one in zip(run.records("predictions"), run.records("attributions"), strict=True):
+        ids = torch.tensor([model.tokenizer.convert_tokens_to_ids(told.tokens)])
+        model.module.set_attn_implementation("eager")
+        layers = model.module(ids, output_attentions=True).attentions
+        product = torch.eye(ids.shape[1], dtype=torch.float64)
+        for attention in layers:
+            product = (attention[0].mean(0) + torch.eye(ids.shape[1])) / 2 @ product
+        assert np.allclose(one.scores, product[told.target].detach().numpy())
+
+
+def test_a_run_of_paths_has_the_scores_that_they_refine(model: LoadedModel, tmp_path: Path) -> None:
+    run = run_of(model, AGREEMENT, tmp_path)
+    scores = {one.instance: one.scores for one in run.records("attributions")}
+    patterns = list(run.records("patterns"))
+    assert patterns
+    assert all(scores[p.instance][p.position] == p.total_influence for p in patterns)
+    assert {one.method for one in run.records("attributions")} == {"integrated_gradients"}
+
+
+@pytest.mark.parametrize(
+    "options", [{"n_steps": 50}, {"baseline": "pad"}, {"level": "embedding"}, {"at": "input"}]
+)
+def test_an_option_that_a_method_does_not_read_is_refused(options: dict[str, object]) -> None:
+    with pytest.raises(UsageError, match="'alti'"):
+        Options(method="alti", **options)  # type: ignore[arg-type]
+
+
+def test_a_probability_is_for_methods_that_take_it(model: LoadedModel) -> None:
+    assert Options(method="saliency", qoi="probability").for_model(model).qoi == "probability"
+    for method in ("gpr", "alti"):
+        with pytest.raises(UsageError, match="QoI 'probability' is for"):
+            Options(method=method, qoi="probability")
+
+
+def test_a_position_correction_is_for_decoders(model: LoadedModel) -> None:
+    with pytest.raises(UsageError, match="is for decoders"):
+        Options(method="flow", position_correction="uniform").for_model(model)
+
+
+def test_a_method_that_a_model_has_not_is_refused_with_those_that_it_has() -> None:
+    with pytest.raises(UsageError, match=r"globenc.*Defined for model 'demo-gpt2': gpr, .*alti") as refused:
+        Options(method="globenc").for_model(load_model("demo-gpt2"))
+    assert "globenc" not in str(refused.value).partition("Defined for model")[2]
+
+
+def test_long_texts_have_no_shapley_values_and_are_counted(model: LoadedModel, tmp_path: Path) -> None:
+    long = sentences("the farmer [MASK] " + "old " * 12 + ".", "a farmer [MASK] tall .")
+    with pytest.warns(UserWarning, match="at most 12"):
+        run = extract(model, long, runs_dir=tmp_path, method="flow_shapley")
+    assert (run.run.instances, run.run.skipped) == (1, 1)
+
+
+def test_several_methods_are_so_many_extractions() -> None:
+    asked = Extraction(method="gpr,alti, integrated_gradients", n_steps=50, at="input", label="mine")
+    guided, alti, integrated = by_method(asked)
+    assert [one.method for one in (guided, alti, integrated)] == ["gpr", "alti", "integrated_gradients"]
+    assert [one.label for one in (guided, alti, integrated)] == [
+        "mine-gpr",
+        "mine-alti",
+        "mine-integrated_gradients",
+    ]
+    assert (guided.n_steps, alti.n_steps, integrated.n_steps) == (50, "auto", 50)
+    assert (guided.at, alti.at, integrated.at) == ("word", "word", "input")
+    assert by_method(Extraction(method="alti", n_steps=50))[0].n_steps == 50  # for Options to refuse
+    assert asdict(by_method(Extraction(label="mine"))[0])["label"] == "mine"
