@@ -35,7 +35,7 @@ RunOption = Annotated[
         "--run",
         metavar="RUN",
         help=RUN_HELP,
-        show_default="the newest complete run",
+        show_default="the newest run that has what is asked for",
         rich_help_panel=STORED,
     ),
 ]
@@ -45,7 +45,7 @@ RunsOption = Annotated[
         "--run",
         metavar="RUN",
         help="Run id, its beginning, or label; repeat the option to put runs side by side.",
-        show_default="the newest complete run",
+        show_default="the newest run that has what is asked for",
         rich_help_panel=STORED,
     ),
 ]

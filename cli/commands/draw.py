@@ -63,6 +63,7 @@ def draw(
     """
     from ipgraph.cli.figures import flow, style
     from ipgraph.queries.language.binding import resolve_run, saying_which_run
+    from ipgraph.queries.language.needs import PATTERNS
     from ipgraph.queries.language.running import opened
     from ipgraph.queries.views.conditions import MIN_SHARE, Choice
     from ipgraph.queries.views.scope import ALL
@@ -76,8 +77,8 @@ def draw(
     if versus is not None and len(condition or ()) != 1:
         raise UsageError("--versus needs exactly one --condition to compare with")
     chosen = _level(level)
-    with opened(store) as graph, saying_which_run(graph, is_newest=not run):
-        chosen_runs = [resolve_run(graph, name) for name in run or [""]]
+    with opened(store) as graph, saying_which_run(graph, PATTERNS, is_newest=not run):
+        chosen_runs = [resolve_run(graph, name, PATTERNS) for name in run or [""]]
         runs = list({record.id: record for record in chosen_runs}.values())
         if instances:
             drawn = _of_instances(graph, runs, instances, chosen, threshold)

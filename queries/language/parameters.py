@@ -57,7 +57,7 @@ def _parsed(text: str) -> Parameter:
 
 
 _STANDARD = """
-run: run = newest  The run: a unique prefix of its id, or `newest` for the newest complete one.
+run: run = newest  The run: a unique prefix of its id, or `newest` for the newest that has what is read.
 other: run  The run it is compared with.
 level: level = finest  `attention` or `embedding`; `finest` is attention where the run has it.
 instance: instance  The instance: its id, the row's own name, or a unique prefix of the id.

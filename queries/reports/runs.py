@@ -48,10 +48,10 @@ def overview(store: "Store", *, run: RunId = "") -> list[Table]:
     record = resolve_run(store, run)
     outcomes = ask("outcomes", store, run=record.id, limit=NO_LIMIT)
     if not record.level:
-        return [_facts(record), _accuracy(outcomes), *_completeness(record, outcomes)]
+        return [facts(record), _accuracy(outcomes), *_completeness(record, outcomes)]
     level = cast("Level", resolve_level([record]))
     sample = Sample.of(store, run=record.id, level=level)
-    tables = [_facts(record), _accuracy(outcomes), _findings(store, record, level, sample, outcomes)]
+    tables = [facts(record), _accuracy(outcomes), _findings(store, record, level, sample, outcomes)]
     if level == "attention":
         tables.append(_top_heads(store, record))
     found = structures(store, record, level, sample, largest=True)
@@ -59,7 +59,8 @@ def overview(store: "Store", *, run: RunId = "") -> list[Table]:
     return tables
 
 
-def _facts(run: Run) -> Table:
+def facts(run: Run) -> Table:
+    """Return what a run is: its model, dataset, method and quantity of interest, and what it has."""
     skipped = f" ({run.skipped:,} more could not be used)" if run.skipped else ""
     rows = [
         ["model", f"{run.model_name} ({run.layers} layers, {run.heads} heads; {run.model})"],

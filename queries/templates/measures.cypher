@@ -2,7 +2,7 @@
 // description: Numbers computed over a run and stored with it, such as accuracy after ablation, with their
 //   95% intervals.
 // parameters:
-//   run: run = newest  The run: a unique prefix of its id, or `newest` for the newest complete one.
+//   run: run = newest  The run: a unique prefix of its id, or `newest` for the newest that has what is read.
 //   metric: string = ""  Only this metric; all where empty.
 // columns:
 //   metric: What was measured.

@@ -59,7 +59,7 @@ def test_what_is_pasted_into_browser_runs_and_gives_the_templates_rows(
 ) -> None:
     data = Data.of(*runs)
     with open_store(neo4j_server.uri) as store:
-        store.add(runs[:2])
+        store.add(runs)
         for name in names():
             parameters = examples(name, data, runs[0].id, runs[1].id)[0]
             script = browser_script(templates()[name], store, **parameters)

@@ -175,7 +175,7 @@ def test_help_says_which_runs_a_report_shows(name: str) -> None:
         group = group.get_command(typer.Context(group), command)
     every = "the largest, then newest, evaluated run per model, dataset and settings"
     [run] = [p for p in group.params if p.name == "run"]
-    assert run.show_default == (every if name in PREDICTED else "the newest complete run")
+    assert run.show_default == (every if name in PREDICTED else "the newest run that has what is asked for")
 
 
 def test_an_older_run_can_be_the_only_one_with_measures(lab: Any) -> None:

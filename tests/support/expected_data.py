@@ -46,6 +46,10 @@ class Data:
     paths: dict[str, list[At]] = field(default_factory=dict)
     measures: list[Row] = field(default_factory=list)
     classes: dict[str, list[str]] = field(default_factory=dict)
+    heads: dict[str, int] = field(default_factory=dict)
+    attributions: list[Row] = field(default_factory=list)
+    views: list[Row] = field(default_factory=list)
+    matrices: list[Row] = field(default_factory=list)
 
     @classmethod
     def of(cls, *runs: RunDirectory) -> "Data":
@@ -55,6 +59,10 @@ class Data:
             data.predictions |= {(run.id, row["instance"]): row for row in _rows(run, "predictions")}
             data.patterns += _rows(run, "patterns")
             data.classes[run.id] = run.run.classes
+            data.heads[run.id] = run.run.heads
+            data.attributions += _rows(run, "attributions")
+            data.views += _rows(run, "views")
+            data.matrices += _rows(run, "matrices")
             data.measures += map(asdict, run.measures())
             steps = defaultdict(list)
             for row in _rows(run, "steps"):
@@ -98,6 +106,13 @@ class Data:
         return [
             (i, e) for i, e in pairs if subtask in ("", i["subtask"]) and condition in ("", i["condition"])
         ]
+
+    def scored(
+        self, rows: list[Row], run: str, subtask: str = "", condition: str = ""
+    ) -> list[tuple[Row, Row, Row]]:
+        """Return (instance, prediction, row) of a run's rows in scope, by instance."""
+        own = {row["instance"]: row for row in rows if row["run"] == run}
+        return [(i, e, own[i["id"]]) for i, e in self.evaluated(run, subtask, condition) if i["id"] in own]
 
 
 def _rows(run: RunDirectory, name: str) -> list[Row]:

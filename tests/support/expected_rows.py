@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from support import expected_paths, expected_runs, expected_words
+from support import expected_paths, expected_runs, expected_scores, expected_words
 from support.expected_data import Data, Rows
 from support.query_runs import DOTTED
 
@@ -10,7 +10,7 @@ from support.query_runs import DOTTED
 def expected(name: str, data: Data, **parameters: Any) -> Rows:
     """Return the rows of the template `name`; its function is called like it."""
     function = name.replace("-", "_")
-    for module in (expected_paths, expected_runs, expected_words):
+    for module in (expected_paths, expected_runs, expected_scores, expected_words):
         if hasattr(module, function):
             rows: Rows = getattr(module, function)(data, **parameters)
             return rows
@@ -29,11 +29,15 @@ def names() -> list[str]:
 
 def _filled(options: dict[str, Any], data: Data, run: str, other: str) -> dict[str, Any]:
     instance = min(found for of_run, found in data.predictions if of_run == run)
-    known = {RUN: run, OTHER: other, INSTANCE: instance, ROLES: data.predictions[run, instance]["roles"]}
+    scored = {row["method"]: row["run"] for row in data.attributions}
+    known = {HTA: scored.get("hta", ""), FLOW: scored.get("flow", ""), WORDS: f"words:{7:012d}"}
+    known |= {RUN: run, OTHER: other, INSTANCE: instance, ROLES: data.predictions[run, instance]["roles"]}
     return {key: known[value] if type(value) is object else value for key, value in options.items()}
 
 
 RUN, OTHER, INSTANCE, ROLES = object(), object(), object(), object()
+HTA, FLOW, WORDS = object(), object(), object()
+"""Runs that score tokens, and an instance of theirs."""
 _OF_RUN: dict[str, Any] = {"run": RUN}
 _ATTENTION: dict[str, Any] = {"run": RUN, "level": "attention"}
 _EMBEDDING: dict[str, Any] = {"run": RUN, "level": "embedding"}
@@ -154,6 +158,24 @@ _EXAMPLES: list[tuple[str, dict[str, Any]]] = [
     *(("margins-by-instance", options) for options in (_ATTENTION, {**_EMBEDDING, "limit": 5})),
     ("margins", _ATTENTION),
     ("margins", {**_EMBEDDING, "condition": "singular-plural"}),
+    *((name, {"run": FLOW}) for name in ("attributions", "attributions-by-instance", "attributed-words")),
+    ("attributions", {"run": HTA, "instance": WORDS, "method": "hta"}),
+    ("attributions", {"run": HTA, "limit": 9}),
+    ("attributions-by-instance", {"run": HTA, "condition": "singular-plural", "limit": 3}),
+    ("attributed-words", {"run": FLOW, "sign": -1, "at_least": 3, "limit": 4}),
+    ("attributed-words", {"run": HTA, "role": "verb", "condition": "plural-plural"}),
+    ("attribution-by-role", {"run": FLOW}),
+    ("attribution-by-role", {"run": HTA, "subtask": "toy", "condition": "singular-plural"}),
+    ("head-views", {"run": HTA}),
+    ("head-views", {"run": HTA, "layer": 2, "condition": "plural-plural", "limit": 2}),
+    ("views-by-instance", {"run": HTA, "condition": "plural-plural"}),
+    ("mixing", {"run": HTA}),
+    ("mixing", {"run": HTA, "condition": "plural-plural"}),
+    ("cut-layers", {"run": FLOW}),
+    ("cut-layers", {"run": FLOW, "condition": "plural-plural"}),
+    ("contributions", {"run": FLOW}),
+    ("contributions", {"run": HTA, "own": True, "layer": 2, "limit": 50}),
+    ("contributions", {"run": FLOW, "subtask": "toy", "condition": "singular-plural", "limit": 30}),
     ("measures", _OF_RUN),
     ("measures", {**_OF_RUN, "metric": "accuracy"}),
 ]

@@ -6,6 +6,7 @@ from pathlib import Path
 from ipgraph.graphstore.runs.directory import RunDirectory
 from ipgraph.graphstore.schema.labels import ROLE_WIDTH
 from ipgraph.graphstore.schema.records import Pattern, Prediction
+from support.attributed import make_attributed
 from support.fixtures import make_measures, make_run
 from support.remade import remade
 
@@ -14,16 +15,27 @@ DOTTED = "n.det.all"
 
 
 def query_runs(root: Path) -> list[RunDirectory]:
-    """Make two runs over the same instances, and two that a template must never mix in.
+    """Make two runs over the same instances, two that a template must never mix in, and two without patterns.
 
     The first has measures, a role with dots, instances whose label is predicted (some, and all of one
     condition), and is_correct against the sign of the QoI in others, as positive-negative has it. The second
-    lacks the word at position 2 in every other instance or so.
+    lacks the word at position 2 in every other instance or so. Those without patterns are of hidden token
+    attribution and of flow, with a special token and a word of two pieces.
     """
-    first = _unusual(make_run(root / "plain", seed=3), root)  # in which words of every pair of roles meet
+    first = _unusual(make_run(root / "plain", seed=5), root)  # in which words of every pair of roles meet
     first.write_measures(make_measures(first))
     second = remade(make_run(root / "whole", seed=1), root, patterns=_unless_at_2)
-    return [first, second, make_run(root, seed=2), make_run(root, dataset="ra-na", model="toy2-0", layers=2)]
+    others = [make_run(root, seed=2), make_run(root, dataset="ra-na", model="toy2-0", layers=2)]
+    scored = [make_attributed(root / "plain", method=method) for method in ("hta", "flow")]
+    return [first, second, *others, *(remade(run, root, predictions=with_pieces) for run in scored)]
+
+
+def with_pieces(row: Prediction) -> Prediction:
+    """Return a prediction whose first token is special, and whose fourth and fifth are one word."""
+    words, indices, roles = (list(values) for values in (row.words, row.word_indices, row.roles))
+    words[0], indices[0], roles[0] = "[CLS]", -1, "cls"
+    words[3:5], indices[3:5], roles[3:5] = ["likesher"] * 2, [3, 3], ["verb"] * 2
+    return replace(row, tokens=["[CLS]", *row.tokens[1:]], words=words, word_indices=indices, roles=roles)
 
 
 def _unusual(run: RunDirectory, root: Path) -> RunDirectory:

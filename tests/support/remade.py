@@ -18,7 +18,7 @@ def remade(
 ) -> RunDirectory:
     """Write a finished run anew, its rows as these return them, without those that are None.
 
-    An instance whose prediction is left out is left out with its patterns.
+    An instance whose prediction is left out is left out with its patterns, scores, views and matrices.
     """
     made = RunDirectory.create(root, {"remade": source.id}, fields=source.fields, environment={}, shards=1)
     kept = [row for row in map(predictions, source.records("predictions")) if row is not None]
@@ -31,6 +31,10 @@ def remade(
         predictions=[replace(row, run=made.id) for row in kept],
         patterns=[replace(row, run=made.id, id=renamed[row.id]) for row in paths if row.id in renamed],
         steps=[replace(step, pattern=renamed[step.pattern]) for step in steps],
+        further={
+            name: [replace(row, run=made.id) for row in source.records(name) if row.instance in ids]
+            for name in ("attributions", "views", "matrices")
+        },
     )
     made.write_shard(0, shard)
     made.finish()
