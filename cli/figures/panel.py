@@ -162,7 +162,8 @@ class Panel:
     def _edge(self, edge: Edge, curve: Curve) -> None:
         sign = "positive" if edge.sign > 0 else "negative"
         name = self.id("edge", edge.layer, edge.source, edge.target, edge.through or "hop", sign)
-        look: dict[str, Any] = {"linestyle": DASHES if self.diagram.is_dashed(edge) else "solid", "zorder": EDGES}
+        dashes = DASHES if self.diagram.is_dashed(edge) else "solid"
+        look: dict[str, Any] = {"linestyle": dashes, "zorder": EDGES}
         self.pen.line(curve.points, self.pen.thickness(edge.weight), SIGNS[edge.sign], name, **look)
 
     def _number(self, place: Place, name: str) -> None:

@@ -25,7 +25,7 @@ BAR_NAMES = ("total g", "embedding I(πᵉ)", "attention I(πᵃ)")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A word: its label, whether that is a role, its bars, and the layers in which it has nodes (None: all)."""
+    """A word: its label, whether that is a role, its bars, and the layers that have its nodes (None: all)."""
 
     label: str
     is_role: bool = False

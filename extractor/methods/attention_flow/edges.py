@@ -42,8 +42,8 @@ def flow_edges(matrices: Matrices, target: int, token: int) -> list[FlowEdge]:
 def _place(matrices: Matrices, node: int) -> tuple[int, int]:
     """Return the layer of a network's node, and its token."""
     depth, sources = matrices["encoder"].shape[:2] if "encoder" in matrices else (0, 0)
+    targets = matrices["self"].shape[1]
     first = sources * (depth + 1)  # the node of the decoder's first token
     if node < first:
-        return divmod(node, sources)
-    layer, position = divmod(node - first, matrices["self"].shape[1])
-    return depth + layer, sources + position
+        return node // sources, node % sources
+    return depth + (node - first) // targets, sources + (node - first) % targets
