@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ipgraph.cli.figures.pen import DARK
 from ipgraph.cli.figures.style import INK, SCALE, SMALL
 
 if TYPE_CHECKING:
@@ -12,8 +13,6 @@ if TYPE_CHECKING:
 
 CELL_WITH_NUMBER = 0.17
 """Least width in inches of a cell that shows its number."""
-DARK = 0.6
-"""From where on the scale numbers are white."""
 
 
 def draw_cells(

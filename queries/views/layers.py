@@ -40,7 +40,7 @@ def layer_maps(
         name, values = every[layer - 1]
         rows, columns = _tokens(name, matrices, tokens)
         about = f"layer {layer}" + (f" ({name})" if len(matrices) > 1 else "")
-        maps.append(LayerMap(" ".join(filter(None, [title, about])), rows, columns, values))
+        maps.append(LayerMap("   ".join(filter(None, [title, about])), rows, columns, values))
     return maps
 
 

@@ -32,6 +32,11 @@ class Scored:
         """The largest size of a score."""
         return max(map(abs, self.scores), default=0.0)
 
+    @property
+    def scale(self) -> tuple[float, float]:
+        """What colours range over: from zero where no score is below it, else alike on both sides."""
+        return (-self.greatest if self.is_signed else 0.0), self.greatest
+
     def position_of(self, token: str) -> int:
         """Return the position that a token's text or number names; "" is the most attributed, by size.
 
