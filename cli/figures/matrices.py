@@ -53,7 +53,9 @@ def _name_cells(axes: "Axes", drawn: LayerMap) -> None:
     axes.set_xticks(
         range(1, len(drawn.sources) + 1), [*map(_label, drawn.sources)], rotation=90, parse_math=False
     )
-    axes.set_yticks(range(1, len(drawn.destinations) + 1), [*map(_label, drawn.destinations)], parse_math=False)
+    axes.set_yticks(
+        range(1, len(drawn.destinations) + 1), [*map(_label, drawn.destinations)], parse_math=False
+    )
     axes.invert_yaxis()
     axes.set_aspect("equal")
     axes.set(xlabel="source", ylabel="destination")

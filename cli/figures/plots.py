@@ -52,10 +52,10 @@ def skip_share(series: Sequence[Series], width: float = COLUMN) -> "Figure":
         shift = min(APART, SPREAD / len(series)) * (index - (len(series) - 1) / 2)
         _intervals(axes, line, index, shift, linestyle=turn(index, DASHES))
     axes.set(xlabel="layer", ylabel="skip share", ylim=(0, 1.02))
-    axes.yaxis.set_major_formatter(_percent())
-    _whole_layers(axes, series)
+    axes.yaxis.set_major_formatter(percent())
+    over_layers(axes, series)
     grid(axes)
-    _key(figure, axes, series)
+    key(figure, axes, series)
     return figure
 
 
@@ -76,7 +76,7 @@ def margins(panels: Sequence[tuple[str, Sequence[Series]]], width: float | None 
         axes.set(xscale="log", ylim=(0, 1.02), title=title)
         if number + columns >= len(panels):
             axes.set_xlabel("margin / |q|")
-        axes.yaxis.set_major_formatter(_percent())
+        axes.yaxis.set_major_formatter(percent())
         grid(axes, "both")
         if number % columns == 0:
             axes.set_ylabel("share of choices")
@@ -118,7 +118,7 @@ def head_maps(maps: Sequence[HeadMap], width: float | None = None) -> "Figure":
     for axes in panels.flat[len(maps) :]:
         axes.set_axis_off()
     bar = colour_bar(figure, list(panels.flat), scale, "share of patterns")
-    bar.ax.yaxis.set_major_formatter(_percent())
+    bar.ax.yaxis.set_major_formatter(percent())
     figure.set_layout_engine("constrained")
     return figure
 
@@ -164,24 +164,26 @@ def _axes(width: float) -> "tuple[Figure, Axes]":
     return figure, axes
 
 
-def _whole_layers(axes: "Axes", series: Sequence[Series]) -> None:
+def over_layers(axes: "Axes", series: Sequence[Series]) -> None:
+    """Let an axis number the layers of series, some of them where there are many."""
     layers = sorted({round(p.x) for line in series for p in line.points})
     axes.set_xticks(layers[:: -(-len(layers) // MOST_TICKS)])
 
 
-def _percent() -> Any:
+def percent() -> Any:
+    """Return what writes shares as percentages."""
     from matplotlib.ticker import PercentFormatter
 
     return PercentFormatter(1)
 
 
-def _key(figure: "Figure", axes: "Axes", series: Sequence[Series]) -> None:
+def key(figure: "Figure", axes: "Axes", series: Sequence[Series]) -> None:
     """Write the names of several series above the axes."""
     if len(series) > 1:
         longest = max(len(line.name) for line in series)
         columns = max(1, min(len(series), int(figure.get_figwidth() / (0.45 + 0.05 * longest))))
         look: dict[str, Any] = {"ncols": columns, "handlelength": 2.2, "columnspacing": 1.2}
-        drawn: list[Any] = axes.containers
+        drawn: list[Any] = axes.containers or axes.lines
         legend = figure.legend(drawn, [""] * len(series), loc="outside upper center", **look)
         # Users choose the names: $ must not start mathematics, and a leading _ must not hide a name.
         for text, line in zip(legend.get_texts(), series, strict=True):
