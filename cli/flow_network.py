@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 NOTE = (
-    "The width of an edge is what it carries of a maximum flow. How the flow divides over edges is not unique; "
-    "its value and the minimum cut nearest the token are."
+    "The width of an edge is what it carries of a maximum flow. How the flow divides over edges is not "
+    "unique; its value and the minimum cut nearest the token are."
 )
 SIGNS = ("flow", "flow through the minimum cut")
 

@@ -75,7 +75,7 @@ def tint(colour: str, strength: float) -> str:
 
 
 def shade(value: float, greatest: float) -> tuple[str, str]:
-    """Return the colour of a value, that of its sign the stronger the nearer to `greatest`, and text's on it."""
+    """Return the colour of a value, white at 0 and that of its sign at `greatest`, and of text on it."""
     strength = abs(value) / greatest if greatest else 0.0
     return tint(SIGNS[1 if value >= 0 else -1], strength), "#ffffff" if strength > DARK else INK
 

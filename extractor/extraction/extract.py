@@ -152,7 +152,7 @@ def extract(
         run.set_label(label)
     # A run that is resumed keeps the model's name in its node ids, whatever the folder is called by now.
     job = replace(job, key=run.manifest["run"]["model"])
-    if (missing := run.missing()) or not run.is_complete:
+    if (missing := run.missing()) or not run.is_complete or run.derived_faults():
         engine = engine or LocalEngine(model)
         engine.run(run, job, missing, _counter(Sentences(run), missing, on_progress))
         run.finish(seconds=time.monotonic() - began)

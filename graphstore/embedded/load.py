@@ -101,7 +101,7 @@ class _Loading:
         """COPY what only these runs use."""
         done, total = 0, sum(run.patterns for run in source.runs)
         for part in source.parts():
-            for table in _own():
+            for table in (table for table in _own() if table.file in part):
                 copied = self.copy_files(table.name, part[table.file], table.names)
                 done += copied if table.name == "Pattern" else 0
             if progress:

@@ -22,7 +22,10 @@ ROWS_A_COPY = 2_500_000
 
 @dataclass(frozen=True)
 class Source:
-    """Runs to be loaded: their records and measures, and the Parquet files of each table, side by side."""
+    """Runs to be loaded: their records and measures, and the Parquet files of each table.
+
+    Files of shards lie side by side; those that are computed from shards are a run's, or none.
+    """
 
     runs: Sequence[Run]
     measures: Sequence[Measure]
@@ -35,14 +38,17 @@ class Source:
         return pieces(self.files[name])
 
     def parts(self) -> Iterator[dict[str, Sequence[Path]]]:
-        """Yield the files in groups, of ROWS_A_COPY steps at most or of one file a table."""
+        """Yield the files in groups, of ROWS_A_COPY steps at most or of one file a table; runs' own last."""
+        derived = tables.derived()
+        sharded = {name: paths for name, paths in self.files.items() if name not in derived}
         start = steps = 0
         for end, path in enumerate(self.files["steps"]):
             steps += (more := row_count(path))
             if end > start and steps > ROWS_A_COPY:
-                yield {name: paths[start:end] for name, paths in self.files.items()}
+                yield {name: paths[start:end] for name, paths in sharded.items()}
                 start, steps = end, more
-        yield {name: paths[start:] for name, paths in self.files.items()}
+        yield {name: paths[start:] for name, paths in sharded.items()}
+        yield {name: self.files[name] for name in derived}
 
 
 def from_directories(runs: Sequence[RunDirectory], staging: Path, others: Sequence[Measure] = ()) -> Source:
@@ -70,9 +76,12 @@ def from_store(old: Database, runs: Sequence[Run], staging: Path) -> Source:
             block = ids[start : start + size]
             ends: dict[str, Value] = {"runs": [run.id], "first": block[0], "last": block[-1]}
             for name, table in tables.files().items():
-                path = staging / f"{run.id}-{start}-{name}.parquet"
-                export_file(old, _export(table), ends, path)
-                files[name].append(path)
+                if not table.derived:
+                    files[name].append(staging / f"{run.id}-{start}-{name}.parquet")
+                    export_file(old, _export(table), ends, files[name][-1])
+        for name in tables.derived():
+            files[name].append(staging / f"{run.id}-{name}.parquet")
+            export_file(old, _export(tables.files()[name]), {"runs": [run.id]}, files[name][-1])
     measures = {measure.id: measure for run in runs for measure in reading.measures(old, run.id)}
     far = [run for run in runs if run.positions > graph.FULL_POSITIONS]
     whole = {
@@ -82,11 +91,12 @@ def from_store(old: Database, runs: Sequence[Run], staging: Path) -> Source:
 
 
 def _export(table: Table) -> str:
-    """Return the query of a table's rows that belong to `$runs`, and to instances `$first` to `$last`."""
-    return (
-        f"{table.match} WHERE {table.of_runs} AND {table.instance} >= $first AND {table.instance} <= $last "
-        f"RETURN {table.items}"
-    )
+    """Return the query of a table's rows that belong to `$runs`, and to instances `$first` to `$last`.
+
+    Rows of a run as a whole are of no instance.
+    """
+    block = f" AND {table.instance} >= $first AND {table.instance} <= $last" if table.instance else ""
+    return f"{table.match} WHERE {table.of_runs}{block} RETURN {table.items}"
 
 
 def export_file(old: Database, query: str, parameters: Mapping[str, Value], path: Path) -> None:

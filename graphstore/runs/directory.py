@@ -3,6 +3,7 @@
     runs/<run id>/run.json              what was run and how far it is: see RunDirectory.manifest
     runs/<run id>/...                   files that its shards are computed from, if any
     runs/<run id>/shards/00000/...      Parquet tables of SHARD_INSTANCES instances each
+    runs/<run id>/contributions.parquet what layers take on average, computed when the run is finished
     runs/<run id>/measures.parquet      figures computed over the run, if any
 
 The id is a digest of what determines the numbers, so that the same request finds its own directory again:
@@ -21,21 +22,31 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from filelock import FileLock
+from numpy.typing import NDArray
 
 from ipgraph.graphstore.common.blocks import blocks
 from ipgraph.graphstore.common.errors import IpgraphError, UsageError
-from ipgraph.graphstore.common.files import read_bytes, read_json, require_folder, staging_folder
-from ipgraph.graphstore.runs import creation, shards
+from ipgraph.graphstore.common.files import (
+    read_bytes,
+    read_json,
+    require_folder,
+    staging_folder,
+    written_beside,
+)
+from ipgraph.graphstore.runs import creation, matrices, shards
+from ipgraph.graphstore.runs.contributions import contributions
 from ipgraph.graphstore.runs.creation import MANIFEST
 from ipgraph.graphstore.runs.manifest import require_manifest
 from ipgraph.graphstore.runs.shards import SHARD_INSTANCES, Shard
 from ipgraph.graphstore.runs.values import ShardValues
 from ipgraph.graphstore.schema import tables
 from ipgraph.graphstore.schema.arrow import read_table, require_version, to_records, to_table
+from ipgraph.graphstore.schema.graph import GraphShape
 from ipgraph.graphstore.schema.records import SCHEMA_VERSION, Measure, Run, columns
 
 __all__ = ["SHARD_INSTANCES", "RunDirectory", "Settings", "Shard", "run_id"]
@@ -46,6 +57,7 @@ Settings = Mapping[str, object]
 """What determines a run's numbers, as JSON values."""
 
 MEASURES = "measures.parquet"
+CONTRIBUTIONS = "contributions.parquet"
 _READERS = 4
 """Shards that are read at a time to be checked."""
 _COUNTED = (
@@ -79,7 +91,8 @@ class RunDirectory:
 
     `manifest` is run.json: schema_version, id, state ("running" or "complete"), created, shards (how many),
     run (the fields of Run known so far), settings, environment (of the request; each shard has its own),
-    files (name to digest), skipped (list of {where, reason, kind}), and what `finish` was given.
+    files (name to digest, those that `finish` computes among them), skipped (list of {where, reason, kind}),
+    and what `finish` was given.
     """
 
     def __init__(self, path: Path, manifest: dict[str, Any]) -> None:
@@ -229,13 +242,37 @@ class RunDirectory:
         log.info("run %s: shard %d of %d written", self.id, index + 1, self.manifest["shards"])
 
     def tables(self, name: str) -> Iterator[pa.Table]:
-        """Yield a table, by its file's name such as "patterns", shard by shard in order."""
+        """Yield a table, by its file's name such as "patterns", shard by shard or in smaller pieces."""
+        if name in tables.derived():
+            for file in self.files(name):
+                yield read_table(tables.record_of(name), file)
+            return
         for folder in self._finished():
-            yield shards.read(folder, name)
+            yield from shards.read(folder, name)
 
     def files(self, name: str) -> list[Path]:
-        """Return the Parquet files of a table, one per finished shard, in order."""
+        """Return the Parquet files of a table: one per finished shard, or that which `finish` made."""
+        if name in tables.derived():
+            return [self.path / f"{name}.parquet"] if f"{name}.parquet" in self.manifest["files"] else []
         return [folder / f"{name}.parquet" for folder in self._finished()]
+
+    def matrices(self, instance: str) -> dict[str, NDArray[np.float64]]:
+        """Return an instance's layer matrices by name, each [layer, destination, source].
+
+        Of an encoder or a decoder `self` is [L, N, N]; of an encoder-decoder `encoder` is [L, S, S], `self`
+        [L, T, T] and `cross` [L, T, S]. Raises UsageError for an unknown instance, and for one that has none
+        as the run's method makes none.
+        """
+        found = matrices.of_instance(self._finished(), instance)
+        if found is None:
+            raise UsageError(f"run {self.id} has no instance {instance!r}: {self.path} holds others")
+        if not found:
+            raise UsageError(
+                f"run {self.id} has no layer matrices of {instance}: its method is "
+                f"{self.manifest['run']['method']}; make a run of a method that keeps them, such as rollout, "
+                "alti or hta"
+            )
+        return found
 
     def records(self, name: str) -> Iterator[Any]:
         """Yield a table's rows as records of the schema."""
@@ -251,13 +288,15 @@ class RunDirectory:
         return [(json.loads(environment), found) for environment, found in indices.items()]
 
     def finish(self, **summary: Any) -> None:
-        """Declare the run complete: count its rows, and keep `summary` (JSON values) in run.json.
+        """Declare the run complete: compute its contributions, count its rows, keep `summary` in run.json.
 
-        Raises IpgraphError if a shard is missing or an instance appears twice.
+        `summary` has JSON values. Raises IpgraphError if a shard is missing or an instance appears twice.
         """
         self.require_sound()
         manifest = self.manifest | summary | {"state": "complete"}
-        manifest["run"] = self._record(manifest)
+        contributed = self._write_contributions()
+        manifest["files"] = self.manifest["files"] | {CONTRIBUTIONS: contributed["sha256"]}
+        manifest["run"] = self._record(manifest, contributed["rows"])
         _write(manifest, self.path / MANIFEST)
         self.manifest = manifest
         shards.remove_leftovers(self.path / "shards")
@@ -270,16 +309,31 @@ class RunDirectory:
         """
         self._require_finished()
         self.require_sound()
+        for what in self.derived_faults():
+            raise IpgraphError(f"run {self.id}: {what}: repeat the extraction to compute it")
         values, rows = ShardValues(self.run), Counter[str]()
         with ThreadPoolExecutor(_READERS) as pool:
             for folders in blocks(self._finished(), _READERS):
-                for folder, found in zip(folders, pool.map(shards.read_all, folders), strict=True):
-                    values.check(found, folder.name)
+                for folder, found in zip(folders, pool.map(shards.read_loaded, folders), strict=True):
+                    values.check(found, shards.read(folder, "matrices"), folder.name)
                     rows.update({name: len(table) for name, table in found.items()})
-        if json.loads(self.run.rows) != (counted := {name: rows[name] for name in tables.files()}):
+                    rows["matrices"] += shards.rows(folder)["matrices"]
+        for table in self.tables("contributions"):
+            values.check_contributions(table)
+            rows["contributions"] += len(table)
+        if json.loads(self.run.rows) != (counted := {name: rows[name] for name in tables.written()}):
             raise IpgraphError(
-                f"run {self.id} is damaged: its shards have the rows {counted}, not {self.run.rows}"
+                f"run {self.id} is damaged: its files have the rows {counted}, not {self.run.rows}"
             )
+
+    def derived_faults(self) -> list[str]:
+        """Say which of the files that `finish` computes are missing or not what it wrote."""
+        files = {f"{name}.parquet" for name in tables.derived()}
+        return [
+            f"{self.path / name} is missing or not what was written"
+            for name in sorted(files)
+            if not shards.is_as_written(self.path / name, self.manifest["files"].get(name, ""))
+        ]
 
     def require_sound(self) -> None:
         """Raise IpgraphError that names the first missing, corrupt or superfluous shard, if there is one."""
@@ -334,9 +388,20 @@ class RunDirectory:
     def _shard(self, index: int) -> Path:
         return self.path / "shards" / f"{index:05d}"
 
-    def _record(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    def _write_contributions(self) -> dict[str, Any]:
+        """Write the run's contributions; return how many there are and the file's digest."""
+        fields = self.manifest["run"]
+        shape = GraphShape.from_json(fields["graph"])
+        table = contributions(self.id, fields["model"], shape, self.tables)
+        try:
+            with written_beside(self.path / CONTRIBUTIONS) as partial:
+                return shards.write_table(table, partial)
+        except OSError as error:
+            raise IpgraphError(f"{self.path / CONTRIBUTIONS} could not be written: {error}") from error
+
+    def _record(self, manifest: Mapping[str, Any], contributed: int) -> dict[str, Any]:
         ids: set[str] = set()
-        rows: Counter[str] = Counter()
+        rows = Counter(contributions=contributed)
         positions = labelled = correct = unsettled = 0
         for index, table in enumerate(self.tables("predictions")):
             again = ids & set(found := table["instance"].to_pylist())
@@ -356,7 +421,7 @@ class RunDirectory:
             "instances": len(ids),
             "patterns": rows["patterns"],
             "steps": rows["steps"],
-            "rows": json.dumps({name: rows[name] for name in tables.files()}),
+            "rows": json.dumps({name: rows[name] for name in tables.written()}),
             "positions": positions,
             "unsettled": None if manifest["run"]["tolerance"] is None else unsettled,
             "accuracy": correct / labelled if labelled else None,

@@ -104,7 +104,7 @@ def _fits(value: object, kind: str, *, optional: bool) -> bool:
 
 def _in_range(name: str, value: Any) -> bool:
     if name == "level":
-        return value in (*LEVELS, "both")
+        return value in ("", *LEVELS, "both")
     if name in _JSON:
         return _is_json(value, list if name == "graph" else dict)
     low, high = _RANGES.get(name, (0 if name in _COUNTS else -math.inf, math.inf))

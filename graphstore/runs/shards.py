@@ -1,6 +1,6 @@
 """One shard of a run directory: a fixed number of instances with all that was found out about them.
 
-A shard is a folder of Parquet files, one per table (`schema.tables.files`), and a `manifest.json` with each
+A shard is a folder of Parquet files, one per table (`schema.tables.sharded`), and a `manifest.json` with each
 file's row count and digest, and the environment that computed it. It is written beside its place under a
 temporary name, synced, and renamed: it is there whole or not at all.
 """
@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import file_digest
@@ -20,17 +20,26 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ipgraph.graphstore.common.errors import IpgraphError, UsageError
 from ipgraph.graphstore.common.files import MAX_VALUES, read_json, require_folder, require_regular
 from ipgraph.graphstore.schema import tables
-from ipgraph.graphstore.schema.arrow import OtherVersionError, read_table, require_version, to_table
+from ipgraph.graphstore.schema.arrow import (
+    OtherVersionError,
+    read_pieces,
+    read_table,
+    require_version,
+    to_table,
+)
 from ipgraph.graphstore.schema.records import SCHEMA_VERSION, Instance, Pattern, Prediction, Step
 
 SHARD_INSTANCES = 100
 """Instances in a shard, whatever the batch size."""
 MANIFEST = "manifest.json"
+_GROUP_VALUES = 1 << 20
+"""Values of a column in a row group: what is read at once of a table that may be large."""
 _ABANDONED = 600.0
 """Seconds after which a temporary folder is nobody's any more; a shard is written in a few."""
 
@@ -48,7 +57,7 @@ class Shard:
 
     def records(self) -> dict[str, list[Any]]:
         """Return every table's records, by file; raises IpgraphError for one that is not in the schema."""
-        if strangers := self.further.keys() - tables.files().keys():
+        if strangers := self.further.keys() - set(tables.sharded()):
             raise IpgraphError(f"a shard has rows of a table that is not in the schema: {min(strangers)}")
         fixed: dict[str, list[Any]] = {
             "instances": self.instances,
@@ -56,7 +65,7 @@ class Shard:
             "patterns": self.patterns,
             "steps": self.steps,
         }
-        rows: dict[str, list[Any]] = {file: [] for file in tables.files()}
+        rows: dict[str, list[Any]] = {file: [] for file in tables.sharded()}
         return rows | fixed | self.further
 
 
@@ -67,7 +76,10 @@ def write(shard: Shard, folder: Path, environment: Mapping[str, Any]) -> None:
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
     try:
         filled = {name: to_table(tables.record_of(name), rows) for name, rows in shard.records().items()}
-        files = {f"{name}.parquet": _write_table(table, temporary, name) for name, table in filled.items()}
+        files = {
+            f"{name}.parquet": write_table(table, temporary / f"{name}.parquet")
+            for name, table in filled.items()
+        }
         manifest = {"schema_version": SCHEMA_VERSION, "files": files, "environment": dict(environment)}
         write_json(manifest, temporary / MANIFEST)
         _move_into_place(temporary, folder)
@@ -87,14 +99,24 @@ def remove_leftovers(parent: Path, pattern: str = ".*.tmp") -> None:
                 shutil.rmtree(left, ignore_errors=True)
 
 
-def read(folder: Path, name: str) -> pa.Table:
-    """Read one of a shard's tables, by its file's name, such as "patterns"."""
-    return read_table(tables.record_of(name), folder / f"{name}.parquet")
+def read(folder: Path, name: str) -> Iterator[pa.Table]:
+    """Read one of a shard's tables, by its file's name, such as "patterns"; a large one in pieces."""
+    path = folder / f"{name}.parquet"
+    if name in tables.KEPT:
+        yield from read_pieces(tables.record_of(name), path)
+    else:
+        yield read_table(tables.record_of(name), path)
 
 
-def read_all(folder: Path) -> dict[str, pa.Table]:
-    """Read all of a shard's tables, by their files' names."""
-    return {name: read(folder, name) for name in tables.files()}
+def read_own(folder: Path, name: str, column: str, text: str) -> Iterator[pa.Table]:
+    """Read the rows of a table in which a column has a text, in pieces."""
+    return read_pieces(tables.record_of(name), folder / f"{name}.parquet", (column, text))
+
+
+def read_loaded(folder: Path) -> dict[str, pa.Table]:
+    """Read those of a shard's tables that stores load, by their files' names."""
+    names = [name for name in tables.sharded() if name not in tables.KEPT]
+    return {name: next(read(folder, name)) for name in names}
 
 
 def fault(folder: Path) -> str | None:
@@ -106,7 +128,7 @@ def fault(folder: Path) -> str | None:
         require_folder(folder)
         manifest = _manifest(folder)
         require_version(manifest["schema_version"], str(folder))
-        wrong = [name for name, digest in _digests(manifest).items() if _digest(folder / name) != digest]
+        wrong = [name for name, due in _digests(manifest).items() if digest(folder / name) != due]
     except FileNotFoundError:
         return "corrupt: a file is missing" if folder.exists() else "missing"
     except OtherVersionError:
@@ -136,14 +158,14 @@ def _is_of_file(facts: object) -> bool:
 
 def _digests(manifest: Mapping[str, Any]) -> dict[str, str]:
     """Return the digest of each table's file, "" where the manifest has none."""
-    names = [f"{name}.parquet" for name in sorted(tables.files())]
+    names = [f"{name}.parquet" for name in sorted(tables.sharded())]
     return {name: manifest["files"].get(name, {}).get("sha256", "") for name in names}
 
 
 def rows(folder: Path) -> dict[str, int]:
     """Return how many rows each of a shard's tables has."""
     files = _manifest(folder)["files"]
-    return {name: int(files[f"{name}.parquet"]["rows"]) for name in tables.files()}
+    return {name: int(files[f"{name}.parquet"]["rows"]) for name in tables.sharded()}
 
 
 def environment(folder: Path) -> dict[str, Any]:
@@ -173,17 +195,32 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
-def _write_table(table: pa.Table, folder: Path, name: str) -> dict[str, Any]:
-    path = folder / f"{name}.parquet"
-    pq.write_table(table, path, compression="zstd")
+def write_table(table: pa.Table, path: Path) -> dict[str, Any]:
+    """Write a table durably, in row groups of about _GROUP_VALUES values; return its rows and digest."""
+    values = max((_most_values(column) for column in table.columns), default=1)
+    pq.write_table(table, path, compression="zstd", row_group_size=max(1, _GROUP_VALUES // max(1, values)))
     sync(path)
-    return {"rows": table.num_rows, "sha256": _digest(path)}
+    return {"rows": table.num_rows, "sha256": digest(path)}
 
 
-def _digest(path: Path) -> str:
+def _most_values(column: pa.ChunkedArray) -> int:
+    """Return how many values the longest list of a column has."""
+    return int(pc.max(pc.list_value_length(column)).as_py() or 1) if pa.types.is_list(column.type) else 1
+
+
+def digest(path: Path) -> str:
+    """Return the digest of a file's content; raises UsageError for a link, FileNotFoundError."""
     require_regular(path)
     with path.open("rb") as file:
         return file_digest(file, "sha256").hexdigest()
+
+
+def is_as_written(path: Path, due: str) -> bool:
+    """Tell whether a file is there and has a digest."""
+    try:
+        return digest(path) == due
+    except (UsageError, OSError):
+        return False
 
 
 def _move_into_place(temporary: Path, folder: Path) -> None:

@@ -1,6 +1,7 @@
 """Records as Arrow tables, by the schema's columns: what run directories keep as Parquet."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -82,13 +83,39 @@ def read_table(record: type, path: Path) -> pa.Table:
     Raises UsageError for another schema version, other columns or a file that is too large or a link,
     IpgraphError for values that the schema does not allow.
     """
+    with _opened(record, path) as file:
+        require_size(file.metadata, path)
+        return _checked(record, file.read(use_threads=False), path)
+
+
+def read_pieces(record: type, path: Path, only: tuple[str, str] | None = None) -> Iterator[pa.Table]:
+    """Read a record's Parquet file one row group after the other, each of them checked as a whole file is.
+
+    `only` is a column and the text that it has in the rows that are wanted: of row groups without such rows
+    that column alone is read. Raises as `read_table` does.
+    """
+    with _opened(record, path) as file:
+        for group in range(file.num_row_groups):
+            require_size(file.metadata.row_group(group), path)
+            wanted = None if only is None else pc.equal(file.read_row_group(group, [only[0]])[0], only[1])
+            if wanted is None or pc.any(wanted).as_py():
+                rows = file.read_row_group(group, use_threads=False)
+                yield _checked(record, rows if wanted is None else rows.filter(wanted), path)
+
+
+@contextmanager
+def _opened(record: type, path: Path) -> Iterator[pq.ParquetFile]:
+    """Give a Parquet file of the record's version and columns."""
     require_regular(path)
     try:
         with pq.ParquetFile(path) as file:
-            _require_readable(record, file, path)
-            table = file.read(use_threads=False)
+            _require_columns(record, file, path)
+            yield file
     except (pa.ArrowException, OSError) as error:
         raise IpgraphError(f"{path} cannot be read as Parquet: {error}") from error
+
+
+def _checked(record: type, table: pa.Table, path: Path) -> pa.Table:
     try:
         _refuse_unusable(record, table)
     except IpgraphError as error:
@@ -96,9 +123,8 @@ def read_table(record: type, path: Path) -> pa.Table:
     return table
 
 
-def _require_readable(record: type, file: pq.ParquetFile, path: Path) -> None:
-    """Raise UsageError for another version or other columns, and for more than memory holds."""
-    require_size(file.metadata, path)
+def _require_columns(record: type, file: pq.ParquetFile, path: Path) -> None:
+    """Raise UsageError for another version or other columns."""
     schema = file.schema_arrow
     version = (schema.metadata or {}).get(_VERSION_KEY, b"none").decode(errors="replace")
     require_version(version, str(path))
@@ -109,11 +135,12 @@ def _require_readable(record: type, file: pq.ParquetFile, path: Path) -> None:
             raise UsageError(f"{path}: column {field.name} is of type {field.type}; expected {due.type}")
 
 
-def require_size(metadata: pq.FileMetaData, where: object) -> None:
-    """Raise UsageError where a Parquet file, unpacked, is larger than MAX_UNPACKED or MAX_VALUES."""
-    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+def require_size(read: pq.FileMetaData | pq.RowGroupMetaData, where: object) -> None:
+    """Raise UsageError where what is read of a Parquet file is larger than MAX_UNPACKED or MAX_VALUES."""
+    whole = isinstance(read, pq.FileMetaData)
+    groups = [read.row_group(number) for number in range(read.num_row_groups)] if whole else [read]
     size = sum(group.total_byte_size for group in groups)
-    columns = range(metadata.num_columns)
+    columns = range(read.num_columns)
     values = max((sum(group.column(k).num_values for group in groups) for k in columns), default=0)
     for number, most, what in ((size, MAX_UNPACKED, "bytes"), (values, MAX_VALUES, "values in a column")):
         if not 0 <= number <= most:

@@ -2,6 +2,7 @@
 
 Writing, loading, removing, counting, checking, digests and exports read it, in both stores. A new table is a
 record and an entry here: its rows go into shards (`Shard.further`), and a run is complete when they are in.
+What run directories keep and stores do not is an entry of KEPT.
 """
 
 from collections.abc import Iterable
@@ -14,6 +15,7 @@ from ipgraph.graphstore.schema.records import (
     Contribution,
     Flow,
     Instance,
+    LayerMatrix,
     Measure,
     Node,
     Pattern,
@@ -33,7 +35,8 @@ class Table:
     """A label, or a relationship type: in Cypher a node `n`, or a relationship `e` from `a` to `b`.
 
     `file` names the Parquet file of a shard that holds the rows; the table with a `record` is the file's own,
-    and others are read from two of its columns. A `link` is the relationship from a Run to rows of a label.
+    and others are read from two of its columns. Where rows are `derived`, the file is a run's: finishing the
+    run computes it from the shards. A `link` is the relationship from a Run to rows of a label.
     `run` and `instance` say in Cypher which run and which instance a row belongs to; where `run` is empty, it
     is the link that tells. Relationships with the same ends are told apart by the properties `apart`.
     """
@@ -48,6 +51,7 @@ class Table:
     run: str = ""
     instance: str = ""
     apart: tuple[str, ...] = ()
+    derived: bool = False
 
     @property
     def properties(self) -> dict[str, ColumnType]:
@@ -155,10 +159,14 @@ TABLES: tuple[Table, ...] = (
         keys=("source", "target"),
         run="e.run",
         apart=("run", "subtask", "condition"),
+        derived=True,
     ),
     Table("MEASURED", None, "several", ends=(Run, Measure), keys=("runs", "id"), run="a.id"),
 )
 """Labels before the relationships between them."""
+
+KEPT: dict[str, type] = {"matrices": LayerMatrix}
+"""Files of a shard that only run directories keep, by name without suffix: their records. Read in pieces."""
 
 PATTERN_TABLES = ("Pattern", "PRODUCED", "HAS_PATTERN", "THROUGH")
 """What patterns and their steps become: the bulk of a store, loaded in a way of its own by each kind."""
@@ -175,18 +183,33 @@ def relationships() -> list[Table]:
 
 
 def filed() -> list[Table]:
-    """Return what is loaded from a shard's files."""
+    """Return what is loaded from a run's files."""
     return [table for table in TABLES if table.file]
 
 
 def files() -> dict[str, Table]:
-    """Return the files of a shard: by name without suffix, the table whose records they hold."""
+    """Return the files that stores load: by name without suffix, the table whose records they hold."""
     return {table.file: table for table in filed() if table.record is not None}
 
 
+def derived() -> list[str]:
+    """Return the files that finishing a run computes."""
+    return [file for file, table in files().items() if table.derived]
+
+
+def written() -> list[str]:
+    """Return the files of a run, by name without suffix."""
+    return [*sharded(), *derived()]
+
+
+def sharded() -> list[str]:
+    """Return the files of a shard, by name without suffix."""
+    return [*(file for file, table in files().items() if not table.derived), *KEPT]
+
+
 def record_of(file: str) -> type:
-    """Return the record whose rows a file of a shard holds."""
-    record = files()[file].record
+    """Return the record whose rows a file of a run holds."""
+    record = KEPT.get(file) or files()[file].record
     assert record is not None  # noqa: S101 - `files` leaves the others out
     return record
 

@@ -1,6 +1,7 @@
 """Loading runs into a Neo4j server, so that being killed anywhere and repeated gives the same graph.
 
-1. A uniqueness constraint on every label's key, and the index by which templates find a run's patterns.
+1. A uniqueness constraint on every label's key, and the indexes by which a run's patterns and contributions
+   are found.
 2. The Run, in state "loading" with `loaded` 0.
 3. The computation graph, position by position: a position's nodes and edges share one transaction, so that
    the inputs that are there say how far the graph reaches.
@@ -28,7 +29,11 @@ from ipgraph.graphstore.server.patterns import Report, load_patterns, progress_o
 from ipgraph.graphstore.server.remove import remove
 
 BATCH_ROWS = 1000
-PATTERN_INDEX = "pattern_run_level"
+_INDEXES = {
+    "pattern_run_level": "(e:Pattern) ON (e.run, e.level)",
+    "contributes_run": "()-[e:CONTRIBUTES]-() ON (e.run)",
+}
+"""What finds a run's patterns and contributions."""
 
 _RUN = "MERGE (r:Run {id: $id}) ON CREATE SET r = $properties"
 _GRAPH = """
@@ -65,19 +70,20 @@ SET r.state = 'complete'
 
 
 def prepare(connection: Connection) -> None:
-    """Make the constraints and the index, wait until they serve; raises UsageError beside foreign data."""
+    """Make the constraints and indexes, wait until they serve; raises UsageError beside foreign data."""
     require_own(connection)
     for table in tables.nodes():
         label, name = table.name, f"{table.name.lower()}_id"
         connection.write(f"CREATE CONSTRAINT {name} IF NOT EXISTS FOR (n:{label}) REQUIRE n.id IS UNIQUE")
-    connection.write(f"CREATE INDEX {PATTERN_INDEX} IF NOT EXISTS FOR (p:Pattern) ON (p.run, p.level)")
+    for name, text in _INDEXES.items():
+        connection.write(f"CREATE INDEX {name} IF NOT EXISTS FOR {text}")
     connection.write("CALL db.awaitIndexes(300)")
     if lacking := unprepared(connection):
         raise UsageError(f"{connection.location}: {lacking[0]}, since another one has its name; drop that")
 
 
 def unprepared(connection: Connection) -> list[str]:
-    """Return which constraints and index are missing."""
+    """Return which constraints and indexes are missing."""
     indexed = "SHOW INDEXES YIELD labelsOrTypes, properties, state, owningConstraint WHERE state = 'ONLINE' "
     rows = connection.read(indexed + "RETURN labelsOrTypes, properties, owningConstraint").records
     owners = {
@@ -86,6 +92,7 @@ def unprepared(connection: Connection) -> list[str]:
     labels = [table.name for table in tables.nodes()]
     lacking = [f"no uniqueness constraint on {label}.id" for label in labels if not owners.get((label, "id"))]
     lacking += ["no index on Pattern(run, level)"] * (("Pattern", "run", "level") not in owners)
+    lacking += ["no index on CONTRIBUTES(run)"] * (("CONTRIBUTES", "run") not in owners)
     return [f"{what}: the next `ipgraph ingest run` makes it" for what in lacking]
 
 

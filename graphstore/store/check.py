@@ -28,7 +28,7 @@ def check(
     """
     stored = {run.id: run for run in runs(store)}
     problems = [problem for run in stored.values() for problem in _incomplete(store, run)]
-    problems += [*_orphans(store), *_graph_problems(store, stored.values())]
+    problems += [*_orphans(store, list(stored)), *_graph_problems(store, stored.values())]
     directories = list(directories)
     total = sum(stored[run.id].patterns for run in directories if run.id in stored)
     done = 0
@@ -52,12 +52,17 @@ def _incomplete(store: Store, run: Run) -> Iterator[Problem]:
         yield Problem(where, f"has {number} {what}, and should have {due}")
 
 
-def _orphans(store: Store) -> Iterator[Problem]:
-    """Find what no run owns: nodes of the labels that a relationship links to their runs."""
+def _orphans(store: Store, stored: list[str]) -> Iterator[Problem]:
+    """Find what no run owns: nodes that a relationship should link to their runs, and what names a run."""
     for table in tables.nodes():
         if table.link:
             owned = f"EXISTS {{ MATCH (:Run)-[:{table.link}]->(n) }}"
             if number := count(store, f"{table.match} WHERE NOT {owned} RETURN count(*) AS n"):
+                yield Problem(table.name, f"{number} belong to no run")
+    for table in tables.relationships():
+        if table.derived:
+            text = f"{table.match} WHERE NOT {table.of_runs} RETURN count(*) AS n"
+            if number := count(store, text, runs=stored):
                 yield Problem(table.name, f"{number} belong to no run")
 
 
@@ -89,6 +94,9 @@ def _differences(store: Store, directory: RunDirectory, stored: Run | None) -> I
         return  # which is said of the run itself
     for index, what in directory.faults().items():
         yield Problem(where, f"shard {index} in {directory.path} is {what}")
+        return
+    if faults := directory.derived_faults():
+        yield Problem(where, faults[0])
         return
     differing = [name for name, value in asdict(directory.run).items() if value != getattr(stored, name)]
     if differing:

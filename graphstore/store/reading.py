@@ -9,7 +9,7 @@ from ipgraph.graphstore.common.errors import UsageError
 from ipgraph.graphstore.runs.content import Content, Row
 from ipgraph.graphstore.schema import graph, tables
 from ipgraph.graphstore.schema.graph import GraphShape
-from ipgraph.graphstore.schema.records import Measure, Pattern, Run, columns
+from ipgraph.graphstore.schema.records import ColumnType, Measure, Pattern, Run, columns
 from ipgraph.graphstore.schema.tables import Table
 from ipgraph.graphstore.store.protocol import Result, Scalar, Store, Value
 
@@ -49,8 +49,7 @@ def rows(store: Reader, cypher: str, **parameters: Value) -> list[Row]:
 def runs(store: Reader) -> list[Run]:
     """Return the runs in a store, newest first, half-loaded ones included."""
     found = rows(store, f"MATCH (r:Run) RETURN {returned('r', Run)}")
-    # Neo4j's offline import has no empty lists: their property is absent.
-    stored = [Run(**row | {"classes": row["classes"] or []}) for row in found]
+    stored = [Run(**_with_lists(row, columns(Run))) for row in found]
     return sorted(stored, key=lambda run: (run.created, run.id), reverse=True)
 
 
@@ -80,7 +79,14 @@ def table_rows(store: Reader, table: Table, run: str, instances: Iterable[str] |
     if instances is not None and table.instance:
         text += f" AND {table.instance} IN $instances"
         chosen["instances"] = list(instances)
-    return rows(store, f"{text} RETURN {table.items}", **chosen)
+    found = rows(store, f"{text} RETURN {table.items}", **chosen)
+    return [_with_lists(row, table.properties) for row in found]
+
+
+def _with_lists(row: Row, kinds: Mapping[str, ColumnType]) -> Row:
+    """Return a row with its empty lists: in Neo4j's offline import their property is absent."""
+    empty: Row = {name: [] for name, kind in kinds.items() if kind.endswith("[]") and row[name] is None}
+    return row | empty
 
 
 def instances(store: Reader, run: str) -> list[str]:

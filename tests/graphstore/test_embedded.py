@@ -62,7 +62,7 @@ def test_another_database_is_refused(tmp_path: Path, run: RunDirectory) -> None:
 
 
 VERSION_1 = (
-    r"store.db has schema version 1, and this ipgraph reads version 4: "
+    r"store.db has schema version 1, and this ipgraph reads version 5: "
     r"extract its runs again into another store \(`ipgraph ingest dataset ...`\)$"
 )
 

@@ -25,7 +25,7 @@ def test_loading_makes_constraints_and_index_first(neo4j_server: Login, run: Run
     drop_schema(neo4j_server)
     with Neo4jStore(neo4j_server.uri) as store:
         lacking = [problem.what for problem in store.check()]
-        assert len(lacking) == 6
+        assert len(lacking) == 7
         for what in ("index on Pattern(run, level)", "uniqueness constraint on Pattern.id"):
             assert f"no {what}: the next `ipgraph ingest run` makes it" in lacking
         store.add([run])
@@ -80,7 +80,7 @@ def test_another_schema_version_is_refused(neo4j_server: Login, run: RunDirector
     with neo4j_server.driver() as driver:
         driver.execute_query("MATCH (r:Run) SET r.schema_version = 1")
     again = (
-        "has schema version 1, and this ipgraph reads version 4: extract its runs again into another store"
+        "has schema version 1, and this ipgraph reads version 5: extract its runs again into another store"
     )
     with pytest.raises(UsageError, match=again):
         Neo4jStore(neo4j_server.uri)

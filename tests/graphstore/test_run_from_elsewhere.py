@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from support.attributed import ENCODER_DECODER, make_attributed
 from support.fixtures import make_measures, make_run
 
 from ipgraph.graphstore.common import files
@@ -21,7 +22,7 @@ from ipgraph.graphstore.runs import shards
 from ipgraph.graphstore.runs.directory import RunDirectory
 from ipgraph.graphstore.runs.finding import list_runs
 from ipgraph.graphstore.schema.arrow import arrow_schema
-from ipgraph.graphstore.schema.records import columns
+from ipgraph.graphstore.schema.records import Contribution, columns
 from ipgraph.graphstore.schema.tables import record_of
 
 Row = dict[str, Any]
@@ -41,7 +42,7 @@ def forge(run: RunDirectory, name: str, change: Callable[[list[Row]], None]) -> 
 
 def sign(folder: Path, file: Path, rows: int) -> None:
     manifest = json.loads((folder / shards.MANIFEST).read_text())
-    manifest["files"][file.name] = {"rows": rows, "sha256": shards._digest(file)}
+    manifest["files"][file.name] = {"rows": rows, "sha256": shards.digest(file)}
     (folder / shards.MANIFEST).write_text(json.dumps(manifest))
 
 
@@ -80,6 +81,76 @@ def test_values_that_no_run_has_are_refused_before_loading(
     with EmbeddedStore(tmp_path / "store.db") as store, pytest.raises(IpgraphError, match=message):
         store.add([RunDirectory.open(run.path)])
     assert not (tmp_path / "store.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("table", "change", "message"),
+    [
+        ("attributions", put("scores", [0.5]), "scores are not as many"),
+        ("attributions", put("scores", [0.5] * 6 + [float("nan")]), "scores is"),
+        ("attributions", put("instance", "nobody"), "not in the shard"),
+        ("attributions", lambda rows: rows.append(rows[0]), "have the same instance"),
+        ("attributions", put("cut_layers", [1]), "cut_layers are not as many"),
+        ("attributions", put("cut_layers", [99] * 7), "a layer that the model does not have"),
+        ("attributions", put("mixing", [0.5] * 9), "mixing has more values than layers"),
+        ("views", put("correlations", []), "correlations are not 1 for each"),
+        ("views", put("global_masses", [0.5]), "global_masses are not 5 for each"),
+        ("matrices", put("rows", 6), "its values are not layers x rows x columns"),
+        ("matrices", put("layers", -3), "its values are not layers x rows x columns"),
+        ("matrices", lambda rows: rows[0].update(rows=49, columns=1), "do not fit its 7 tokens"),
+        (
+            "matrices",
+            lambda rows: rows[0].update(layers=147, rows=1, columns=1),
+            "more layers than the model",
+        ),
+        ("matrices", put("values", [float("inf")] * 147), "values is"),
+        ("matrices", put("run", "r000000000000"), "is of another run"),
+        ("matrices", lambda rows: rows.append(rows[0]), "have the same instance and name"),
+    ],
+)
+def test_scores_and_matrices_that_no_run_has_are_refused_before_loading(
+    tmp_path: Path, table: str, change: Callable[[list[Row]], None], message: str
+) -> None:
+    run = make_attributed(tmp_path / "runs")
+    forge(run, table, change)
+    with EmbeddedStore(tmp_path / "store.db") as store, pytest.raises(IpgraphError, match=message):
+        store.add([RunDirectory.open(run.path)])
+    assert not (tmp_path / "store.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (put("source", "toy-0123456789ab/h01.01@0000"), "source is not an embedding of the run's graph"),
+        (put("target", "toy-0123456789ab/e09.--@0000"), "target is not an embedding of the run's graph"),
+        (put("target", "toy2-0123456789ab/e01.--@0000"), "target is not an embedding of the run's graph"),
+        (put("run", "r000000000000"), "is of another run"),
+        (put("mean", float("nan")), "mean is nan"),
+        (put("instances", 0), "a mean over no sentence"),
+        (lambda rows: rows.append(rows[0]), "have the same source and target and subtask and condition"),
+        (lambda rows: rows.pop(), "its files have the rows"),
+    ],
+)
+def test_contributions_that_no_run_has_are_refused(
+    tmp_path: Path, change: Callable[[list[Row]], None], message: str
+) -> None:
+    run = make_attributed(tmp_path)
+    file = run.path / "contributions.parquet"
+    rows = pq.read_table(file).to_pylist()
+    change(rows)
+    data = {column: [row[column] for row in rows] for column in columns(Contribution)}
+    pq.write_table(pa.table(data, schema=arrow_schema(Contribution)), file)
+    run.manifest["files"][file.name] = shards.digest(file)
+    with pytest.raises(IpgraphError, match=message):
+        run.require_complete()
+
+
+def test_the_decoders_matrices_must_fit_the_tokens_that_the_encoder_leaves(tmp_path: Path) -> None:
+    run = make_attributed(tmp_path, shape=ENCODER_DECODER)
+    run.require_complete()
+    forge(run, "matrices", lambda rows: rows[1].update(rows=1, columns=9))
+    with pytest.raises(IpgraphError, match="their sizes do not fit its 7 tokens"):
+        run.require_complete()
 
 
 def test_a_path_along_labels_that_do_not_parse_is_refused(tmp_path: Path) -> None:

@@ -262,7 +262,8 @@ def test_another_schema_version_is_refused(tmp_path: Path) -> None:
     manifest.write_text(
         manifest.read_text().replace(f'"schema_version": {SCHEMA_VERSION}', '"schema_version": 1')
     )
-    again = r"and this ipgraph reads version 4: extract the run again \(`ipgraph ingest dataset ...`\)"
+    reads = f"and this ipgraph reads version {SCHEMA_VERSION}"
+    again = rf"{reads}: extract the run again \(`ipgraph ingest dataset ...`\)"
     with pytest.raises(UsageError, match=f"shards/00000 has schema version 1, {again}"):
         run.missing()
     (run.path / "run.json").write_text(json.dumps(run.manifest | {"schema_version": 1}))

@@ -49,7 +49,7 @@ ATTRIBUTED = Table(
     "ATTRIBUTED",
     Attribution,
     "run",
-    file="attributions",
+    file="occlusions",
     ends=(Run, Instance),
     keys=("run", "instance"),
     run="a.id",
@@ -164,8 +164,8 @@ def test_a_run_without_one_of_its_tables_is_not_complete(
 
 def test_rows_of_a_table_that_is_not_in_the_schema_are_refused(tmp_path: Path) -> None:
     run = make_run(tmp_path)
-    shard = replace(read_shard(run, 0), further={"attributions": []})
-    with pytest.raises(IpgraphError, match="not in the schema: attributions"):
+    shard = replace(read_shard(run, 0), further={"marginalia": []})
+    with pytest.raises(IpgraphError, match="not in the schema: marginalia"):
         run.write_shard(0, shard)
 
 
@@ -176,4 +176,4 @@ def test_every_table_is_declared_whole() -> None:
         assert set(table.ends or ()) <= labels.keys()
         if table.file:
             assert set(table.names) <= set(columns(tables.record_of(table.file)))
-            assert table.instance
+            assert bool(table.instance) != table.derived

@@ -24,7 +24,7 @@ from ipgraph.graphstore.schema.labels import (
     role_label,
     target_label,
 )
-from ipgraph.graphstore.schema.records import Instance, Level, Measure, Pattern, Prediction, Step
+from ipgraph.graphstore.schema.records import Attribution, Instance, Level, Measure, Pattern, Prediction, Step
 
 MODEL, MODEL_NAME = "toy-0123456789ab", "toy"
 LAYERS, HEADS = 3, 4
@@ -81,6 +81,9 @@ def make_run(
         "n_steps": 50,
         "quadrature": "uniform",
         "tolerance": None,
+        "at": "word" if method == "gpr" else "",
+        "position_correction": "",
+        "position_decay": 0.0,
         "label": "",
         "classes": [],
         "dtype": "float64",
@@ -190,10 +193,15 @@ class _Writer:
             shard.instances.append(instance)
             prediction = self.prediction(instance, roles)
             shard.predictions.append(prediction)
-            total = 0.0
+            scores = [0.0] * len(prediction.tokens)
             for position in range(len(prediction.tokens)):
                 if position != prediction.target:
-                    total += self.word(shard, prediction, position)
+                    scores[position] = self.word(shard, prediction, position)
+            if self.method == "gpr":
+                method = "integrated_gradients"
+                attribution = Attribution(self.run, instance.id, method, scores, [], [])
+                shard.further.setdefault("attributions", []).append(attribution)
+            total = sum(scores)
             error = self.random.gauss(0, 0.01)
             qoi = total - error + prediction.qoi_baseline
             shard.predictions[-1] = replace(prediction, qoi=qoi, is_correct=qoi > 0, completeness_error=error)

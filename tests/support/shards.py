@@ -3,7 +3,7 @@
 import pyarrow.parquet as pq
 
 from ipgraph.graphstore.runs.directory import RunDirectory, Shard
-from ipgraph.graphstore.schema.tables import files, record_of
+from ipgraph.graphstore.schema.tables import record_of, sharded
 
 
 def read_shard(run: RunDirectory, index: int) -> Shard:
@@ -11,7 +11,7 @@ def read_shard(run: RunDirectory, index: int) -> Shard:
     folder = run.path / "shards" / f"{index:05d}"
     rows = {
         name: [record_of(name)(**row) for row in pq.read_table(folder / f"{name}.parquet").to_pylist()]
-        for name in files()
+        for name in sharded()
     }
     further = {name: rows.pop(name) for name in list(rows) if name not in Shard.__dataclass_fields__}
     return Shard(**rows, further=further)

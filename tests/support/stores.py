@@ -34,7 +34,10 @@ def counts(store: Store) -> dict[str, int]:
         "PRODUCED": "(:Run)-[:PRODUCED]->(:Pattern)",
         "HAS_PATTERN": "(:Instance)-[:HAS_PATTERN]->(:Pattern)",
         "THROUGH": "(:Pattern)-[:THROUGH]->(:Node)",
+        "ATTRIBUTES": "(:Run)-[:ATTRIBUTES]->(:Instance)",
+        "VIEWS": "(:Run)-[:VIEWS]->(:Instance)",
         "FLOWS_TO": "(:Node)-[:FLOWS_TO]->(:Node)",
+        "CONTRIBUTES": "(:Node)-[:CONTRIBUTES]->(:Node)",
         "MEASURED": "(:Run)-[:MEASURED]->(:Measure)",
     }
     return {name: count(store, pattern) for name, pattern in patterns.items()}
@@ -61,7 +64,10 @@ def due(*runs: RunDirectory) -> dict[str, int]:
         "PRODUCED": len(patterns),
         "HAS_PATTERN": len(patterns),
         "THROUGH": steps,
+        "ATTRIBUTES": sum(len(list(run.records("attributions"))) for run in runs),
+        "VIEWS": sum(len(list(run.records("views"))) for run in runs),
         "FLOWS_TO": sum(one.number_of_edges() for one in graphs),
+        "CONTRIBUTES": sum(len(list(run.records("contributions"))) for run in runs),
         "MEASURED": measures,
     }
 
