@@ -42,7 +42,8 @@ def local_global(views: LocalGlobal, title: str, width: float | None = None) -> 
     rows, layers = -(-len(views.masses) // columns), len(views.divergences)
     heights = [layers * LAYER + AROUND, rows * MASS_HEIGHT]
     figure = sheet(width, sum(heights))
-    above, below = figure.subfigures(2, 1, height_ratios=heights)
+    parts: Any = figure.subfigures(2, 1, height_ratios=heights)
+    above, below = parts
     _map(above, views, title)
     panels = list(below.subplots(rows, columns, sharey=True, squeeze=False).flat)
     for axes, (place, series) in zip(panels, views.masses, strict=False):

@@ -183,7 +183,7 @@ def key(figure: "Figure", axes: "Axes", series: Sequence[Series]) -> None:
         longest = max(len(line.name) for line in series)
         columns = max(1, min(len(series), int(figure.get_figwidth() / (0.45 + 0.05 * longest))))
         look: dict[str, Any] = {"ncols": columns, "handlelength": 2.2, "columnspacing": 1.2}
-        drawn: list[Any] = axes.containers or axes.lines
+        drawn: list[Any] = list(axes.containers or axes.lines)
         legend = figure.legend(drawn, [""] * len(series), loc="outside upper center", **look)
         # Users choose the names: $ must not start mathematics, and a leading _ must not hide a name.
         for text, line in zip(legend.get_texts(), series, strict=True):

@@ -57,11 +57,14 @@ class Scored:
         return places[0]
 
 
-def scored(store: "Store", run: Run, sentence: Sentence) -> Scored:
-    """Return a sentence's tokens with their scores; raises UsageError where the run has none of it."""
+def scored(store: "Store", run: Run, sentence: Sentence, name: str = "") -> Scored:
+    """Return a sentence's tokens with their scores; `name` is the run's in the title, else the method's.
+
+    Raises UsageError where the run has no scores of it.
+    """
     rows = ask("attributions", store, run=run.id, instance=sentence.id, limit=NO_LIMIT).records()
     if not rows:
         raise UsageError(f"run {run.id} has no scores of {sentence.id}: its method is {run.method}")
     method = str(rows[0]["method"])
-    title = f"{sentence.condition or sentence.name}   {method}"
+    title = f"{name or method}: {sentence.condition or sentence.name}"
     return Scored(title, method, sentence.tokens, tuple(row["score"] for row in rows))
