@@ -8,7 +8,8 @@ from ipgraph.cli.known_runs import flattened, known_run
 from ipgraph.cli.options import RUNS_DIR, RunArgument, RunsDirOption, StoreOption
 from ipgraph.cli.render import say
 from ipgraph.extractor.methods.catalogue import COMPARABLE, METHODS, method_named
-from ipgraph.extractor.methods.settings import LEVELS, QOIS, QUADRATURES, baseline_in_words
+from ipgraph.extractor.methods.citations import METZGER_2022, Citation
+from ipgraph.extractor.methods.settings import AT, LEVELS, QOIS, QUADRATURES, baseline_in_words
 from ipgraph.graphstore.schema.qoi import ONE_LOGIT, POSITIVE_NEGATIVE, poles
 
 if TYPE_CHECKING:
@@ -40,10 +41,17 @@ def cite(run: RunArgument, store: StoreOption = None, runs_dir: RunsDirOption = 
     for environment, shards in chosen.directory.environments() if chosen.directory else ():
         numbers = ", ".join(str(shard) for shard in shards)
         say(f"\nEnvironment that computed shards {numbers}:\n{_listing(json.dumps(environment))}")
-    citations = dict.fromkeys((GPR.citation, method_named(record.method).citation))
+    citations = dict.fromkeys(_citations(record))
     entries = [citation.entry for citation in citations]
     entries.append(TOOL.format(version=tool, year=record.created[:4], run=record.id))
     say("\n" + "\n".join(entries), nl=False)
+
+
+def _citations(run: "Run") -> list[Citation]:
+    """Return whom to cite for a run: of paths the patterns too, of corrected scores the corrections."""
+    patterns = [GPR.citation] if run.level else []
+    corrections = [METZGER_2022] if run.position_correction not in ("", "none") else []
+    return [*patterns, method_named(run.method).citation, *corrections]
 
 
 _MODELS = {
@@ -56,17 +64,39 @@ _MODELS = {
 def paragraph(run: "Run", version: str) -> str:
     """Return a run's method as a paragraph for a paper."""
     words = "every word" if run.move_first else "every word but the first token"
+    if run.level:
+        what = f"Influence patterns ({GPR.citation.short}) of {words}"
+        by = f"{_method(run.method)} at {LEVELS[run.level]}"
+    else:
+        what, by = f"A score of {words}", f"{_method(run.method)}{_embeddings(run)}{_correction(run)}"
     return (
-        f"Influence patterns ({GPR.citation.short}) of {words} were extracted with ipgraph {version} "
+        f"{what} {'were' if run.level else 'was'} extracted with ipgraph {version} "
         f"(run {run.id}) from the {_MODELS[run.task]} {run.model_name} "
         f"({run.layers} layers, {run.heads} heads; {run.model}{_classes(run)}) "
         f"on {run.instances} sentences of {run.dataset} ({run.skipped} more could not be used), "
-        f"by {_method(run.method)} at {LEVELS[run.level]}. "
-        f"The quantity of interest is {_qoi(run)}; the baseline is {baseline_in_words(run.baseline)}"
-        f"{'' if run.move_first else ', except for the first token, which keeps its own embedding'}, "
-        f"with {_points(run)}, in {run.dtype}. "
+        f"by {by}. The quantity of interest is {_qoi(run)}{_baseline(run)}, in {run.dtype}. "
         f"{_accuracy(run)}"
     )
+
+
+def _baseline(run: "Run") -> str:
+    """Return what a paragraph says of the baseline and the points from it on, "" where there is none."""
+    if not run.baseline:
+        return ""
+    held = "" if run.move_first else ", except for the first token, which keeps its own embedding"
+    points = f", with {_points(run)}" if run.quadrature else ""
+    return f"; the baseline is {baseline_in_words(run.baseline)}{held}{points}"
+
+
+def _embeddings(run: "Run") -> str:
+    return f" with respect to {AT[run.at]}" if run.at else ""
+
+
+def _correction(run: "Run") -> str:
+    if run.position_correction in ("", "none"):
+        return ""
+    decay = f", with decay {run.position_decay:g}" if run.position_correction == "position" else ""
+    return f", corrected for positions ({run.position_correction}{decay}; {METZGER_2022.short})"
 
 
 def _qoi(run: "Run") -> str:

@@ -38,7 +38,7 @@ class Source:
         return pieces(self.files[name])
 
     def parts(self) -> Iterator[dict[str, Sequence[Path]]]:
-        """Yield the files in groups, of ROWS_A_COPY steps at most or of one file a table; runs' own last."""
+        """Yield the files in groups, of ROWS_A_COPY steps at most or of one file a table; runs' own in the last."""
         derived = tables.derived()
         sharded = {name: paths for name, paths in self.files.items() if name not in derived}
         start = steps = 0
@@ -47,8 +47,8 @@ class Source:
             if end > start and steps > ROWS_A_COPY:
                 yield {name: paths[start:end] for name, paths in sharded.items()}
                 start, steps = end, more
-        yield {name: paths[start:] for name, paths in sharded.items()}
-        yield {name: self.files[name] for name in derived}
+        last = {name: paths[start:] for name, paths in sharded.items()}
+        yield last | {name: self.files[name] for name in derived}
 
 
 def from_directories(runs: Sequence[RunDirectory], staging: Path, others: Sequence[Measure] = ()) -> Source:

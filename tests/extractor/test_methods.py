@@ -248,7 +248,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> File:
     return save_masked_lm(tmp_path_factory.mktemp("model"))
 
 
-@pytest.mark.parametrize("method", sorted(METHODS))
+@pytest.mark.parametrize("method", sorted(name for name, m in METHODS.items() if m.family == "paths"))
 def test_every_method_makes_a_run_of_the_same_shape(folder: File, method: str) -> None:
     levels = METHODS[method].levels
     level = "both" if len(levels) > 1 else levels[0]
@@ -268,10 +268,13 @@ def test_every_method_makes_a_run_of_the_same_shape(folder: File, method: str) -
     assert all(p.total_influence == totals[p.instance, p.position] for p in patterns)
 
 
-@pytest.mark.parametrize("level", ["both", "attention"])
-def test_a_level_that_a_method_does_not_have_is_refused(folder: File, level: str) -> None:
+def test_a_level_that_a_method_does_not_have_is_refused(folder: File) -> None:
     with pytest.raises(UsageError, match=r"conductance.*not defined at the attention level; use level"):
-        run_of(folder, "conductance", level)
+        run_of(folder, "conductance", "attention")
+
+
+def test_both_levels_are_those_that_a_method_has(folder: File) -> None:
+    assert run_of(folder, "conductance", "both").run.level == "embedding"
 
 
 def test_what_gives_no_paths_is_compared_with_but_not_extracted(folder: File) -> None:

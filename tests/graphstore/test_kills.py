@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.attributed import make_attributed
 from support.fixtures import make_run
 
 from ipgraph.graphstore.embedded.store import EmbeddedStore
@@ -90,7 +91,7 @@ def kill(work: Callable[..., None], *arguments: Path, after: float) -> float | N
 
 
 def test_a_load_killed_at_any_moment(tmp_path: Path) -> None:
-    old, new = make_run(tmp_path / "runs"), make_run(tmp_path / "runs", seed=1)
+    old, new = make_run(tmp_path / "runs"), make_attributed(tmp_path / "runs", instances=400)
     path, spare = tmp_path / "store.db", tmp_path / "spare"
     with EmbeddedStore(path) as store:
         store.add([old])

@@ -7,11 +7,12 @@ from typing import Any
 
 import ladybug
 
-from ipgraph.graphstore.runs.directory import RunDirectory, Shard
+from ipgraph.graphstore.runs.directory import RunDirectory
 from ipgraph.graphstore.schema import graph
 from ipgraph.graphstore.schema.graph import GraphShape
 from ipgraph.graphstore.store.protocol import Store
 from support.fixtures import MEMORY
+from support.shards import read_shard
 
 
 def rows(store: Store, cypher: str, **parameters: Any) -> list[dict[str, Any]]:
@@ -77,18 +78,8 @@ def changed_copy(run: RunDirectory, folder: Path, table: str, change: Callable[[
     path = folder / run.id
     shutil.copytree(run.path, path)
     copy = RunDirectory.open(path)
-    width = len(next(copy.tables("instances")))
-    instances = list(copy.records("instances"))[:width]
-    ids = {instance.id for instance in instances}
-    patterns = [pattern for pattern in copy.records("patterns") if pattern.instance in ids]
-    own = {pattern.id for pattern in patterns}
-    shard = Shard(
-        instances=instances,
-        predictions=list(copy.records("predictions"))[:width],
-        patterns=patterns,
-        steps=[step for step in copy.records("steps") if step.pattern in own],
-    )
-    records = getattr(shard, table)
+    shard = read_shard(copy, 0)
+    records = shard.records()[table]
     records[0] = change(records[0])
     shutil.rmtree(path / "shards" / "00000")
     copy.write_shard(0, shard)
