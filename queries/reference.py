@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from ipgraph.queries.language.needs import named
 from ipgraph.queries.language.parameters import STANDARD, Parameter
 from ipgraph.queries.language.registry import templates
 from ipgraph.queries.language.template import Template
@@ -31,13 +32,15 @@ def reference() -> str:
 
 
 def _report(report: Report) -> Iterator[str]:
-    yield from (f"### report {report.name}", "", f"{report.summary}{_NEEDS[report.needs]}", "")
+    needs = _NEEDS[report.needs].format(named(report.methods)) if report.methods else _NEEDS[report.needs]
+    yield from (f"### report {report.name}", "", f"{report.summary}{needs}", "")
     yield from map(_option, report.parameters)
 
 
 _NEEDS = {
-    "run": "",
+    "patterns": "",
     "attention": " It needs a run with attention-level patterns.",
+    "method": " It needs a run of {}.",
     "evaluation": " It needs runs that `ipgraph evaluate` has measured.",
 }
 

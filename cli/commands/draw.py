@@ -100,6 +100,7 @@ def draw(
     """
     from ipgraph.cli.figures import flow, style
     from ipgraph.queries.language.binding import resolve_run, saying_which_run
+    from ipgraph.queries.language.needs import PATTERNS
     from ipgraph.queries.language.running import opened
     from ipgraph.queries.views.conditions import MIN_SHARE, Choice
     from ipgraph.queries.views.scope import ALL
@@ -115,8 +116,8 @@ def draw(
     if condition and kind not in (None, "paths"):
         raise UsageError(f"--kind {kind} can be used with instances only")
     chosen = _level(level)
-    with opened(store) as graph, saying_which_run(graph, is_newest=not run):
-        chosen_runs = [resolve_run(graph, name) for name in run or [""]]
+    with opened(store) as graph, saying_which_run(graph, PATTERNS, is_newest=not run):
+        chosen_runs = [resolve_run(graph, name, PATTERNS) for name in run or [""]]
         runs = list({record.id: record for record in chosen_runs}.values())
         if instances:
             shown = Shown(graph, runs, instances, runs_dir)

@@ -39,6 +39,7 @@ def html(
     from ipgraph.cli.figures.style import need_matplotlib, require_place
     from ipgraph.cli.page.page import page
     from ipgraph.queries.language.binding import resolve_run
+    from ipgraph.queries.language.needs import PATTERNS
     from ipgraph.queries.language.running import opened
     from ipgraph.queries.views.sentence import load_sentences
 
@@ -47,7 +48,7 @@ def html(
         raise UsageError(f"{output}: the report is a page; name a file that ends in .html")
     need_matplotlib()
     with opened(store) as graph:
-        chosen = resolve_run(graph, run)
+        chosen = resolve_run(graph, run, PATTERNS)
         sentences = load_sentences(graph, chosen, limit=instances)
         held = set(_held(graph, chosen))
         overview, *reports = _sections(graph, chosen, held)
@@ -72,7 +73,7 @@ def _held(store: "Store", run: "Run") -> "Iterator[Need]":
     from ipgraph.graphstore.schema.records import levels_of
     from ipgraph.queries.language.running import ask
 
-    yield "run"
+    yield "patterns"
     if "attention" in levels_of(run.level):
         yield "attention"
     if len(ask("measures", store, run=run.id)):

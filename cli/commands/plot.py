@@ -202,11 +202,12 @@ def local_global(
 def _opened(store: str | None, run: str, output: "Path") -> "Iterator[tuple[Store, Run]]":
     """Check that a plot can be written, then give the store and the run to plot."""
     from ipgraph.queries.language.binding import resolve_run, saying_which_run
+    from ipgraph.queries.language.needs import PATTERNS
     from ipgraph.queries.language.running import opened
 
     _ready(output)
-    with opened(store) as graph, saying_which_run(graph, is_newest=not run):
-        yield graph, resolve_run(graph, run)
+    with opened(store) as graph, saying_which_run(graph, PATTERNS, is_newest=not run):
+        yield graph, resolve_run(graph, run, PATTERNS)
 
 
 def _ready(output: "Path") -> None:

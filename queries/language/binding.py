@@ -1,9 +1,9 @@
 """Binding: from what a user gives to the parameters a store gets, checked by what the template declares.
 
 Some types are looked up in the store: a `run` by its id, the beginning of one or a label (`newest`: the
-newest complete one), a `level` (`finest`: attention where every run named has it), an `instance` by its id,
-the name of its row, or a unique prefix; a `subtask`, a `condition` or a `role` must be one that the first run
-has, or empty; a `layer` or a `head` one that its model has.
+newest complete one that has what the text reads, see `needs`), a `level` (`finest`: attention where every run
+named has it), an `instance` by its id, the name of its row, or a unique prefix; a `subtask`, a `condition` or
+a `role` must be one that the first run has, or empty; a `layer` or a `head` one that its model has.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +15,7 @@ from ipgraph.graphstore.common.errors import UsageError, nearest_first, unknown
 from ipgraph.graphstore.common.suggested import suggested
 from ipgraph.graphstore.schema.labels import LABEL_WIDTH, ROLE_LABEL_WIDTH
 from ipgraph.graphstore.schema.records import LEVELS, Run, levels_of
+from ipgraph.queries.language.needs import NOTHING, Need, need_of
 from ipgraph.queries.language.parameters import BOUND_BY_STORE, Parameter
 from ipgraph.queries.language.template import Template, used_parameters
 from ipgraph.queries.language.values import Plain, ValueMismatchError, plain
@@ -54,14 +55,16 @@ def bind(template: Template, given: Mapping[str, object], store: "Store") -> "di
     """Return a template's parameters for a store; raises UsageError naming the query and the parameter."""
     values = declared_values(template, given)
     by_type = {
-        kind: [p.name for p in template.parameters if p.type == kind] for kind in ("run", "level", "instance")
+        kind: [p.name for p in template.parameters if p.type == kind and (p.required or values[p.name])]
+        for kind in ("run", "level", "instance")
     }
-    runs = [resolve_run(store, str(values[name])) for name in by_type["run"]]
+    need = need_of(template.text(store.dialect))
+    runs = [resolve_run(store, str(values[name]), need) for name in by_type["run"]]
     is_newest = any(values[name] == NEWEST for name in by_type["run"][:1])
     values |= {name: run.id for name, run in zip(by_type["run"], runs, strict=True)}
     if by_type["level"]:
         require_one_graph(runs)
-    with saying_which_run(store, is_newest=is_newest):
+    with saying_which_run(store, need, is_newest=is_newest):
         values |= {name: resolve_level(runs, str(values[name])) for name in by_type["level"]}
         for name in by_type["instance"]:
             values[name] = resolve_instance(store, [runs[0].id], str(values[name]))
@@ -76,24 +79,29 @@ def bind(template: Template, given: Mapping[str, object], store: "Store") -> "di
 
 
 @contextmanager
-def saying_which_run(store: "Store", *, is_newest: bool) -> Iterator[None]:
-    """Add to what is wrong that the newest run was taken, since none was named, where there are others."""
+def saying_which_run(store: "Store", need: Need = NOTHING, *, is_newest: bool) -> Iterator[None]:
+    """Add to what is wrong that the newest run was taken, since none was named, where others would do."""
     try:
         yield
     except UsageError as error:
-        runs = [run for run in store.runs() if run.state == "complete"]
+        runs = need.among([run for run in store.runs() if run.state == "complete"])
         if not is_newest or len(runs) < 2:
             raise
         raise UsageError(f"{error} (that is the newest run; name another, such as {runs[1].id})") from error
 
 
 def bind_text(cypher: str, given: Mapping[str, object], store: "Store") -> "dict[str, Value]":
-    """Return the parameters that a user's own text uses: those given, `$run`, `$level` and the store's."""
+    """Return the parameters that a user's own text uses: those given, `$run`, `$level` and the store's.
+
+    A run that is named is taken whether it has what the text reads or not.
+    """
     used, values = used_parameters(cypher), dict(given)
     if {"run", "level"} & used:
-        run = resolve_run(store, str(values.get("run", NEWEST)))
+        need = NOTHING if "run" in values else need_of(cypher)
+        run = resolve_run(store, str(values.get("run", NEWEST)), need)
         values["run"] = run.id
-        values["level"] = resolve_level([run], str(values.get("level", FINEST)))
+        if "level" in used:
+            values["level"] = resolve_level([run], str(values.get("level", FINEST)))
     missing = sorted(used - set(values) - set(BOUND_BY_STORE))
     if missing:
         raise MissingValueError(f"the query uses ${missing[0]}, which was not given", missing[0])
@@ -157,8 +165,12 @@ def _plain(name: str, value: object) -> "Plain | list[Plain] | None":
         raise UsageError(f"the parameter {name} {problem}") from None
 
 
-def resolve_run(store: "Store", text: str = NEWEST) -> Run:
-    """Return the complete run that an id, its beginning or a label names; by default the store's newest."""
+def resolve_run(store: "Store", text: str = NEWEST, need: Need = NOTHING) -> Run:
+    """Return the complete run that an id, its beginning or a label names; by default the store's newest.
+
+    The newest is that which has what is needed; where nothing is, one with patterns before others. Raises
+    UsageError for an unknown run, and for one that lacks something.
+    """
     runs = store.runs()
     complete = [run for run in runs if run.state == "complete"]
     if not complete:
@@ -173,7 +185,10 @@ def resolve_run(store: "Store", text: str = NEWEST) -> Run:
             what = f"there is no store {place.absolute()}"
         raise UsageError(f"{what}; make one by `{make}`, or load one that is on disk by `{load}`")
     if text in ("", NEWEST):
-        return complete[0]
+        if fitting := need.among(complete):
+            return fitting[0]
+        remedy = need.remedy(complete, store.location)
+        raise UsageError(f"no run of {store.location} {need.said}; {remedy}")
     half = [run for run in runs if run.state != "complete" and run.id.startswith(text)]
     if half and not any(run.id.startswith(text) or run.label == text for run in complete):
         what = "partly removed from" if half[0].state == "removing" else "only partly loaded into"
@@ -181,7 +196,11 @@ def resolve_run(store: "Store", text: str = NEWEST) -> Run:
     by_id = {run.id: run for run in complete}
     from ipgraph.graphstore.runs.finding import match_run  # not at the top: it loads pyarrow
 
-    return by_id[match_run(text, {run.id: run.label for run in complete}, store.location)]
+    run = by_id[match_run(text, {run.id: run.label for run in complete}, store.location)]
+    if lacks := need.missing(run):
+        remedy = need.remedy(complete, store.location)
+        raise UsageError(f"run {run.id} {lacks}: its method is {run.method}; {remedy}")
+    return run
 
 
 def _listed(runs: Sequence[Run]) -> str:

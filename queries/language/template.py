@@ -71,7 +71,12 @@ class Template:
 
 def used_parameters(cypher: str) -> set[str]:
     """Return the names of the parameters that a text uses, strings and comments apart."""
-    return set(_USED.findall(_LITERALS.sub(" ", cypher)))
+    return set(_USED.findall(without_literals(cypher)))
+
+
+def without_literals(cypher: str) -> str:
+    """Return a text without its strings, quoted names and comments."""
+    return _LITERALS.sub(" ", cypher)
 
 
 def parse_template(path: Path) -> Template:

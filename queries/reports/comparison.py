@@ -9,6 +9,7 @@ from ipgraph.graphstore.common.permutation import DRAWS, adjusted, paired_p_valu
 from ipgraph.graphstore.schema.qoi import with_classes
 from ipgraph.graphstore.schema.records import Run
 from ipgraph.queries.language.binding import require_one_graph, resolve_level, resolve_run
+from ipgraph.queries.language.needs import PATTERNS
 from ipgraph.queries.language.parameters import NO_LIMIT
 from ipgraph.queries.language.running import Parameters, Record, Rows, ask
 from ipgraph.queries.reports.declaration import AtLevel, Condition, Limit, OtherRun, Report, RunId, Subtask
@@ -40,7 +41,7 @@ def compare(
 
     The accuracy, QoI and g of runs whose models have unlike graphs are compared, their paths are not.
     """
-    runs = [resolve_run(store, run), resolve_run(store, other)]
+    runs = [resolve_run(store, run, PATTERNS), resolve_run(store, other, PATTERNS)]
     where: Parameters = {"subtask": subtask, "condition": condition}
     outcomes = [ask("outcomes", store, run=one.id, **where, limit=NO_LIMIT) for one in runs]
     try:

@@ -1,4 +1,4 @@
-"""Correlations of few points, with p-values by permutation: exact up to 8 points, else drawn and seeded."""
+"""Correlations of few points; p-values are by permutation: exact up to 8 points, else drawn and seeded."""
 
 import math
 from collections.abc import Sequence
@@ -23,6 +23,18 @@ class Correlation:
 
     value: float
     p: float
+
+
+def spearman(xs: Sequence[float], ys: Sequence[float]) -> float | None:
+    """Return Spearman's rho; None of under 3 points or a constant side."""
+    if len(xs) < 3:
+        return None
+    import numpy as np
+    from scipy.stats import rankdata
+
+    x, y = (np.asarray(rankdata(values), float) - (len(values) + 1) / 2 for values in (xs, ys))
+    spread = float(np.sqrt((x @ x) * (y @ y)))
+    return float(x @ y) / spread if spread else None
 
 
 def correlate(

@@ -17,8 +17,8 @@ from ipgraph.queries.reports.tables import Table
 if TYPE_CHECKING:
     from ipgraph.graphstore.store.protocol import Store
 
-Need = Literal["run", "attention", "evaluation"]
-"""A run; a run with attention-level patterns; runs that `evaluate` has measured."""
+Need = Literal["patterns", "attention", "method", "evaluation"]
+"""A run with patterns; one with those of attention level; one of some methods; runs that are evaluated."""
 
 RunId = Annotated[str, "Run id, its beginning, or label."]
 OtherRun = Annotated[str, "The run to compare it with."]
@@ -52,12 +52,16 @@ class ReportParameter:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A report: what it is called on the command line and as a heading, its function and what it needs."""
+    """A report: what it is called on the command line and as a heading, its function and what it needs.
+
+    `methods` are those of the runs that it reads, where it needs a run of some methods.
+    """
 
     name: str
     title: str
     function: Callable[..., list[Table]]
-    needs: Need = "run"
+    needs: Need = "patterns"
+    methods: tuple[str, ...] = ()
     summary: str = field(init=False)
     """What it answers: the first line of its function's docstring."""
     parameters: tuple[ReportParameter, ...] = field(init=False)

@@ -12,6 +12,7 @@ from ipgraph.graphstore.common.permutation import DRAWS, FALSE_DISCOVERY_RATE, a
 from ipgraph.graphstore.schema.graph import GraphShape, graph_size
 from ipgraph.graphstore.schema.records import Level, Run
 from ipgraph.queries.language.binding import require_known, resolve_level, resolve_run
+from ipgraph.queries.language.needs import PATTERNS
 from ipgraph.queries.language.parameters import NO_LIMIT
 from ipgraph.queries.language.running import Parameters, Record, ask
 from ipgraph.queries.reports.declaration import AtLevel, Limit, Report, Role, RunId, Sign, Subtask
@@ -113,7 +114,7 @@ def structures_table(structures: list[Structure], note: str) -> Table:
 
 def entropy(store: "Store", *, run: RunId = "", level: AtLevel = "", subtask: Subtask = "") -> list[Table]:
     """Pattern entropy: of Pi_+ for each sentence structure, and per position of the largest one."""
-    record = resolve_run(store, run)
+    record = resolve_run(store, run, PATTERNS)
     at = cast("Level", resolve_level([record], level))
     sample = Sample.of(store, run=record.id, level=at, subtask=subtask)
     found = structures(store, record, at, sample, subtask)
@@ -165,7 +166,7 @@ def conditions(
         raise UsageError(f"name two conditions to compare, of: {', '.join(known)}")
     require_limit(limit)
     names = list(dict.fromkeys((condition, other_condition)))
-    require_known(store, resolve_run(store, run).id, "condition", names)
+    require_known(store, resolve_run(store, run, PATTERNS).id, "condition", names)
     given: Parameters = {"run": run, "level": level, "subtask": subtask, "role": role, "sign": sign}
     every = Sample.of(store, **given)
     sample = every.only(lambda p: p["condition"] in names)

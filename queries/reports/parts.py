@@ -5,6 +5,8 @@ from dataclasses import replace
 from itertools import islice
 
 from ipgraph.graphstore.common.errors import UsageError
+from ipgraph.graphstore.schema.qoi import with_classes
+from ipgraph.graphstore.schema.records import Run
 from ipgraph.queries.language.parameters import NO_LIMIT
 from ipgraph.queries.language.running import Record, Rows
 from ipgraph.queries.reports.tables import Table, TableColumn
@@ -54,6 +56,18 @@ def as_table(
     notes = [scope(rows.parameters), cut, note if cells else "nothing found"]
     keyed = tuple(replace(column, key=column.key or name) for name, column in columns.items())
     return Table(title, keyed, cells, "; ".join(filter(None, notes)), rows.cypher)
+
+
+def facts(run: Run, method: str, **more: str) -> Table:
+    """Return what a run is: its model, dataset, method as it is to be said, and quantity of interest."""
+    skipped = f" ({run.skipped:,} more could not be used)" if run.skipped else ""
+    rows = {
+        "model": f"{run.model_name} ({run.layers} layers, {run.heads} heads; {run.model})",
+        "dataset": f"{run.dataset}: {run.instances:,} instances{skipped}",
+        "method": method,
+        "quantity of interest": with_classes(run.qoi, run.classes),
+    }
+    return Table.of(f"Run {run.id}", ["what", "value"], (rows | more).items())
 
 
 def require_limit(limit: int) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from ipgraph.graphstore.common.errors import UsageError, unknown
 from ipgraph.graphstore.schema.labels import LABEL_WIDTH, ROLE_LABEL_WIDTH
 from ipgraph.queries.language.binding import require_in_model, resolve_run
+from ipgraph.queries.language.needs import PATTERNS
 from ipgraph.queries.language.parameters import NO_LIMIT
 from ipgraph.queries.language.running import Parameters, Record, ask
 from ipgraph.queries.reports.declaration import (
@@ -125,7 +126,7 @@ def heads(
 ) -> list[Table]:
     """Heads ranked by traversal or influence: over all layers, and the first of each layer and role."""
     _check(rank, limit)
-    require_in_model(resolve_run(store, run), "layer", layer)
+    require_in_model(resolve_run(store, run, PATTERNS), "layer", layer)
     scope = _scope(run, subtask, condition, role, sign)
     sample = Sample.of(store, by="role", level="attention", **scope)
     few = max(1, limit // 3)

@@ -4,7 +4,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ipgraph.graphstore.common.errors import unknown
-from ipgraph.queries.reports import comparison, evaluation, figure5, meetings, nodes, paths, runs, words
+from ipgraph.queries.reports import (
+    alti,
+    attention_flow,
+    comparison,
+    evaluation,
+    figure5,
+    full_story,
+    meetings,
+    nodes,
+    paths,
+    runs,
+    words,
+)
 from ipgraph.queries.reports.declaration import Report
 from ipgraph.queries.reports.tables import Table
 
@@ -13,7 +25,19 @@ if TYPE_CHECKING:
 
 REPORTS: dict[str, Report] = {
     report.name: report
-    for module in (runs, comparison, paths, nodes, words, meetings, evaluation, figure5)
+    for module in (
+        runs,
+        comparison,
+        paths,
+        nodes,
+        words,
+        meetings,
+        attention_flow,
+        alti,
+        full_story,
+        evaluation,
+        figure5,
+    )
     for report in module.REPORTS
 }
 

@@ -5,14 +5,14 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from ipgraph.graphstore.common.bootstrap import Interval, share_interval
-from ipgraph.graphstore.schema.qoi import with_classes
 from ipgraph.graphstore.schema.records import Level, Run, levels_of
 from ipgraph.queries.language.binding import resolve_level, resolve_run
+from ipgraph.queries.language.needs import PATTERNS
 from ipgraph.queries.language.parameters import NO_LIMIT
 from ipgraph.queries.language.running import Parameters, Record, Rows, ask
 from ipgraph.queries.reports.declaration import AtLevel, Condition, Limit, Report, RunId, Subtask
 from ipgraph.queries.reports.nodes import NOTE, structures, structures_table
-from ipgraph.queries.reports.parts import ACCURACY, OUR_CHOICE, as_table
+from ipgraph.queries.reports.parts import ACCURACY, OUR_CHOICE, as_table, facts
 from ipgraph.queries.reports.paths import skip_records, top_heads
 from ipgraph.queries.reports.sample import INTERVALS, Sample, intervals
 from ipgraph.queries.reports.tables import Table, count, number, share, signed, text
@@ -42,7 +42,7 @@ MOST_ROWS = 8
 
 def overview(store: "Store", *, run: RunId = "") -> list[Table]:
     """One screen: the run, model accuracy, skips and heads, entropy, and what to be careful about."""
-    record = resolve_run(store, run)
+    record = resolve_run(store, run, PATTERNS)
     level = cast("Level", resolve_level([record]))
     sample = Sample.of(store, run=record.id, level=level)
     outcomes = ask("outcomes", store, run=record.id, limit=NO_LIMIT)
@@ -56,17 +56,9 @@ def overview(store: "Store", *, run: RunId = "") -> list[Table]:
 
 def _facts(run: Run) -> Table:
     levels = " and ".join(levels_of(run.level))
-    skipped = f" ({run.skipped:,} more could not be used)" if run.skipped else ""
     held = "" if run.move_first else ", the first token held"
-    points = f"{_points(run)} from {run.baseline}{held}"
-    rows = [
-        ["model", f"{run.model_name} ({run.layers} layers, {run.heads} heads; {run.model})"],
-        ["dataset", f"{run.dataset}: {run.instances:,} instances{skipped}"],
-        ["method", f"{run.method}, {levels} level, {points}"],
-        ["quantity of interest", with_classes(run.qoi, run.classes)],
-        ["patterns", f"{run.patterns:,} patterns, {run.steps:,} steps in all"],
-    ]
-    return Table.of(f"Run {run.id}", ["what", "value"], rows)
+    method = f"{run.method}, {levels} level, {_points(run)} from {run.baseline}{held}"
+    return facts(run, method, patterns=f"{run.patterns:,} patterns, {run.steps:,} steps in all")
 
 
 def _points(run: Run) -> str:

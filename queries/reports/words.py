@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from ipgraph.graphstore.common.errors import unknown
 from ipgraph.queries.language.binding import require_known, resolve_run
+from ipgraph.queries.language.needs import PATTERNS
 from ipgraph.queries.language.parameters import NO_LIMIT
 from ipgraph.queries.language.running import Record, ask
 from ipgraph.queries.reports.declaration import (
@@ -51,7 +52,7 @@ def words(
         raise unknown("ranking", rank, RANKS)
     require_limit(limit)
     if role:
-        require_known(store, resolve_run(store, run).id, "role", [role])
+        require_known(store, resolve_run(store, run, PATTERNS).id, "role", [role])
     sample = Sample.of(store, run=run, level=level, subtask=subtask, condition=condition)
     return [
         _roles(sample),
