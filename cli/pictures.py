@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from ipgraph.graphstore.common.errors import UsageError
+from ipgraph.queries.language.needs import NOTHING, PATTERNS, Need
 from ipgraph.queries.views.flow import Diagram, of_sentence
 from ipgraph.queries.views.layers import LayerMap, layer_maps
 from ipgraph.queries.views.scope import telling_names
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["paths", "flow", "matrix", "text"]
 
+_MATRICES, _SCORES = Need(("contributions",)), Need(("attributions",))
 _ABOVE = 1e-6
 """How far rounding may take the sum of a row of shares above 1."""
 
@@ -38,7 +40,6 @@ class Shown:
 
     def paths(self, level: "Level | None", threshold: float) -> list[Diagram]:
         """Return the diagrams of the instances' patterns."""
-        require_paths(self.runs)
         return [named(of_sentence(s, level, threshold), run, self.runs) for run, s in self._sentences()]
 
     def texts(self) -> list[Scored]:
@@ -104,11 +105,10 @@ def kind_of(runs: "Sequence[Run]") -> Kind:
     return kinds.pop()
 
 
-def require_paths(runs: "Sequence[Run]") -> None:
-    """Raise UsageError for a run whose method gives no paths."""
-    for run in runs:
-        if not run.level:
-            raise UsageError(f"run {run.id} has no paths: its method is {run.method}")
+def need_of(kind: Kind | None) -> Need:
+    """Return what a run must have to be drawn so; None is a picture that suits the run."""
+    needs = {"paths": PATTERNS, "flow": _MATRICES, "matrix": _MATRICES, "text": _SCORES}
+    return NOTHING if kind is None else needs[kind]
 
 
 def named(drawn: Diagram, run: "Run", runs: "Sequence[Run]") -> Diagram:

@@ -14,7 +14,7 @@ from ipgraph.cli.options import (
     StoreOption,
     WidthOption,
 )
-from ipgraph.cli.pictures import Kind, Shown, kind_of, named, require_paths
+from ipgraph.cli.pictures import Kind, Shown, kind_of, named, need_of
 from ipgraph.cli.render import say
 from ipgraph.graphstore.common.errors import UsageError, unknown
 from ipgraph.queries.views.flow import THRESHOLD
@@ -100,7 +100,6 @@ def draw(
     """
     from ipgraph.cli.figures import flow, style
     from ipgraph.queries.language.binding import resolve_run, saying_which_run
-    from ipgraph.queries.language.needs import PATTERNS
     from ipgraph.queries.language.running import opened
     from ipgraph.queries.views.conditions import MIN_SHARE, Choice
     from ipgraph.queries.views.scope import ALL
@@ -116,14 +115,14 @@ def draw(
     if condition and kind not in (None, "paths"):
         raise UsageError(f"--kind {kind} can be used with instances only")
     chosen = _level(level)
-    with opened(store) as graph, saying_which_run(graph, PATTERNS, is_newest=not run):
-        chosen_runs = [resolve_run(graph, name, PATTERNS) for name in run or [""]]
+    need = need_of("paths" if condition else kind)
+    with opened(store) as graph, saying_which_run(graph, need, is_newest=not run):
+        chosen_runs = [resolve_run(graph, name, need) for name in run or [""]]
         runs = list({record.id: record for record in chosen_runs}.values())
         if instances:
             shown = Shown(graph, runs, instances, runs_dir)
             figure = _of_instances(shown, kind or kind_of(runs), chosen, threshold, token, layer or (), width)
         else:
-            require_paths(runs)
             choice = Choice(chosen, threshold, MIN_SHARE if min_share is None else min_share)
             figure = flow.draw(_of_conditions(graph, runs, condition or (), versus, subtask, choice), width)
     what = ", ".join(filter(None, [subtask, *(instances or condition or ()), versus]))

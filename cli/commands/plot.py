@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from ipgraph.graphstore.schema.records import Run
     from ipgraph.graphstore.store.protocol import Store
+    from ipgraph.queries.language.needs import Need
 
 SeedOption = Annotated[int, typer.Option(min=0, help="Seed of the bootstrap intervals.")]
 
@@ -157,14 +158,16 @@ def mixing(
     """
     from ipgraph.cli.figures import depth, style
     from ipgraph.queries.language.binding import resolve_run, saying_which_run
+    from ipgraph.queries.language.needs import Need
     from ipgraph.queries.language.running import opened
     from ipgraph.queries.views.depth import mixing as mixing_of
     from ipgraph.queries.views.scope import scope_name, telling_names
 
     _ready(output)
-    of = scope_name(subtask, condition)
-    with opened(store) as graph, saying_which_run(graph, is_newest=not run):
-        runs = list({one.id: one for one in (resolve_run(graph, name) for name in run or [""])}.values())
+    of, need = scope_name(subtask, condition), Need(("contributions",))
+    with opened(store) as graph, saying_which_run(graph, need, is_newest=not run):
+        chosen = [resolve_run(graph, name, need) for name in run or [""]]
+        runs = list({one.id: one for one in chosen}.values())
         names = telling_names(runs) if len(runs) > 1 else [scope_name(runs[0].method, of)]
         scope = {"subtask": subtask, "condition": condition}
         series = [
@@ -189,25 +192,29 @@ def local_global(
     below is, by layer, the mean mass of both on five tokens, with 95% bands over instances.
     """
     from ipgraph.cli.figures import depth
+    from ipgraph.queries.language.needs import Need
     from ipgraph.queries.views.depth import local_global as views_of
     from ipgraph.queries.views.scope import ALL, scope_name
 
     of = scope_name(subtask, condition)
-    with _opened(store, run, output) as (graph, chosen):
+    with _opened(store, run, output, Need(("views",))) as (graph, chosen):
         views = views_of(graph, chosen, subtask=subtask, condition=condition, seed=seed)
     _write(depth.local_global(views, of or ALL, width), output, chosen, of=of)
 
 
 @contextmanager
-def _opened(store: str | None, run: str, output: "Path") -> "Iterator[tuple[Store, Run]]":
-    """Check that a plot can be written, then give the store and the run to plot."""
+def _opened(
+    store: str | None, run: str, output: "Path", need: "Need | None" = None
+) -> "Iterator[tuple[Store, Run]]":
+    """Check that a plot can be written, then give the store and the run to plot, by default of patterns."""
     from ipgraph.queries.language.binding import resolve_run, saying_which_run
     from ipgraph.queries.language.needs import PATTERNS
     from ipgraph.queries.language.running import opened
 
     _ready(output)
-    with opened(store) as graph, saying_which_run(graph, PATTERNS, is_newest=not run):
-        yield graph, resolve_run(graph, run, PATTERNS)
+    need = need or PATTERNS
+    with opened(store) as graph, saying_which_run(graph, need, is_newest=not run):
+        yield graph, resolve_run(graph, run, need)
 
 
 def _ready(output: "Path") -> None:

@@ -10,6 +10,7 @@ from ipgraph.graphstore.schema.records import Run
 from ipgraph.queries.language.parameters import NO_LIMIT
 from ipgraph.queries.language.running import Parameters, ask
 from ipgraph.queries.views.charts import Point, Series
+from ipgraph.queries.views.scope import scope_name
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,17 +41,14 @@ def mixing(
 ) -> Series:
     """Return by layer the share that is not the own token's, with 95% intervals over instances, as `name`.
 
-    Raises UsageError where the run has no layers that mix tokens, or no instance is of the subtask and
-    condition.
+    Raises UsageError where there is none: of another method, an encoder-decoder, or no such instance.
     """
     scope: Parameters = {"run": run.id, "subtask": subtask, "condition": condition}
     rows = ask("attributions-by-instance", store, **scope, limit=NO_LIMIT)
     layers = [row["mixing"] for row in rows if row["mixing"]]
     if not layers:
-        raise UsageError(
-            f"run {run.id} has no mixing by layer of this subtask and condition: its method is {run.method}; "
-            "make a run of a method that has it, such as rollout, alti or hta"
-        )
+        of = f" of {scope_name(subtask, condition)}" if subtask or condition else ""
+        raise UsageError(f"run {run.id} has no mixing by layer{of}: its method is {run.method}")
     return Series(name, _points(layers, seed))
 
 
@@ -59,17 +57,14 @@ def local_global(
 ) -> LocalGlobal:
     """Return how a run's heads see their layer and the tokens, with 95% intervals over instances.
 
-    Raises UsageError where the run has no views of heads, or no instance is of the subtask and condition.
+    Raises UsageError where no instance is of the subtask and condition.
     """
     import numpy as np
 
     scope: Parameters = {"run": run.id, "subtask": subtask, "condition": condition}
     rows = ask("views-by-instance", store, **scope, limit=NO_LIMIT).records()
     if not rows:
-        raise UsageError(
-            f"run {run.id} has no views of heads of this subtask and condition: its method is {run.method}; "
-            "make a run of the method hta"
-        )
+        raise UsageError(f"run {run.id} has no views of heads of {scope_name(subtask, condition)}")
     shape = (len(rows), run.layers, run.heads)
     divergences = np.array([row["divergences"] for row in rows]).reshape(shape).mean(0)
     local, overall = (
