@@ -16,17 +16,14 @@ def coloured(scored: Scored) -> "Text":
     """Return the tokens on their colours, and below them the scale; without colours it is plain text."""
     from rich.text import Text
 
-    tokens = [
-        (token, style(score, scored)) for token, score in zip(scored.tokens, scored.scores, strict=True)
-    ]
-    text = Text(" ").join(Text(token, style=look) for token, look in tokens)
+    text = Text()
+    for token, score in zip(scored.tokens, scored.scores, strict=True):
+        colour, ink = shade(score, scored.greatest)
+        text.append(token, f"{ink} on {colour}").append(" ")
+    text.rstrip()
     low, high = scored.scale
-    steps = [low + (number + 0.5) * (high - low) / STEPS for number in range(STEPS)]
-    scale = [(" ", style(value, scored)) for value in steps]
-    return Text.assemble(text, f"\n{low:.3g} ", *scale, f" {high:.3g}\n")
-
-
-def style(score: float, scored: Scored) -> str:
-    """Return rich's style of a score's colour."""
-    colour, ink = shade(score, scored.greatest)
-    return f"{ink} on {colour}"
+    text.append(f"\n{low:.3g} ")
+    for number in range(STEPS):
+        colour, _ = shade(low + (number + 0.5) * (high - low) / STEPS, scored.greatest)
+        text.append("─", f"{colour} on {colour}")
+    return text.append(f" {high:.3g}\n")

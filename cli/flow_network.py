@@ -31,7 +31,7 @@ def flow_network(
     edges = flow_edges(matrices, target - sources, token)
     flow = sum(edge.flow for edge in edges if edge.is_cut)
     return Diagram(
-        title=f"{scored.title}   flow from {scored.tokens[token]} at {token}: {flow:.3g} of 1",
+        title=f'{scored.title}   flow from "{scored.tokens[token]}" ({token}) = {flow:.3g}',
         rows=tuple(
             Row(text, bars=(score, None, None), layers=_layers(position < sources, depth, layers))
             for position, (text, score) in enumerate(zip(scored.tokens, scored.scores, strict=True))

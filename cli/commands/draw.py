@@ -1,6 +1,6 @@
 """`ipgraph draw`: instances, or whole conditions, as files for a paper."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -53,13 +53,13 @@ def draw(
         typer.Option(
             help="What is drawn of an INSTANCE: its paths; the flow network of one token; layer matrices as "
             "heat maps; the text on the colours of its scores.",
-            show_default="paths; of a run without paths flow if that is its method, else text",
+            show_default="that of --token or --layer; else paths, and of a run without paths flow or text",
         ),
     ] = None,
     token: Annotated[
         str,
         typer.Option(
-            help="With a flow network: the token, or its position from 0, whose flow is drawn.",
+            help="The token, or its position from 0, whose flow is drawn as a flow network.",
             show_default="the most attributed",
         ),
     ] = "",
@@ -67,7 +67,7 @@ def draw(
         list[int] | None,
         typer.Option(
             min=1,
-            help="With --kind matrix: the layer, from 1; repeat it for several.",
+            help="The layer, from 1, whose matrix is drawn; repeat it for several.",
             show_default="the last",
         ),
     ] = None,
@@ -112,8 +112,11 @@ def draw(
         raise UsageError("--subtask, --min-share and --versus can be used with --condition only")
     if versus is not None and len(condition or ()) != 1:
         raise UsageError("--versus needs exactly one --condition to compare with")
+    kind = _kind(
+        kind, {"paths": ("--level", level), "flow": ("--token", token), "matrix": ("--layer", layer)}
+    )
     if condition and kind not in (None, "paths"):
-        raise UsageError(f"--kind {kind} can be used with instances only")
+        raise UsageError(f"a picture of kind {kind} is of instances, not of a --condition")
     chosen = _level(level)
     need = need_of("paths" if condition else kind)
     with opened(store) as graph, saying_which_run(graph, need, is_newest=not run):
@@ -140,16 +143,8 @@ def _of_instances(
     layers: Sequence[int],
     width: float | None,
 ) -> "Figure":
-    """Return the figure of a kind; raises UsageError for an option that is another kind's."""
     from ipgraph.cli.figures import flow, matrices, scored
 
-    options: dict[Kind, tuple[str, object]] = {
-        "paths": ("--level", level),
-        "flow": ("--token", token),
-        "matrix": ("--layer", layers),
-    }
-    if strange := [(name, other) for other, (name, given) in options.items() if given and other != kind]:
-        raise UsageError(f"{strange[0][0]} can be used with --kind {strange[0][1]} only; this is {kind}")
     if kind == "matrix":
         return matrices.matrices(shown.matrices(layers), width)
     if kind == "text":
@@ -183,6 +178,18 @@ def _of_conditions(
             )
             drawn.append(named(diagram, run, runs))
     return drawn
+
+
+def _kind(kind: Kind | None, options: "Mapping[Kind, tuple[str, object]]") -> Kind | None:
+    """Return the kind that is named, or that an option is of; None where neither is.
+
+    Raises UsageError for an option of another kind.
+    """
+    for of, (name, given) in options.items():
+        if given and kind not in (None, of):
+            raise UsageError(f"{name} is for a picture of kind {of}, and this is of kind {kind}")
+        kind = of if given else kind
+    return kind
 
 
 def _level(text: str) -> "Level | None":
