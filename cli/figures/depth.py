@@ -62,7 +62,8 @@ def lines(axes: "Axes", series: Sequence[Series]) -> None:
     """Draw series over layers as lines in the bands of their intervals."""
     for index, line in enumerate(series):
         xs = [point.x for point in line.points]
-        low, high = [p.low or 0.0 for p in line.points], [p.high or 0.0 for p in line.points]
+        low = [point.value if point.low is None else point.low for point in line.points]
+        high = [point.value if point.high is None else point.high for point in line.points]
         axes.fill_between(xs, low, high, color=tint(colour(index), BAND), linewidth=0, zorder=0.5)
     for index, line in enumerate(series):
         look: dict[str, Any] = {"color": colour(index), "linewidth": 0.9, "markersize": 3.2}
