@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["paths", "flow", "matrix", "text"]
 
-_MATRICES, _SCORES = Need(("contributions",)), Need(("attributions",))
+_MATRICES, _SCORES = Need(("matrices",)), Need(("attributions",))
 _ABOVE = 1e-6
 """How far rounding may take the sum of a row of shares above 1."""
 

@@ -164,7 +164,7 @@ def mixing(
     from ipgraph.queries.views.scope import scope_name, telling_names
 
     _ready(output)
-    of, need = scope_name(subtask, condition), Need(("contributions",))
+    of, need = scope_name(subtask, condition), Need(("matrices",))
     with opened(store) as graph, saying_which_run(graph, need, is_newest=not run):
         chosen = [resolve_run(graph, name, need) for name in run or [""]]
         runs = list({one.id: one for one in chosen}.values())
