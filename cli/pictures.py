@@ -101,7 +101,8 @@ def kind_of(runs: "Sequence[Run]") -> Kind:
     """
     kinds: set[Kind] = {"paths" if run.level else "flow" if run.method == "flow" else "text" for run in runs}
     if len(kinds) > 1:
-        raise UsageError(f"no picture suits all of these runs; pass --kind ({' or '.join(sorted(kinds))})")
+        pictures = " and ".join(sorted(kinds))
+        raise UsageError(f"these runs have different pictures ({pictures}); pass --kind text for all of them")
     return kinds.pop()
 
 

@@ -150,7 +150,7 @@ def test_show_prints_the_scores_and_colours_them_on_a_terminal(runs: Runs) -> No
         ("gpr", ("--kind", "matrix"), "has no layer matrices: its method is gpr"),
         ("hta", ("--kind", "matrix", "--runs-dir", "x"), "kept in run directories only"),
         ("hta", ("--kind", "paths"), "has no patterns: its method is hta"),
-        ("hta flow", (), "no picture suits all of these runs; pass --kind (flow or text)"),
+        ("hta flow", (), "these runs have different pictures (flow and text); pass --kind text for all"),
         (
             "hta",
             ("--kind", "text", "--layer", "1"),
