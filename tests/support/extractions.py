@@ -6,6 +6,7 @@ from typing import Any
 
 from ipgraph.extractor.datasets import Dataset, Example, make_instance
 from ipgraph.extractor.extraction.extract import extract
+from ipgraph.extractor.models.loading import Model
 from ipgraph.graphstore.runs.directory import RunDirectory
 
 
@@ -20,7 +21,7 @@ def sentences(*texts: str, correct: str = "is", wrong: str = "are") -> Dataset:
 AGREEMENT = sentences("the farmer that the farmers like [MASK] old .", "a farmer [MASK] tall .")
 
 
-def run_of(model: Path, dataset: Dataset, folder: Path, **options: Any) -> RunDirectory:
+def run_of(model: Path | Model, dataset: Dataset, folder: Path, **options: Any) -> RunDirectory:
     settings: dict[str, Any] = {"n_steps": 5, "quadrature": "uniform"} | options
     return extract(model, dataset, runs_dir=folder, **settings)
 
