@@ -28,7 +28,7 @@ def scored(hta: RunDirectory, tmp_path: Path) -> Iterator[Store]:
 
 def test_an_overview_has_the_run_and_the_models_accuracy(scored: Store) -> None:
     facts, accuracy = make("overview", scored)
-    about = dict(facts.rows)
+    about = {str(what): value for what, value in facts.rows}
     assert (about["method"], about["scores"]) == ("hta", "one per token, no patterns")
     assert "patterns" not in about
     assert accuracy.title == "Model accuracy"
