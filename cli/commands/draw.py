@@ -1,17 +1,27 @@
-"""`ipgraph draw`: flow diagrams of instances, or of whole conditions, as files for a paper."""
+"""`ipgraph draw`: instances, or whole conditions, as files for a paper."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipgraph.cli.options import LevelOption, OutputOption, RunsOption, StoreOption, WidthOption
+from ipgraph.cli.options import (
+    RUNS_DIR,
+    LevelOption,
+    OutputOption,
+    RunsDirOption,
+    RunsOption,
+    StoreOption,
+    WidthOption,
+)
+from ipgraph.cli.pictures import Kind, Shown, kind_of, named, need_of
 from ipgraph.cli.render import say
 from ipgraph.graphstore.common.errors import UsageError, unknown
 from ipgraph.queries.views.flow import THRESHOLD
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from ipgraph.graphstore.schema.records import Level, Run
     from ipgraph.graphstore.store.protocol import Store
     from ipgraph.queries.views.conditions import Choice
@@ -38,6 +48,29 @@ def draw(
         ),
     ] = None,
     subtask: Annotated[str, typer.Option(help="With --condition: only instances of this subtask.")] = "",
+    kind: Annotated[
+        Kind | None,
+        typer.Option(
+            help="What is drawn of an INSTANCE: its paths; the flow network of one token; layer matrices as "
+            "heat maps; the text on the colours of its scores.",
+            show_default="that of --token or --layer; else paths, and of a run without paths flow or text",
+        ),
+    ] = None,
+    token: Annotated[
+        str,
+        typer.Option(
+            help="The token, or its position from 0, whose flow is drawn as a flow network.",
+            show_default="the most attributed",
+        ),
+    ] = "",
+    layer: Annotated[
+        list[int] | None,
+        typer.Option(
+            min=1,
+            help="The layer, from 1, whose matrix is drawn; repeat it for several.",
+            show_default="the last",
+        ),
+    ] = None,
     level: LevelOption = "",
     threshold: Annotated[
         float, typer.Option(min=0, max=1, help="Draw words with at least this share of the sum of |g|.")
@@ -53,6 +86,7 @@ def draw(
     ] = None,
     width: WidthOption = None,
     run: RunsOption = None,
+    runs_dir: RunsDirOption = RUNS_DIR,
     store: StoreOption = None,
 ) -> None:
     """Draw flow diagrams: words down, layers to the right, skips dashed, heads numbered from 1.
@@ -60,10 +94,12 @@ def draw(
     There is one panel per INSTANCE and --run, or per --condition and --run. In a condition's panel, the width
     of an edge is the share of the instances that use it times their mean |I|. With --versus, there is one
     panel per --run: the colour of an edge says which of the two conditions uses it more.
+
+    A run without paths, or --kind, gives another picture: the flow network of one token (width by flow, the
+    minimum cut dashed), layer matrices (destinations in rows), or the text on the colours of its scores.
     """
     from ipgraph.cli.figures import flow, style
     from ipgraph.queries.language.binding import resolve_run, saying_which_run
-    from ipgraph.queries.language.needs import PATTERNS
     from ipgraph.queries.language.running import opened
     from ipgraph.queries.views.conditions import MIN_SHARE, Choice
     from ipgraph.queries.views.scope import ALL
@@ -76,32 +112,44 @@ def draw(
         raise UsageError("--subtask, --min-share and --versus can be used with --condition only")
     if versus is not None and len(condition or ()) != 1:
         raise UsageError("--versus needs exactly one --condition to compare with")
+    kind = _kind(
+        kind, {"paths": ("--level", level), "flow": ("--token", token), "matrix": ("--layer", layer)}
+    )
+    if condition and kind not in (None, "paths"):
+        raise UsageError(f"a picture of kind {kind} is of instances, not of a --condition")
     chosen = _level(level)
-    with opened(store) as graph, saying_which_run(graph, PATTERNS, is_newest=not run):
-        chosen_runs = [resolve_run(graph, name, PATTERNS) for name in run or [""]]
+    need = need_of("paths" if condition else kind)
+    with opened(store) as graph, saying_which_run(graph, need, is_newest=not run):
+        chosen_runs = [resolve_run(graph, name, need) for name in run or [""]]
         runs = list({record.id: record for record in chosen_runs}.values())
         if instances:
-            drawn = _of_instances(graph, runs, instances, chosen, threshold)
+            shown = Shown(graph, runs, instances, runs_dir)
+            figure = _of_instances(shown, kind or kind_of(runs), chosen, threshold, token, layer or (), width)
         else:
             choice = Choice(chosen, threshold, MIN_SHARE if min_share is None else min_share)
-            drawn = _of_conditions(graph, runs, condition or (), versus, subtask, choice)
+            figure = flow.draw(_of_conditions(graph, runs, condition or (), versus, subtask, choice), width)
     what = ", ".join(filter(None, [subtask, *(instances or condition or ()), versus]))
     about = f"runs {', '.join(r.id for r in runs)}: {what or ALL}"
-    style.save(flow.draw(drawn, width), output, about)
+    style.save(figure, output, about)
     say(f"wrote {output}")
 
 
 def _of_instances(
-    store: "Store", runs: "Sequence[Run]", instances: Sequence[str], level: "Level | None", threshold: float
-) -> "list[Diagram]":
-    from ipgraph.queries.views.flow import of_sentence
-    from ipgraph.queries.views.sentence import load_sentence
+    shown: Shown,
+    kind: Kind,
+    level: "Level | None",
+    threshold: float,
+    token: str,
+    layers: Sequence[int],
+    width: float | None,
+) -> "Figure":
+    from ipgraph.cli.figures import flow, matrices, scored
 
-    return [
-        _named(of_sentence(load_sentence(store, run, instance), level, threshold), run, runs)
-        for instance in instances
-        for run in runs
-    ]
+    if kind == "matrix":
+        return matrices.matrices(shown.matrices(layers), width)
+    if kind == "text":
+        return scored.scored_texts(shown.texts(), width)
+    return flow.draw(shown.flows(token) if kind == "flow" else shown.paths(level, threshold), width)
 
 
 def _of_conditions(
@@ -128,24 +176,20 @@ def _of_conditions(
                 if other
                 else of_condition(first, titles[0], choice)
             )
-            drawn.append(_named(diagram, run, runs))
+            drawn.append(named(diagram, run, runs))
     return drawn
 
 
-def _named(drawn: "Diagram", run: "Run", runs: "Sequence[Run]") -> "Diagram":
-    """Return a diagram whose title says which of several runs it shows: by label, method, model or id."""
-    from ipgraph.queries.views.scope import model_title
+def _kind(kind: Kind | None, options: "Mapping[Kind, tuple[str, object]]") -> Kind | None:
+    """Return the kind that is named, or that an option is of; None where neither is.
 
-    if len(runs) == 1:
-        return drawn
-    names = (
-        [r.label for r in runs],
-        [r.method for r in runs],
-        [*map(model_title, runs)],
-        [r.id for r in runs],
-    )
-    telling = next(name for name in names if all(name) and len(set(name)) == len(runs))
-    return replace(drawn, title=f"{telling[runs.index(run)]}: {drawn.title}")
+    Raises UsageError for an option of another kind.
+    """
+    for of, (name, given) in options.items():
+        if given and kind not in (None, of):
+            raise UsageError(f"{name} is for a picture of kind {of}, and this is of kind {kind}")
+        kind = of if given else kind
+    return kind
 
 
 def _level(text: str) -> "Level | None":

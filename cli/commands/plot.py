@@ -11,6 +11,7 @@ from ipgraph.cli.options import (
     EvaluatedRunOption,
     OutputOption,
     RunOption,
+    RunsOption,
     StoreOption,
     SubtaskOption,
     WidthOption,
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
     from ipgraph.graphstore.schema.records import Run
     from ipgraph.graphstore.store.protocol import Store
+    from ipgraph.queries.language.needs import Need
+
+SeedOption = Annotated[int, typer.Option(min=0, help="Seed of the bootstrap intervals.")]
 
 app = Commands(help="Plots of a run, drawn from the store alone, as .svg, .pdf or .png.")
 
@@ -39,7 +43,7 @@ def skip_share(
     ] = None,
     subtask: SubtaskOption = "",
     condition: ConditionOption = "",
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap intervals.")] = 0,
+    seed: SeedOption = 0,
     width: WidthOption = None,
     run: RunOption = "",
     store: StoreOption = None,
@@ -138,16 +142,79 @@ def entropy(
     _write(figure, output, *(evaluation.run for evaluation in evaluated))
 
 
+@app.command(example="ipgraph plot mixing --run RUN --output mixing.pdf")
+def mixing(
+    output: OutputOption,
+    subtask: SubtaskOption = "",
+    condition: ConditionOption = "",
+    seed: SeedOption = 0,
+    width: WidthOption = None,
+    run: RunsOption = None,
+    store: StoreOption = None,
+) -> None:
+    """Plot how much of a position is not its own token's by layer, one line per run.
+
+    Bands are 95% intervals over instances. Runs of rollout, flow, ALTI and its relatives, and hta have it.
+    """
+    from ipgraph.cli.figures import depth, style
+    from ipgraph.queries.language.binding import resolve_run, saying_which_run
+    from ipgraph.queries.language.needs import Need
+    from ipgraph.queries.language.running import opened
+    from ipgraph.queries.views.depth import mixing as mixing_of
+    from ipgraph.queries.views.scope import scope_name, telling_names
+
+    _ready(output)
+    of, need = scope_name(subtask, condition), Need(("matrices",))
+    with opened(store) as graph, saying_which_run(graph, need, is_newest=not run):
+        chosen = [resolve_run(graph, name, need) for name in run or [""]]
+        runs = list({one.id: one for one in chosen}.values())
+        names = telling_names(runs) if len(runs) > 1 else [scope_name(runs[0].method, of)]
+        scope = {"subtask": subtask, "condition": condition}
+        series = [
+            mixing_of(graph, one, name, seed=seed, **scope) for one, name in zip(runs, names, strict=True)
+        ]
+    _write(depth.mixing(series, width or style.COLUMN), output, *runs, of=of)
+
+
+@app.command("local-global", example="ipgraph plot local-global --run RUN --output views.pdf")
+def local_global(
+    output: OutputOption,
+    subtask: SubtaskOption = "",
+    condition: ConditionOption = "",
+    seed: SeedOption = 0,
+    width: WidthOption = None,
+    run: RunOption = "",
+    store: StoreOption = None,
+) -> None:
+    """Plot how attention (local) differs from what heads take from the tokens (global), of a run of hta.
+
+    Above is the Jensen-Shannon divergence of the two by layer and head, in bits (cells show hundredths);
+    below is, by layer, the mean mass of both on five tokens, with 95% bands over instances.
+    """
+    from ipgraph.cli.figures import depth
+    from ipgraph.queries.language.needs import Need
+    from ipgraph.queries.views.depth import local_global as views_of
+    from ipgraph.queries.views.scope import ALL, scope_name
+
+    of = scope_name(subtask, condition)
+    with _opened(store, run, output, Need(("views",))) as (graph, chosen):
+        views = views_of(graph, chosen, subtask=subtask, condition=condition, seed=seed)
+    _write(depth.local_global(views, of or ALL, width), output, chosen, of=of)
+
+
 @contextmanager
-def _opened(store: str | None, run: str, output: "Path") -> "Iterator[tuple[Store, Run]]":
-    """Check that a plot can be written, then give the store and the run to plot."""
+def _opened(
+    store: str | None, run: str, output: "Path", need: "Need | None" = None
+) -> "Iterator[tuple[Store, Run]]":
+    """Check that a plot can be written, then give the store and the run to plot, by default of patterns."""
     from ipgraph.queries.language.binding import resolve_run, saying_which_run
     from ipgraph.queries.language.needs import PATTERNS
     from ipgraph.queries.language.running import opened
 
     _ready(output)
-    with opened(store) as graph, saying_which_run(graph, PATTERNS, is_newest=not run):
-        yield graph, resolve_run(graph, run, PATTERNS)
+    need = need or PATTERNS
+    with opened(store) as graph, saying_which_run(graph, need, is_newest=not run):
+        yield graph, resolve_run(graph, run, need)
 
 
 def _ready(output: "Path") -> None:

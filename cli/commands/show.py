@@ -1,4 +1,4 @@
-"""`ipgraph show`: an instance's patterns in the terminal."""
+"""`ipgraph show`: an instance's patterns, or the scores of its tokens, in the terminal."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ipgraph.cli.options import FormatOption, LevelOption, RunOption, StoreOption
-from ipgraph.cli.render import console, print_parts, render, rows_table
+from ipgraph.cli.render import Format, console, print_parts, render, rows_table
 from ipgraph.queries.views.flow import THRESHOLD
 
 if TYPE_CHECKING:
     from rich.text import Text
 
+    from ipgraph.graphstore.schema.records import Run
+    from ipgraph.graphstore.store.protocol import Store
     from ipgraph.queries.reports.tables import Table
     from ipgraph.queries.views.sentence import Sentence, WordPattern
 
@@ -32,7 +34,8 @@ def show(
     """Draw an instance's patterns: words along the bottom, layers upward, skips dashed, heads from 1.
 
     A node shows the sign of the patterns that pass it. With --format json or csv, each row is a step of a
-    pattern.
+    pattern. Of a run without patterns, the text is printed on the colours of its scores, and each row is a
+    token.
     """
     from rich.text import Text
 
@@ -42,6 +45,9 @@ def show(
     from ipgraph.queries.views.sentence import load_sentence
 
     with opened(store) as graph:
+        if not level and not resolve_run(graph, run).level:
+            _show_scores(graph, run, instance, output)
+            return
         steps = ask("patterns-of-instance", graph, run=run, level=level, instance=instance)
         bound = {name: str(value) for name, value in steps.parameters.items()}
         chosen = resolve_run(graph, bound["run"])
@@ -51,11 +57,36 @@ def show(
         return
     patterns = [pattern for pattern in sentence.patterns if pattern.level == bound["level"]]
     drawn = drawn_patterns(patterns, threshold)
-    source = f"{bound['level']} level" if patterns else "no patterns"
-    source += f"; run {chosen.id}" + (f" ({chosen.label})" if chosen.label else "")
+    source = f"{bound['level']} level; " if patterns else "no patterns; "
     picture = _picture(sentence.tokens, drawn) if drawn else Text(f"({why_nothing(patterns, threshold)})")
-    print_parts([_heading(sentence, source), picture])
+    print_parts([_heading(sentence, source + _named(chosen)), picture])
     render([_listing(sentence, patterns, hidden=len(patterns) - len(drawn), threshold=threshold)])
+
+
+def _show_scores(store: "Store", run: str, instance: str, output: Format) -> None:
+    """Print the tokens of an instance with their scores, of a run without patterns."""
+    from ipgraph.cli.coloured_text import coloured
+    from ipgraph.queries.language.binding import resolve_run, saying_which_run
+    from ipgraph.queries.language.parameters import NO_LIMIT
+    from ipgraph.queries.language.running import ask
+    from ipgraph.queries.views.scored import scored
+    from ipgraph.queries.views.sentence import load_sentence
+
+    chosen = resolve_run(store, run)
+    with saying_which_run(store, is_newest=not run):
+        sentence = load_sentence(store, chosen, instance)
+    text = scored(store, chosen, sentence)
+    found = ask("attributions", store, run=chosen.id, instance=sentence.id, limit=NO_LIMIT)
+    if output != "table":
+        render([rows_table(found.columns, found.rows, sentence.text)], output)
+        return
+    print_parts([_heading(sentence, f"{text.method}; {_named(chosen)}"), coloured(text)])
+    columns = ("position", "token", "role", "score")
+    render([rows_table(columns, [[row[name] for name in columns] for row in found])])
+
+
+def _named(run: "Run") -> str:
+    return f"run {run.id}" + (f" ({run.label})" if run.label else "")
 
 
 def _picture(tokens: Sequence[str], patterns: "Sequence[WordPattern]") -> "Text":

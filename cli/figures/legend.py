@@ -11,10 +11,9 @@ LINE, MARK, APART = 0.17, 0.26, 0.1
 """Inches: height of a line; width of a mark; room between entries."""
 LONGEST = 2.5
 """The widest name of a sign."""
-WIDTHS = {"influence": "|I|", "mean": "share × mean |I|", "difference": "difference"}
+WIDTHS = {"influence": "|I|", "mean": "share × mean |I|", "difference": "difference", "flow": "flow"}
 TINTS = (1.0, 0.62, 0.32)
 """Strengths of colour of a word's bars."""
-BAR_NAMES = ("total g", "embedding I(πᵉ)", "attention I(πᵃ)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +30,15 @@ class _Entry:
 
 def _entries(diagrams: Sequence[Diagram]) -> Iterator[_Entry]:
     edges = [edge for d in diagrams for edge in d.edges]
-    for mark, name in zip(("positive", "negative"), diagrams[0].signs, strict=True):
+    marks = ("positive", "cut" if diagrams[0].weight == "flow" else "negative")
+    for mark, name in zip(marks, diagrams[0].signs, strict=True):
         yield _Entry(mark, short(name, LONGEST, SMALL))
     if any(edge.through for edge in edges):
         yield from (_Entry("head", "head (number)"), _Entry("skip", "skip"))
     if edges:
         greatest = max(edge.weight for edge in edges)
         yield _Entry("width", f"{WIDTHS[diagrams[0].weight]} = {greatest:.2g}")
-    for index, name in enumerate(BAR_NAMES):
+    for index, name in enumerate(diagrams[0].bar_names):
         if any(row.bars[index] is not None for d in diagrams for row in d.rows):
             yield _Entry(f"bar{index}", name)
 
@@ -73,6 +73,8 @@ def _mark(pen: Pen, mark: str, x: float, y: float) -> None:
         pen.box((x, y - 0.03), (0.21, 0.06), INK, TINTS[int(mark[3:])])
     elif mark in ("positive", "negative"):
         pen.line(ends, 2.0, SIGNS[1 if mark == "positive" else -1])
+    elif mark == "cut":
+        pen.line(ends, 2.0, SIGNS[-1], linestyle=DASHES)
     elif mark == "width":
         pen.line(ends, pen.thickness(pen.greatest), FAINT)
     else:

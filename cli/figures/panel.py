@@ -127,7 +127,7 @@ class Panel:
             place = zero + value * scale
             self.pen.line([(place, self.bottom), (place, self.bottom + 0.03)], 0.5, INK)
             self.pen.text((place, self.bottom + 0.09), f"{value:g}".replace("-", "−"), SMALL, ha="center")
-        self.pen.text((start + BARS / 2, self.bottom + 0.2), "influence", SMALL, ha="center")
+        self.pen.text((start + BARS / 2, self.bottom + 0.2), self.diagram.measure, SMALL, ha="center")
 
     @property
     def bottom(self) -> float:
@@ -148,7 +148,7 @@ class Panel:
         return sum(bool(curve.number) for curve in curves) - len(places)
 
     def _curve(self, edge: Edge, aside: float) -> Curve:
-        start = (self.x(edge.layer - 1), self.y_of(edge.source))
+        start = (self.x(edge.start), self.y_of(edge.source))
         end = (self.x(edge.layer), self.y_of(edge.target))
         points = [start, end]
         if aside:
@@ -162,7 +162,8 @@ class Panel:
     def _edge(self, edge: Edge, curve: Curve) -> None:
         sign = "positive" if edge.sign > 0 else "negative"
         name = self.id("edge", edge.layer, edge.source, edge.target, edge.through or "hop", sign)
-        look: dict[str, Any] = {"linestyle": DASHES if edge.through == SKIP else "solid", "zorder": EDGES}
+        dashes = DASHES if self.diagram.is_dashed(edge) else "solid"
+        look: dict[str, Any] = {"linestyle": dashes, "zorder": EDGES}
         self.pen.line(curve.points, self.pen.thickness(edge.weight), SIGNS[edge.sign], name, **look)
 
     def _number(self, place: Place, name: str) -> None:
@@ -190,10 +191,11 @@ class Panel:
         starts, met = self.diagram.starts, self.diagram.met
         for at in self.shown():
             colour = SIGNS[min(starts[at])] if len(starts.get(at, ())) == 1 else INK if at in starts else RULE
-            corner = (self.x(0) - NODE, self.y_of(at) - NODE)
+            first, *later = self.diagram.layers_of(at) if self.diagram.layers else range(self.layers + 1)
+            corner = (self.x(first) - NODE, self.y_of(at) - NODE)
             order = ABOVE if at in starts else BELOW
             self.pen.box(corner, (2 * NODE, 2 * NODE), colour, zorder=order, gid=self.id("input", at))
-            for layer in range(1, self.layers + 1):
+            for layer in later:
                 self._node(layer, at, (layer, at) in met)
         end = (self.x(self.layers), self.y_of(self.diagram.target))
         self.pen.line([end, (end[0] + 0.12, end[1])], 0.8, INK, zorder=EDGES)

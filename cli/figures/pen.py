@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from ipgraph.cli.figures.style import NORMAL, sheet
+from ipgraph.cli.figures.style import INK, NORMAL, SIGNS, sheet
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,6 +15,8 @@ Point = tuple[float, float]
 THIN, THICK = 0.5, 3.2
 """Widths, in points, of an edge of weight 0 and of the greatest weight."""
 DASHES = (0, (2.2, 1.3))
+DARK = 0.6
+"""From which strength of a colour on text on it is white."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +68,16 @@ class Pen:
         return THIN + (THICK - THIN) * weight / self.greatest if self.greatest else THIN
 
 
-def tint(colour: str, strength: float) -> tuple[float, float, float]:
-    """Return a colour mixed with white, opaque."""
-    from matplotlib.colors import to_rgb
+def tint(colour: str, strength: float) -> str:
+    """Return a colour such as #0072b2 mixed with white, opaque."""
+    parts = (255 - strength * (255 - part) for part in bytes.fromhex(colour[1:]))
+    return "#" + "".join(f"{round(part):02x}" for part in parts)
 
-    red, green, blue = (1 - strength * (1 - part) for part in to_rgb(colour))
-    return red, green, blue
+
+def shade(value: float, greatest: float) -> tuple[str, str]:
+    """Return the colour of a value, white at 0 and that of its sign at `greatest`, and of text on it."""
+    strength = abs(value) / greatest if greatest else 0.0
+    return tint(SIGNS[1 if value >= 0 else -1], strength), "#ffffff" if strength > DARK else INK
 
 
 def short(text: str, room: float, size: float = NORMAL, *, is_bold: bool = False) -> str:

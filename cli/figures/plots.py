@@ -9,13 +9,12 @@ from dataclasses import replace
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
+from ipgraph.cli.figures.cells import CELL_WITH_NUMBER, colour_bar, draw_cells, scale_to
 from ipgraph.cli.figures.pen import wrapped
 from ipgraph.cli.figures.style import (
     COLUMN,
     INK,
     MARKERS,
-    SCALE,
-    SMALL,
     TEXT,
     colour,
     grid,
@@ -29,14 +28,13 @@ from ipgraph.queries.views.charts import HeadMap, Series
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
 
 HEIGHT = 2.1
 APART, SPREAD = 0.06, 0.5
 """Distance, in layers, between two series at one layer; largest distance between all of them."""
 DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)))
-CELL_WITH_NUMBER = 0.17
-"""Least width in inches of a cell that shows its number in a map of heads."""
 WIDEST_MAP, LEAST_CELL = 0.32, 0.1
 """Widest and narrowest cell of a map; a narrower one has no room for the number of its head."""
 MOST_TICKS = 12
@@ -54,10 +52,10 @@ def skip_share(series: Sequence[Series], width: float = COLUMN) -> "Figure":
         shift = min(APART, SPREAD / len(series)) * (index - (len(series) - 1) / 2)
         _intervals(axes, line, index, shift, linestyle=turn(index, DASHES))
     axes.set(xlabel="layer", ylabel="skip share", ylim=(0, 1.02))
-    axes.yaxis.set_major_formatter(_percent())
-    _whole_layers(axes, series)
+    axes.yaxis.set_major_formatter(percent())
+    over_layers(axes, series)
     grid(axes)
-    _key(figure, axes, series)
+    key(figure, axes, series)
     return figure
 
 
@@ -78,7 +76,7 @@ def margins(panels: Sequence[tuple[str, Sequence[Series]]], width: float | None 
         axes.set(xscale="log", ylim=(0, 1.02), title=title)
         if number + columns >= len(panels):
             axes.set_xlabel("margin / |q|")
-        axes.yaxis.set_major_formatter(_percent())
+        axes.yaxis.set_major_formatter(percent())
         grid(axes, "both")
         if number % columns == 0:
             axes.set_ylabel("share of choices")
@@ -100,9 +98,6 @@ def _rank(index: int, count: int) -> dict[str, Any]:
 @styled
 def head_maps(maps: Sequence[HeadMap], width: float | None = None) -> "Figure":
     """Return maps of heads (numbered 1..A, layers upward), side by side on one scale."""
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import Normalize
-
     layers, heads = max(len(m.shares) for m in maps), max(len(row) for m in maps for row in m.shares)
     natural = len(maps) * (BESIDE_MAP + heads * WIDEST_MAP) + SCALE_ROOM
     width = width or min(natural, COLUMN if len(maps) == 1 else TEXT)
@@ -110,7 +105,7 @@ def head_maps(maps: Sequence[HeadMap], width: float | None = None) -> "Figure":
     cell = ((width - SCALE_ROOM) / columns - BESIDE_MAP) / heads
     lines = -(-len(maps) // columns)
     figure = sheet(width, lines * (layers * max(min(cell, WIDEST_MAP), 0.16) + 0.65))
-    scale = Normalize(0, max((share for m in maps for row in m.shares for share in row), default=1) or 1)
+    scale = scale_to(max((share for m in maps for row in m.shares for share in row), default=1))
     panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
     for number, (axes, drawn) in enumerate(zip(panels.flat, maps, strict=False)):
         titled = replace(drawn, title="\n".join(wrapped(drawn.title, heads * cell + BESIDE_MAP / 2)))
@@ -122,12 +117,8 @@ def head_maps(maps: Sequence[HeadMap], width: float | None = None) -> "Figure":
             axes.tick_params(labelbottom=True)
     for axes in panels.flat[len(maps) :]:
         axes.set_axis_off()
-    bar = figure.colorbar(ScalarMappable(scale, SCALE), ax=list(panels.flat), pad=0.02, aspect=16)
-    bar.ax.yaxis.set_major_formatter(_percent())
-    if bar.solids is not None:
-        bar.solids.set(rasterized=False, edgecolor="face")
-    bar.outline.set_linewidth(0.4)
-    bar.set_label("share of patterns")
+    bar = colour_bar(figure, list(panels.flat), scale, "share of patterns")
+    bar.ax.yaxis.set_major_formatter(percent())
     figure.set_layout_engine("constrained")
     return figure
 
@@ -143,26 +134,10 @@ def columns_in(width: float, count: int, least: float, *, beside: float = 0.0) -
     return min(count, int(width / least + 1e-9))
 
 
-def _cells(axes: "Axes", drawn: HeadMap, scale: Any, panel: str, *, with_numbers: bool) -> None:
-    layers, heads = len(drawn.shares), len(drawn.shares[0])
-    edges_x, edges_y = [h + 0.5 for h in range(heads + 1)], [n + 0.5 for n in range(layers + 1)]
-    axes.pcolormesh(edges_x, edges_y, drawn.shares, cmap=SCALE, norm=scale, edgecolors="white", linewidth=0.5)
+def _cells(axes: "Axes", drawn: HeadMap, scale: "Normalize", panel: str, *, with_numbers: bool) -> None:
+    draw_cells(axes, drawn.shares, scale, f"{panel}-head", with_numbers=with_numbers)
     axes.set_title(drawn.title, parse_math=False)
-    axes.set(xticks=range(1, heads + 1), yticks=range(1, layers + 1))
-    axes.tick_params(length=0)
-    for side in ("left", "bottom"):
-        axes.spines[side].set_visible(False)
-    for layer, row in enumerate(drawn.shares, 1):
-        for head, share in enumerate(row, 1):
-            if with_numbers and round(100 * share):
-                ink = "white" if scale(share) > 0.6 else INK
-                place: dict[str, Any] = {
-                    "ha": "center",
-                    "va": "center",
-                    "fontsize": SMALL - 1,
-                    "color": ink,
-                }
-                axes.text(head, layer, f"{100 * share:.0f}", gid=f"{panel}-head-{layer}-{head}", **place)
+    axes.set(xticks=range(1, len(drawn.shares[0]) + 1), yticks=range(1, len(drawn.shares) + 1))
 
 
 def _intervals(axes: "Axes", series: Series, index: int, shift: float, **more: Any) -> None:
@@ -189,24 +164,26 @@ def _axes(width: float) -> "tuple[Figure, Axes]":
     return figure, axes
 
 
-def _whole_layers(axes: "Axes", series: Sequence[Series]) -> None:
+def over_layers(axes: "Axes", series: Sequence[Series]) -> None:
+    """Let an axis number the layers of series, some of them where there are many."""
     layers = sorted({round(p.x) for line in series for p in line.points})
     axes.set_xticks(layers[:: -(-len(layers) // MOST_TICKS)])
 
 
-def _percent() -> Any:
+def percent() -> Any:
+    """Return what writes shares as percentages."""
     from matplotlib.ticker import PercentFormatter
 
     return PercentFormatter(1)
 
 
-def _key(figure: "Figure", axes: "Axes", series: Sequence[Series]) -> None:
+def key(figure: "Figure", axes: "Axes", series: Sequence[Series]) -> None:
     """Write the names of several series above the axes."""
     if len(series) > 1:
         longest = max(len(line.name) for line in series)
         columns = max(1, min(len(series), int(figure.get_figwidth() / (0.45 + 0.05 * longest))))
         look: dict[str, Any] = {"ncols": columns, "handlelength": 2.2, "columnspacing": 1.2}
-        drawn: list[Any] = axes.containers
+        drawn: list[Any] = list(axes.containers or axes.lines)
         legend = figure.legend(drawn, [""] * len(series), loc="outside upper center", **look)
         # Users choose the names: $ must not start mathematics, and a leading _ must not hide a name.
         for text, line in zip(legend.get_texts(), series, strict=True):

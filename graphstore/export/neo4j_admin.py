@@ -35,7 +35,7 @@ def write_csv(store: EmbeddedStore, folder: Path, runs: Iterable[str]) -> str:
     folder.mkdir()
     wanted = set(runs)
     models = sorted({run.model for run in store.runs() if run.id in wanted})
-    chosen: dict[str, Value] = {"runs": sorted(wanted), "models": models, "separator": SEPARATOR}
+    chosen: dict[str, Value] = {"runs": sorted(wanted), "models": models}
     with (
         closing(open_file(store.path)) as database,
         staging_folder(STAGING) as staging,
@@ -63,22 +63,15 @@ def _query(table: Table) -> tuple[str, list[str]]:
     """Return the query of a table's rows, and the header of its file."""
     kinds = table.properties
     if table.ends is None:
-        items, header = ["offset(id(n)) AS number", *_items("n", kinds)], [f":ID({table.name})"]
+        items, header = ["offset(id(n)) AS number", *(f"n.{name}" for name in kinds)], [f":ID({table.name})"]
     else:
         source, target = (end.__name__ for end in table.ends)
-        items = ["offset(id(a)) AS source", "offset(id(b)) AS target", *_items("e", kinds)]
+        items = ["offset(id(a)) AS source", "offset(id(b)) AS target", *(f"e.{name}" for name in kinds)]
         header = [f":START_ID({source})", f":END_ID({target})"]
     if table.record is Run:
         items.append(f"{SCHEMA_VERSION} AS schema_version")
         kinds = kinds | {"schema_version": "int"}
     return f"{table.match} WHERE {table.of_runs} RETURN {', '.join(items)}", [*header, *_typed(kinds)]
-
-
-def _items(variable: str, kinds: Mapping[str, ColumnType]) -> Iterator[str]:
-    """Yield the RETURN items of properties, each list joined into one string."""
-    for name, kind in kinds.items():
-        value = f"{variable}.{name}"
-        yield f"{f'list_to_string($separator, {value})' if kind.endswith('[]') else value} AS {name}"
 
 
 def _typed(kinds: Mapping[str, ColumnType]) -> Iterator[str]:
@@ -92,11 +85,20 @@ def _write(path: Path, header: list[str], parts: Iterable[pa.Table]) -> bool:
     breaks = False
     with path.open("wb") as file:
         file.write((",".join(header) + "\n").encode())
-        for part in parts:
+        for part in map(_joined, parts):
             texts = [part[field.name] for field in part.schema if pa.types.is_string(field.type)]
             breaks = breaks or any(_has_line_break(column) for column in texts)
             csv.write_csv(part, file, csv.WriteOptions(include_header=False))
     return breaks
+
+
+def _joined(part: pa.Table) -> pa.Table:
+    """Return a table with each list as one text, its floats with all their digits."""
+    for number, field in enumerate(part.schema):
+        if pa.types.is_list(field.type):
+            texts = pc.binary_join(part[field.name].cast(pa.list_(pa.string())), SEPARATOR)
+            part = part.set_column(number, field.name, texts)
+    return part
 
 
 def _has_line_break(column: pa.ChunkedArray) -> bool:

@@ -6,6 +6,7 @@
 3. The computation graph, position by position: a position's nodes and edges share one transaction, so that
    the inputs that are there say how far the graph reaches.
 4. Measures and what else is not patterns (instances, predictions), merged by their keys.
+   Contributions, batch by batch (see `edges`).
 5. Patterns with their steps, batch by batch (see `patterns`).
 6. State "complete", if everything is there.
 """
@@ -23,6 +24,7 @@ from ipgraph.graphstore.schema.graph import GraphShape
 from ipgraph.graphstore.schema.records import SCHEMA_VERSION, Measure, Node, Run
 from ipgraph.graphstore.schema.tables import Table
 from ipgraph.graphstore.server.connection import Connection
+from ipgraph.graphstore.server.edges import load_edges
 from ipgraph.graphstore.server.errors import TooLargeError
 from ipgraph.graphstore.server.foreign import require_own
 from ipgraph.graphstore.server.patterns import Report, load_patterns, progress_of
@@ -114,6 +116,8 @@ def load(connection: Connection, run: RunDirectory, report: Report) -> bool:
     for table in _merged():
         for rows in blocks((row for part in run.tables(table.file) for row in part.to_pylist()), BATCH_ROWS):
             connection.write_rows(_merge(table), [_row(table, row) for row in rows])
+    for table in _edges():
+        load_edges(connection, table, run)
     load_measures(connection, run.measures())
     connection.write(_LINK_MEASURES, run=run.id)
     load_patterns(connection, run, report)
@@ -123,7 +127,12 @@ def load(connection: Connection, run: RunDirectory, report: Report) -> bool:
 
 def _merged() -> list[Table]:
     """Return the tables that are merged row by row: all that shards hold but patterns and their steps."""
-    return [table for table in tables.filed() if table.name not in tables.PATTERN_TABLES]
+    return [t for t in tables.filed() if not t.derived and t.name not in tables.PATTERN_TABLES]
+
+
+def _edges() -> list[Table]:
+    """Return the tables of what a run says of the computation graph's nodes."""
+    return [table for table in tables.filed() if table.derived]
 
 
 def _merge(table: Table) -> str:
@@ -224,7 +233,7 @@ def _by_source(pairs: Iterable[tuple[str, str]]) -> list[Row]:
 def _complete(connection: Connection, run: Run) -> None:
     """Declare a run complete, if all of it is there; patterns were counted as they came."""
     due = json.loads(run.rows)
-    for table in _merged():
+    for table in (*_merged(), *_edges()):
         text = f"{table.match} WHERE {table.of_runs} RETURN count(*) AS n"
         number = connection.read(text, {"runs": [run.id]}).records[0]["n"]
         if number != due[table.file]:

@@ -16,6 +16,7 @@ _LACKED = {
     "attributions": ("scores of tokens", "flow"),
     "views": ("views of heads", "hta"),
     "contributions": ("layer matrices", "alti"),
+    "matrices": ("layer matrices", "alti"),
 }
 """By file, what a run may have no rows of, and a method whose runs have them."""
 _NAMED = re.compile(r"[:|]\s*(\w+)")

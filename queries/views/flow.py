@@ -7,28 +7,30 @@ from typing import Literal
 
 from ipgraph.graphstore.common.errors import UsageError
 from ipgraph.graphstore.schema.records import LEVELS, Level
-from ipgraph.queries.views.sentence import Sentence, WordPattern
+from ipgraph.queries.views.sentence import SKIP, Sentence, WordPattern
 
 THRESHOLD = 0.05
 """Share of sum |g| below which a word's pattern is left out: the rule of the paper's published code."""
 
-Weight = Literal["influence", "mean", "difference"]
-"""What an edge's width says: |I| up to the hop, the mean of many sentences, or the difference of two."""
+Weight = Literal["influence", "mean", "difference", "flow"]
+"""What an edge's width says: |I| up to the hop, the mean of many sentences, the difference of two, a flow."""
 EdgeKey = tuple[int, int, int, str, int]
 """What makes two hops one edge: layer, source, target, through, sign."""
 
 
 Bars = tuple[float | None, ...]
 """A word's bars: total influence, that of its embedding and attention pattern; None where there is none."""
+BAR_NAMES = ("total g", "embedding I(πᵉ)", "attention I(πᵃ)")
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A word: its label, whether that is a role, and its bars."""
+    """A word: its label, whether that is a role, its bars, and the layers that have its nodes (None: all)."""
 
     label: str
     is_role: bool = False
     bars: Bars = (None, None, None)
+    layers: range | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,12 @@ class Edge:
     through: str
     sign: int
     weight: float
+    skips: int = 0  # layers between the one that it leaves and `layer`
+
+    @property
+    def start(self) -> int:
+        """The layer that it leaves."""
+        return self.layer - 1 - self.skips
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +67,31 @@ class Diagram:
     """How edges were chosen and weighed, where that needs saying."""
     empty: str = ""
     """Why there is no edge, where there is none."""
+    measure: str = "influence"
+    """What bars show."""
+    bar_names: tuple[str, ...] = BAR_NAMES
+
+    def layers_of(self, row: int) -> range:
+        """Return the layers in which a row has nodes, its input's the first."""
+        return self.rows[row].layers or range(self.layers + 1)
 
     @property
     def starts(self) -> dict[int, set[int]]:
         """The signs of what starts at each row's input."""
         signs: dict[int, set[int]] = defaultdict(set)
         for edge in self.edges:
-            if edge.layer == 1:
+            if edge.start == self.layers_of(edge.source).start:
                 signs[edge.source].add(edge.sign)
         return dict(signs)
 
     @property
     def met(self) -> set[tuple[int, int]]:
         """The nodes (layer, row) that an edge enters or leaves."""
-        return {node for e in self.edges for node in ((e.layer - 1, e.source), (e.layer, e.target))}
+        return {node for e in self.edges for node in ((e.start, e.source), (e.layer, e.target))}
+
+    def is_dashed(self, edge: Edge) -> bool:
+        """Tell whether an edge is dashed: a skip, or in a flow network one of the minimum cut."""
+        return edge.through == SKIP or (self.weight == "flow" and edge.sign < 0)
 
 
 def edges_of(pattern: WordPattern) -> Iterator[Edge]:

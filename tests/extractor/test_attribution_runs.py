@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 import torch
 from support.extractions import AGREEMENT, run_of, sentences
+from support.saved_models import save_encoder_decoder, save_unknown
 from support.tiny_models import save_masked_lm
 
 from ipgraph.cli.option_groups import Extraction, by_method
 from ipgraph.extractor.extraction.extract import extract
 from ipgraph.extractor.extraction.options import Options
 from ipgraph.extractor.methods.catalogue import METHODS
-from ipgraph.extractor.models.loading import LoadedModel, load_model
+from ipgraph.extractor.models.loading import LoadedModel, load_any, load_model
 from ipgraph.graphstore.common.errors import UsageError
 from ipgraph.graphstore.runs.directory import RunDirectory
 
@@ -130,3 +131,47 @@ def test_several_methods_are_so_many_extractions() -> None:
     assert (guided.at, alti.at, integrated.at) == ("word", "word", "input")
     assert by_method(Extraction(method="alti", n_steps=50))[0].n_steps == 50  # for Options to refuse
     assert asdict(by_method(Extraction(label="mine"))[0])["label"] == "mine"
+
+
+# --- models without an adapter ---
+
+OF_ANY_MODEL = ("rollout", "flow", "flow_shapley", "raw_attention", "blank_out")
+FORMS = {"correct": "know", "wrong": "helps"}
+ONE_STACK = [{"text": "the lawyer that hates guests [MASK] the music .", **FORMS}]
+TWO_STACKS = [{"text": "the lawyer hates", "continuation": "a scientist [MASK] the worker", **FORMS}]
+
+
+@pytest.mark.parametrize("method", OF_ANY_MODEL)
+def test_a_model_of_an_unknown_family_has_runs(tmp_path: Path, method: str) -> None:
+    model = load_any(save_unknown(tmp_path), dtype="float64")
+    run = extract(model, ONE_STACK, runs_dir=tmp_path / "runs", method=method)
+    (one,), (told,) = run.records("attributions"), run.records("predictions")
+    assert len(one.scores) == len(told.tokens)
+    assert not any(one.scores[told.target + 1 :])
+    ids = torch.tensor([model.tokenizer.convert_tokens_to_ids(told.tokens)])
+    correct, wrong = model.tokenizer.convert_tokens_to_ids([told.toward, told.against])
+    logits = model.module(ids).logits[0, told.target]
+    assert told.qoi == pytest.approx(float(logits[correct] - logits[wrong]))
+
+
+@pytest.mark.parametrize("family", ["t5", "bart"])
+@pytest.mark.parametrize("method", [*OF_ANY_MODEL, "alti", "alti_l2", "norm"])
+def test_an_encoder_decoder_has_runs_over_both_texts(tmp_path: Path, family: str, method: str) -> None:
+    folder = save_encoder_decoder(tmp_path, family)
+    run = extract(folder, TWO_STACKS, runs_dir=tmp_path / "runs", method=method, dtype="float64")
+    (one,), (told,) = run.records("attributions"), run.records("predictions")
+    assert len(one.scores) == len(told.tokens)
+    assert any(one.scores)
+    if METHODS[method].family == "layer matrices":
+        matrices = run.matrices(one.instance)
+        sources, own = matrices["encoder"].shape[-1], matrices["self"].shape[-1]
+        assert (sources + own, matrices["cross"].shape[1:]) == (len(told.tokens), (own, sources))
+        assert sum(one.scores) == pytest.approx(1)
+        assert run.run.rows.count('"contributions": 0') == 0
+
+
+def test_what_needs_an_adapter_is_refused_for_others_with_what_is_defined(tmp_path: Path) -> None:
+    model = load_any(save_unknown(tmp_path))
+    for method in ("gpr", "alti", "hta", "saliency"):
+        with pytest.raises(UsageError, match=r"Defined for model .*: rollout, flow, .*blank_out"):
+            extract(model, ONE_STACK, runs_dir=tmp_path / "runs", method=method)

@@ -19,11 +19,10 @@ from ipgraph.extractor.extraction.options import Options
 from ipgraph.extractor.methods.attributions import Asked
 from ipgraph.extractor.methods.perturbation import blank_out as blanking
 from ipgraph.extractor.methods.perturbation.blank_out import blank_out, differences
-from ipgraph.extractor.models.attentions import Text
-from ipgraph.extractor.models.encoder_decoders import load_encoder_decoder
 from ipgraph.extractor.models.encoding import Encoded, encode
 from ipgraph.extractor.models.heads import AT_INPUT, NO_LOGIT
-from ipgraph.extractor.models.loading import load_model
+from ipgraph.extractor.models.loading import load_any, load_model
+from ipgraph.extractor.models.texts import Text
 from ipgraph.extractor.tracing.batch import Baseline
 from ipgraph.extractor.tracing.sampling import Sampling
 
@@ -141,7 +140,7 @@ def test_a_decoder_that_classifies_with_and_without_a_padding_token(padding: int
 @pytest.mark.parametrize("has_mask", [False, True])
 @pytest.mark.parametrize("family", ["t5", "bart"])
 def test_both_stacks_of_an_encoder_decoder(family: str, has_mask: bool, tmp_path: Path) -> None:
-    model = load_encoder_decoder(save_encoder_decoder(tmp_path, family), dtype="float64")
+    model = load_any(save_encoder_decoder(tmp_path, family), dtype="float64", device="cpu")
     tokenizer = word_tokenizer("pad", "eos", "mask") if has_mask else model.tokenizer
     module, mask = model.module, tokenizer.mask_token_id
     assert (mask is not None) == has_mask

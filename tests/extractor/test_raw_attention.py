@@ -9,8 +9,9 @@ from support.asked_models import KINDS, case_of
 from support.saved_models import save_encoder_decoder
 
 from ipgraph.extractor.methods.attention_flow.raw import last_row, raw_attention
-from ipgraph.extractor.models.attentions import Text, attentions
-from ipgraph.extractor.models.encoder_decoders import load_encoder_decoder
+from ipgraph.extractor.models.attentions import attentions
+from ipgraph.extractor.models.loading import load_any
+from ipgraph.extractor.models.texts import Text
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -27,7 +28,8 @@ def test_scores_are_the_models_own_row(kind: str, tmp_path: Path, monkeypatch: p
 
 @pytest.mark.parametrize("family", ["t5", "bart"])
 def test_an_encoder_decoder_gives_half_to_each_side(family: str, tmp_path: Path) -> None:
-    module = load_encoder_decoder(save_encoder_decoder(tmp_path, family), dtype="float64").module
+    module = load_any(save_encoder_decoder(tmp_path, family), dtype="float64", device="cpu").module
+    module.set_attn_implementation("eager")
     text = Text([5, 6, 7, 8], continuation=[3, 9, 10])
     (layers,) = attentions(module, [text])
     named = {"input_ids": torch.tensor([text.ids]), "decoder_input_ids": torch.tensor([text.continuation])}

@@ -6,17 +6,21 @@ those of `cross` sum to less, and the rest stays at its position (`residual`).
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from torch import Tensor
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Matrices: TypeAlias = Mapping[str, Floats]
 
 
-def layer_matrices(attentions: Mapping[str, Sequence[Tensor]], *, identity: bool = True) -> dict[str, Floats]:
+def layer_matrices(
+    attentions: "Mapping[str, Sequence[Tensor]]", *, identity: bool = True
+) -> dict[str, Floats]:
     """Return half head-mean attention plus half identity, or with no `identity` head-mean attention alone.
 
     `attentions` are one text's, [A, destination, source] per layer, by name. Rows are divided by their sums;
@@ -47,7 +51,7 @@ def is_causal(matrices: Matrices) -> bool:
     return set(matrices) == {"self"} and not np.triu(matrices["self"], 1).any()
 
 
-def _head_mean(attention: Tensor) -> Floats:
+def _head_mean(attention: "Tensor") -> Floats:
     return _normalised(attention.detach().double().mean(0).cpu().numpy())
 
 
