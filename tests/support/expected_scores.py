@@ -75,7 +75,7 @@ def attributed_words(
         instances = group["instance"].nunique()
         if role in ("", of_role) and sign in (0, of_sign) and instances >= at_least:
             means = group[["score", "share", "place"]].mean().tolist()
-            rows.append([of_role, of_sign, word, instances, *means])
+            rows.append([of_role, int(of_sign), word, instances, *means])
     return sorted(rows, key=lambda row: (-row[5], row[0], row[2], row[1]))[:limit]
 
 
