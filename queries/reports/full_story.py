@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from ipgraph.graphstore.common.bootstrap import Interval
 from ipgraph.queries.language.parameters import NO_LIMIT
-from ipgraph.queries.language.running import Rows, ask
+from ipgraph.queries.language.running import Parameters, Rows, ask
 from ipgraph.queries.reports.declaration import Condition, Limit, Report, RunId, Subtask
 from ipgraph.queries.reports.parts import OUR_CHOICE, as_table
 from ipgraph.queries.reports.runs import facts
@@ -31,8 +31,8 @@ def full_story(
 ) -> list[Table]:
     """Hidden token attribution: how local and global views of heads differ, what persists, what mixes."""
     scored = Scored.of(store, METHODS, run, subtask, condition)
-    where = {"run": scored.run.id, "subtask": subtask, "condition": condition}
-    views = ask("views-by-instance", store, **where, limit=NO_LIMIT)
+    scope: Parameters = {"run": scored.run.id, "subtask": subtask, "condition": condition}
+    views = ask("views-by-instance", store, **scope, limit=NO_LIMIT)
     return [
         facts(scored.run),
         *_by_layer(scored, views),

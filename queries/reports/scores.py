@@ -8,7 +8,7 @@ from ipgraph.graphstore.schema.records import Run
 from ipgraph.queries.language.binding import resolve_run
 from ipgraph.queries.language.needs import Need
 from ipgraph.queries.language.parameters import NO_LIMIT
-from ipgraph.queries.language.running import Record, Rows, ask
+from ipgraph.queries.language.running import Parameters, Record, Rows, ask
 from ipgraph.queries.reports.parts import OUR_CHOICE, as_table
 from ipgraph.queries.reports.sample import INTERVALS, intervals
 from ipgraph.queries.reports.tables import Table, TableColumn, count, number, share, text
@@ -36,8 +36,8 @@ class Scored:
     def of(cls, store: "Store", methods: tuple[str, ...], run: str, subtask: str, condition: str) -> "Scored":
         """Return the scores of a run of one of some methods; raises UsageError for a run of another."""
         record = resolve_run(store, run, Need(methods=methods))
-        where = {"subtask": subtask, "condition": condition}
-        rows = ask("attributions-by-instance", store, run=record.id, **where, limit=NO_LIMIT)
+        scope: Parameters = {"run": record.id, "subtask": subtask, "condition": condition}
+        rows = ask("attributions-by-instance", store, **scope, limit=NO_LIMIT)
         return cls(record, rows, rows.records())
 
     def note(self, *more: str) -> str:

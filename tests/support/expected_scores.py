@@ -67,15 +67,15 @@ def attributed_words(
     limit: int = 20,
 ) -> Rows:
     pieces = tokens_of(data, run, subtask, condition)
-    summed = pieces.groupby(["instance", "role", "word", "index"], as_index=False)["score"].sum()
-    words = with_ranks(summed)
+    summed = pieces.groupby(["instance", "role", "word", "index"])["score"].sum()
+    words = with_ranks(summed.reset_index())
     words["sign"] = np.where(words["score"] >= 0, 1, -1)
     rows: Rows = []
     for (of_role, of_sign, word), group in words.groupby(["role", "sign", "word"]):
         instances = group["instance"].nunique()
         if role in ("", of_role) and sign in (0, of_sign) and instances >= at_least:
             means = group[["score", "share", "place"]].mean().tolist()
-            rows.append([of_role, int(of_sign), word, instances, *means])
+            rows.append([of_role, _plain(of_sign), word, instances, *means])
     return sorted(rows, key=lambda row: (-row[5], row[0], row[2], row[1]))[:limit]
 
 

@@ -32,7 +32,7 @@ def query_runs(root: Path) -> list[RunDirectory]:
 
 def with_pieces(row: Prediction) -> Prediction:
     """Return a prediction whose first token is special, and whose fourth and fifth are one word."""
-    words, indices, roles = (list(values) for values in (row.words, row.word_indices, row.roles))
+    words, indices, roles = row.words.copy(), row.word_indices.copy(), row.roles.copy()
     words[0], indices[0], roles[0] = "[CLS]", -1, "cls"
     words[3:5], indices[3:5], roles[3:5] = ["likesher"] * 2, [3, 3], ["verb"] * 2
     return replace(row, tokens=["[CLS]", *row.tokens[1:]], words=words, word_indices=indices, roles=roles)
