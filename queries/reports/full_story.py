@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from ipgraph.graphstore.common.bootstrap import Interval
+from ipgraph.graphstore.schema.records import VIEWED
 from ipgraph.queries.language.parameters import NO_LIMIT
 from ipgraph.queries.language.running import Parameters, Rows, ask
 from ipgraph.queries.reports.declaration import Condition, Limit, Report, RunId, Subtask
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
 
 METHODS = ("hta",)
-PATTERNS = ("previous", "same", "next", "first", "last")
-"""Which token a view's mass is on, in the order of `View`'s masses."""
 VIEWS = "local: attention over the layer before; global: what the output takes from each token"
 
 
@@ -104,9 +103,9 @@ def _patterns(scored: Scored, views: Rows) -> Table:
         {
             "pattern": pattern,
             "view": view,
-            **{f"layer_{at + 1}": cells[at * len(PATTERNS) + k] for at in range(scored.run.layers)},
+            **{f"layer_{at + 1}": cells[at * len(VIEWED) + k] for at in range(scored.run.layers)},
         }
-        for k, pattern in enumerate(PATTERNS)
+        for k, pattern in enumerate(VIEWED)
         for view, cells in found.items()
     ]
     equal = f"equal attention: {np.mean([1 / row['tokens'] for row in views]):.1%}" if len(views) else ""
