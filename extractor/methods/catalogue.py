@@ -307,7 +307,7 @@ CATALOGUE = (
     _scores(
         "blank_out",
         "blank-out",
-        "how the quantity of interest falls where a token is replaced by the mask or the baseline",
+        "how the quantity of interest falls where a token is replaced by the baseline",
         LI_2016,
         "perturbation.blank_out:BLANK_OUT",
         needs="logits",

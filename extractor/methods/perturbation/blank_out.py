@@ -1,9 +1,9 @@
 """Blank-out: by how much the quantity of interest falls where one token's word is replaced.
 
 The score of token i is q(x) - q(x with i replaced). Abnar & Zuidema (2020, 5) compare attention with it, with
-UNK in the place of words. Here it is [MASK] where the model has a mask token, and elsewhere the embedding of
-the baseline; a decoder's first position that is held is not replaced then, and its score is 0. Positions and
-types stay. Every token is replaced in turn, [CLS] and [SEP] too; the score of a [MASK] is 0.
+UNK in the place of words. Here it is the embedding of the baseline, by default [MASK] where the model has a
+mask token; a decoder's first position is held, and its score is 0. Positions and types stay. Every token is
+replaced in turn, [CLS] and [SEP] too; in the place of [MASK] the score of a [MASK] is 0.
 
 It is the model of transformers that is run, of any family: N + 1 rows per text of N tokens.
 """
@@ -74,22 +74,14 @@ def _stacks(module: Any, text: Text) -> list[tuple[Any, int]]:
 
 def _blanked(asked: Asked, text: Text, target: int, embedding: Any, tokens: int) -> Iterator[Tensor]:
     """Yield the logits with each of the tokens that a module embeds replaced, of as many rows as fit."""
-    model, baseline = asked.model, _baseline(asked, embedding)
+    model = asked.model
     rows = max(1, _LOGITS // (tokens * len(embedding.weight)))
     if model.task == "classifier" and model.padding is None:
         rows = 1  # transformers does not know where the rows of a batch end
     for positions in torch.arange(tokens, device=model.device).split(rows):
-        with _replaced(embedding, positions, baseline):
+        with _replaced(embedding, positions, asked.baseline):
             logits = _logits(model, text, target, len(positions))
         yield logits
-
-
-def _baseline(asked: Asked, embedding: Any) -> Baseline:
-    """Return what words are replaced by: the mask token's where the model has one."""
-    mask = asked.model.tokenizer.mask_token_id
-    if mask is None or mask >= len(embedding.weight):
-        return asked.baseline
-    return Baseline(embedding(torch.tensor(mask, device=asked.model.device)))
 
 
 @contextmanager
