@@ -78,10 +78,8 @@ def _is_all_of_a_word(model: Model) -> bool:
 
 
 def _mean(model: Model) -> Tensor:
-    pieces = torch.arange(model.vocabulary, device=model.device)
-    parts = [
-        _words(model, part).sum(0, dtype=torch.float64) for part in pieces.split(8192)
-    ]  # all may not fit
+    some = torch.arange(model.vocabulary).split(8192)  # a copy of all may not fit
+    parts = [_words(model, pieces).sum(0, dtype=torch.float64) for pieces in some]
     return (torch.stack(parts).sum(0) / model.vocabulary).to(model.dtype)
 
 
