@@ -161,7 +161,7 @@ def test_both_stacks_of_an_encoder_decoder(family: str, has_mask: bool, tmp_path
     plain: Any = SimpleNamespace(module=module, tokenizer=tokenizer, device=model.device, task="seq2seq")
     asked = Asked(plain, "blank_out", Sampling((), None), Baseline(blank))
     text = Text(source[0].tolist(), continuation=target[0].tolist())
-    scores = differences(asked, text, 1, (12, 13))
+    (scores,) = differences(asked, [text], torch.tensor([1]), torch.tensor([[12, 13]]))
 
     def qoi(source_words: Tensor, target_words: Tensor) -> float:
         with torch.no_grad():
