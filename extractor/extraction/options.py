@@ -1,5 +1,6 @@
 """What a run can be asked for: methods, levels, QoI, baselines and quadratures, each by name."""
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
@@ -65,6 +66,7 @@ class Options:
             baselines.check(self.baseline)
         self._check_level()
         self._check_taken()
+        self._check_decay()
         self._check_points()
 
     @property
@@ -98,6 +100,15 @@ class Options:
             raise UsageError(
                 f"the QoI {PROBABILITY!r} is for methods that score tokens by gradients or blanking, and "
                 f"{self.method!r} is not one"
+            )
+
+    def _check_decay(self) -> None:
+        if not 0 <= self.position_decay < math.inf:
+            raise UsageError(f"position_decay is {self.position_decay}; it must be a number, at least 0")
+        if self.position_correction != "position" and self.position_decay != 1:
+            raise UsageError(
+                f"position_decay {self.position_decay:g} belongs to the position correction 'position', and "
+                f"this one is {self.position_correction!r}; leave one of them out"
             )
 
     def _check_points(self) -> None:
@@ -153,10 +164,11 @@ class Options:
     def recorded(self) -> dict[str, Any]:
         """Return the options as a run's record has them: nothing where the method does not read one."""
         nothing = {"baseline": "", "n_steps": 0, "quadrature": "", "tolerance": None, "move_first": True}
-        nothing |= {"at": "", "position_correction": "", "position_decay": 0.0}
+        nothing |= {"at": "", "position_correction": ""}
         untaken = {name: value for name, value in nothing.items() if name not in self.takes}
         points = {"n_steps": 0} if self.n_steps == AUTO else {}
-        return asdict(self) | points | untaken
+        decay = {} if self.position_correction == "position" else {"position_decay": 0.0}
+        return asdict(self) | points | decay | untaken
 
     def hashed(self, model: Model) -> dict[str, object]:
         """Return the options that determine a run's numbers: those that its method reads."""

@@ -17,8 +17,8 @@ from test_figure_commands import drawn
 from ipgraph.extractor.methods.attention_flow.edges import flow_edges
 from ipgraph.graphstore.opening import open_store
 from ipgraph.graphstore.runs.directory import RunDirectory
-from ipgraph.graphstore.schema.records import LayerMatrix
-from ipgraph.queries.views.depth import PLACES, local_global, mixing
+from ipgraph.graphstore.schema.records import VIEWED, LayerMatrix
+from ipgraph.queries.views.depth import local_global, mixing
 
 Runs = dict[str, RunDirectory]
 
@@ -204,7 +204,7 @@ def test_local_and_global_are_means_over_instances_and_masses_over_heads(runs: R
             for head in range(HEADS):
                 at = layer * HEADS + head
                 sums[layer, head] += view.divergences[at]
-                for n, place_ in enumerate(PLACES):
+                for n, place_ in enumerate(VIEWED):
                     masses.setdefault((place_, "local", layer + 1), []).append(view.local_masses[5 * at + n])
                     masses.setdefault((place_, "global", layer + 1), []).append(
                         view.global_masses[5 * at + n]
@@ -235,7 +235,7 @@ def test_local_global_shows_each_head_and_place(runs: Runs, tmp_path: Path, plac
     out = tmp_path / "views.svg"
     invoke("plot", "local-global", "--run", runs["hta"].id, "-o", str(out))
     text = out.read_text()
-    assert all(f">on the {name} token<" in text for name in PLACES)
+    assert all(f">on the {name} token<" in text for name in VIEWED)
     with open_store(place / "ipgraph.db") as store:
         views = local_global(store, runs["hta"].run)
     for layer, row in enumerate(views.divergences, 1):

@@ -1,9 +1,9 @@
 """Blank-out: by how much the quantity of interest falls where one token's word is replaced.
 
 The score of token i is q(x) - q(x with i replaced). Abnar & Zuidema (2020, 5) compare attention with it, with
-UNK in the place of words. Here it is [MASK] where the model has a mask token, and elsewhere the embedding of
-the baseline; a decoder's first position that is held is not replaced then, and its score is 0. Positions and
-types stay. Every token is replaced in turn, [CLS] and [SEP] too; the score of a [MASK] is 0.
+UNK in the place of words. Here it is the embedding of the baseline, by default [MASK] where the model has a
+mask token; a decoder's first position is held, and its score is 0. Positions and types stay. Every token is
+replaced in turn, [CLS] and [SEP] too; in the place of [MASK] the score of a [MASK] is 0.
 
 It is the model of transformers that is run, of any family: N + 1 rows per text of N tokens, texts of one
 length together.
@@ -64,12 +64,11 @@ def differences(asked: Asked, texts: Sequence[Text], targets: Tensor, qoi_logits
 
     start, scores = value(whole, every), []
     for embedding, tokens in _stacks(model.module, texts[0]):
-        baseline = _baseline(asked, embedding)
         rows, positions = torch.cartesian_prod(every, torch.arange(tokens)).T
         values = []
         for part in torch.arange(len(rows)).split(_rows_at_once(model, tokens, len(embedding.weight))):
             blanked = [texts[row] for row in rows[part].tolist()]
-            with _replaced(embedding, positions[part].to(model.device), baseline):
+            with _replaced(embedding, positions[part].to(model.device), asked.baseline):
                 values.append(value(_logits(model, blanked, targets[rows[part]]), rows[part]))
         scores.append(start[:, None] - torch.cat(values).view(-1, tokens))
     return floats(torch.cat(scores, 1))
@@ -100,14 +99,6 @@ def _rows_at_once(model: Model, tokens: int, vocabulary: int) -> int:
     if _is_one_by_one(model):
         return 1
     return max(1, min(_TOKENS // tokens, _LOGITS // (tokens * vocabulary)))
-
-
-def _baseline(asked: Asked, embedding: Any) -> Baseline:
-    """Return what words are replaced by: the mask token's where the model has one."""
-    mask = asked.model.tokenizer.mask_token_id
-    if mask is None or mask >= len(embedding.weight):
-        return asked.baseline
-    return Baseline(embedding(torch.tensor(mask, device=asked.model.device)))
 
 
 @contextmanager
