@@ -267,7 +267,7 @@ def test_local_global_shows_each_head_and_place(runs: Runs, tmp_path: Path, plac
     ("plot", "method", "message"),
     [
         ("mixing", "gpr", "has no layer matrices: its method is gpr"),
-        ("mixing", "alti", "has no mixing by layer: its method is alti"),
+        ("mixing", "alti", "has no mixing by layer: its model is an encoder-decoder"),
         ("local-global", "flow", "has no views of heads: its method is flow"),
     ],
 )
