@@ -26,6 +26,8 @@ ALGORITHM_VERSION = 2
 AUTO: Literal["auto"] = "auto"
 """As n_steps: as many points as each instance needs."""
 LEVEL_OPTIONS = ("both", *LEVELS)
+MAX_DECAY = 10
+"""Far above what is used, and far below where a power of a position overflows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,13 +105,13 @@ class Options:
             )
 
     def _check_decay(self) -> None:
-        if not 0 <= self.position_decay < math.inf:
-            raise UsageError(f"position_decay is {self.position_decay}; it must be a number, at least 0")
-        if self.position_correction != "position" and self.position_decay != 1:
+        if self.position_correction != "position" and self.position_decay != Options.position_decay:
             raise UsageError(
-                f"position_decay {self.position_decay:g} belongs to the position correction 'position', and "
-                f"this one is {self.position_correction!r}; leave one of them out"
+                f"position_decay belongs to the position correction 'position', and this one is "
+                f"{self.position_correction!r}; leave it out"
             )
+        if not 0 <= self.position_decay <= MAX_DECAY:
+            raise UsageError(f"position_decay is {self.position_decay}; it must be from 0 to {MAX_DECAY}")
 
     def _check_points(self) -> None:
         if "n_steps" not in self.takes:

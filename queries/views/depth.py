@@ -45,7 +45,8 @@ def mixing(
     layers = [row["mixing"] for row in rows if row["mixing"]]
     if not layers:
         of = f" of {scope_name(subtask, condition)}" if subtask or condition else ""
-        raise UsageError(f"run {run.id} has no mixing by layer{of}: its method is {run.method}")
+        what = "its model is an encoder-decoder" if run.task == "seq2seq" else f"its method is {run.method}"
+        raise UsageError(f"run {run.id} has no mixing by layer{of}: {what}")
     return Series(name, _points(layers, seed))
 
 

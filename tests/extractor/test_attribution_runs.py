@@ -119,6 +119,29 @@ def test_a_position_correction_is_for_decoders(model: LoadedModel) -> None:
         Options(method="flow", position_correction="uniform").for_model(model)
 
 
+@pytest.mark.parametrize(
+    ("correction", "decay", "message"),
+    [
+        ("none", 2.0, "belongs to the position correction 'position'"),
+        ("uniform", 2.0, "belongs to the position correction 'position'"),
+        ("position", float("nan"), "from 0 to 10"),
+        ("position", float("inf"), "from 0 to 10"),
+        ("position", 1e308, "from 0 to 10"),
+        ("position", -1.0, "from 0 to 10"),
+    ],
+)
+def test_a_decay_is_a_number_of_the_correction_by_position(
+    correction: str, decay: float, message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        Options(method="flow", position_correction=correction, position_decay=decay)
+
+
+@pytest.mark.parametrize(("correction", "decay"), [("none", 0.0), ("uniform", 0.0), ("position", 1.0)])
+def test_a_decay_is_on_record_where_it_is_read(correction: str, decay: float) -> None:
+    assert Options(method="flow", position_correction=correction).recorded()["position_decay"] == decay
+
+
 def test_a_method_that_a_model_has_not_is_refused_with_those_that_it_has() -> None:
     with pytest.raises(UsageError, match=r"globenc.*Defined for model 'demo-gpt2': gpr, .*alti") as refused:
         Options(method="globenc").for_model(load_model("demo-gpt2"))

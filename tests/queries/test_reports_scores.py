@@ -1,6 +1,7 @@
 """Reports on methods that score tokens, recomputed by pandas and scipy from run directories; default runs."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from ipgraph.graphstore.common.errors import UsageError
 from ipgraph.graphstore.opening import open_store
 from ipgraph.graphstore.runs.directory import RunDirectory
 from ipgraph.graphstore.store.protocol import Store
+from ipgraph.queries.language.needs import PATTERNS
 from ipgraph.queries.language.running import ask, run_cypher
 from ipgraph.queries.reports.registry import REPORTS, make
 from ipgraph.queries.reports.tables import Table
@@ -93,6 +95,14 @@ def test_a_run_that_lacks_what_is_read_is_refused_with_one_that_has_it(
         make("flow", scores, run=paths)
     text = "MATCH (r:Run {id: $run}) OPTIONAL MATCH (r)-[:PRODUCED]->(p:Pattern) RETURN count(p) AS n"
     assert run_cypher(text, scores, run=flow).rows == [[0]]
+
+
+def test_another_run_to_name_is_of_the_same_model_and_dataset(scored: dict[str, RunDirectory]) -> None:
+    flow = scored["flow"].run
+    same = replace(scored["gpr"].run, model=flow.model, dataset=flow.dataset)
+    runs = [replace(same, id="r2", model="other-0123456789ab"), replace(same, id="r3", dataset="other"), same]
+    assert PATTERNS.remedy(runs, "x.db", flow) == f"name another run, such as {same.id}"
+    assert PATTERNS.remedy(runs[:1], "x.db", flow) == "name another run, such as r2"
 
 
 def test_a_store_without_such_a_run_is_told_how_to_make_one(run: RunDirectory, loaded: Path) -> None:

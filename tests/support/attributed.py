@@ -122,7 +122,7 @@ def _fields(method: str, model: str, dataset: str, shape: GraphShape) -> dict[st
     return {
         "model": model,
         "model_name": MODEL_NAME,
-        "task": "masked-lm",
+        "task": "seq2seq" if shape.stacks > 1 else "masked-lm",
         "dataset": dataset,
         "method": method,
         "level": "",
