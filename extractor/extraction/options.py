@@ -69,8 +69,9 @@ class Options:
 
     @property
     def takes(self) -> frozenset[str]:
-        """Which of the options that only some methods have this one has."""
-        return METHODS[self.method].takes
+        """Which of the options that only some methods have are read: the decay by one correction alone."""
+        is_decaying = self.position_correction == "position"
+        return METHODS[self.method].takes - frozenset(() if is_decaying else ("position_decay",))
 
     @property
     def max_tokens(self) -> int | None:
@@ -92,6 +93,11 @@ class Options:
         for field in fields(self):
             name = field.name
             if name in OPTIONS - self.takes - {"level"} and getattr(self, name) != field.default:
+                if name in METHODS[self.method].takes:
+                    raise UsageError(
+                        f"{name} is for the position correction 'position', and this one is "
+                        f"{self.position_correction!r}; leave it out"
+                    )
                 takers = ", ".join(method.name for method in METHODS.values() if name in method.takes)
                 raise UsageError(f"method {self.method!r} takes no {name}; leave it out. It is for {takers}")
         if self.qoi == PROBABILITY and not ({"at"} & self.takes or self.method == "blank_out"):

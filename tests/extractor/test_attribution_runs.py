@@ -105,6 +105,13 @@ def test_a_position_correction_is_for_decoders(model: LoadedModel) -> None:
         Options(method="flow", position_correction="uniform").for_model(model)
 
 
+def test_a_decay_is_for_the_correction_by_position_alone() -> None:
+    assert Options(method="flow", position_correction="distance").recorded()["position_decay"] == 0
+    assert Options(method="flow", position_correction="position").recorded()["position_decay"] == 1
+    with pytest.raises(UsageError, match="for the position correction 'position'"):
+        Options(method="flow", position_correction="uniform", position_decay=2)
+
+
 def test_a_method_that_a_model_has_not_is_refused_with_those_that_it_has() -> None:
     with pytest.raises(UsageError, match=r"globenc.*Defined for model 'demo-gpt2': gpr, .*alti") as refused:
         Options(method="globenc").for_model(load_model("demo-gpt2"))
