@@ -43,7 +43,7 @@ def next_command(record: "Run", instance: str, store: str | None) -> str:
     """Return the command to suggest for a run in the store, or for the one instance that is of interest."""
     if record.level and instance:
         return suggested("show", instance, "--run", record.id, store=store)
-    report = "report overview" if record.level else "query attributions"
+    report = "report overview" if record.level else "report scores"
     return suggested(report, "--run", record.id, store=store)
 
 
