@@ -8,18 +8,20 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from support.attributed import make_attributed
 from support.cli_runs import Folder, folder, invoke, shared_folder
 from support.cli_runs import rows as json_rows
 from support.cli_runs import tables as json_tables
 
-from ipgraph.graphstore.common.errors import UsageError
 from ipgraph.graphstore.opening import open_store
 from ipgraph.queries.language.registry import templates
 from ipgraph.queries.language.running import ask
 from ipgraph.queries.reports.registry import REPORTS
+from ipgraph.queries.reports.tables import Table
 
 __all__ = ["folder", "shared_folder"]
-EVALUATIONS = ("table1", "figure5", "optimality")
+OF_SCORES = {"flow": "flow", "alti": "alti", "full-story": "hta"}
+"""Reports on methods that score tokens, each with a method."""
 """Reports of measures: tried in test_cli_evaluate.py, where there are some."""
 TEMPLATE = """\
 // title: Patterns of a sign
@@ -170,7 +172,9 @@ def test_ipgraph_store_names_the_store(
     assert invoke("query", "run", "skip-share", env=env).stdout == expected
 
 
-@pytest.mark.parametrize("name", [name for name in REPORTS if name not in EVALUATIONS])
+@pytest.mark.parametrize(
+    "name", [name for name in REPORTS if REPORTS[name].needs in ("patterns", "attention")]
+)
 def test_reports_are_the_library_s_tables(name: str, folder: Folder) -> None:
     by_report: dict[str, dict[str, object]] = {
         "through-head": {"role": "subject", "layer": 1, "head": 1},
@@ -184,20 +188,29 @@ def test_reports_are_the_library_s_tables(name: str, folder: Folder) -> None:
     required = [p.name for p in signature(function).parameters.values() if p.default is p.empty][1:]
     arguments = [str(given[key]) for key in required]
     options = [f"--{key.replace('_', '-')}={value}" for key, value in given.items() if key not in required]
-    try:
-        with open_store(folder.path / "ipgraph.db") as store:
-            expected = function(store, **given)
-    except UsageError as error:  # a report on evaluations, which these runs have none of
-        refused = str(error)
-        assert invoke("report", name, *arguments, *options, code=2).stderr == f"error: {refused}\n"
-        return
-    shown = json_tables("report", name, *arguments, *options)
+    with open_store(folder.path / "ipgraph.db") as store:
+        expected = function(store, **given)
+    require_shown(expected, "report", name, *arguments, *options)
+
+
+@pytest.mark.parametrize("name", OF_SCORES)
+def test_reports_on_scores_are_the_library_s_tables(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "scores.db"
+    with open_store(path) as store:
+        store.add([make_attributed(tmp_path, method=OF_SCORES[name])])
+        expected = REPORTS[name].function(store)
+    require_shown(expected, "report", name, f"--store={path}")
+
+
+def require_shown(expected: list[Table], *command: str) -> None:
+    """Fail unless a command prints these tables, as JSON and in print."""
+    shown = json_tables(*command)
     for rows, table in zip((table["rows"] for table in shown), expected, strict=True):
         assert [list(row) for row in rows] == [list(table.keys)] * len(table.rows)
         cells = zip((list(row.values()) for row in rows), table.rows, strict=True)
         assert all(equal(*pair) for row in cells for pair in zip(*row, strict=True))
     assert all(len(set(names)) == len(names) for table in expected for names in (table.headers, table.keys))
-    text = invoke("report", name, *arguments, *options, "--show-cypher")
+    text = invoke(*command, "--show-cypher")
     assert all(table.title in text.stdout and table.note in text.stdout for table in expected)
     assert all(table.cypher in text.stderr for table in expected)
     assert "MATCH" in text.stderr

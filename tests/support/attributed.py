@@ -91,7 +91,8 @@ def _matrices(
 
 def _instance(dataset: str, number: int) -> Instance:
     key, condition = f"{dataset}:{number:012d}", CONDITIONS[number % len(CONDITIONS)]
-    return Instance(key, dataset, f"{number}", "toy", condition, f"text {number}", "", "are", "is", -1, "")
+    text, name = f"text {number}", f"{number}"
+    return Instance(key, dataset, name, "toy", condition, text, "", "", "are", "is", -1, "")
 
 
 def _prediction(run: str, instance: str, tokens: list[str], random: Random) -> Prediction:
