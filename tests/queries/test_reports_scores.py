@@ -135,16 +135,19 @@ def test_roles_get_their_share_of_the_scores(
 def test_the_spread_is_that_of_scores_above_zero(
     scores: Store, data: Data, scored: dict[str, RunDirectory]
 ) -> None:
-    above = [
-        np.array([score for score in row["scores"] if score > 0])
-        for _, _, row in data.scored(data.attributions, scored["flow"].id)
+    found = list(data.scored(data.attributions, scored["flow"].id))
+    above = [np.array([score for score in row["scores"] if score > 0]) for _, _, row in found]
+    words = [
+        np.array([s for s, k in zip(row["scores"], e["word_indices"], strict=True) if s > 0 and k >= 0])
+        for _, e, row in found
     ]
     bits = np.array([entropy(one, base=2) for one in above])
     bounds = np.array([np.log2(len(one)) for one in above])
     shares = np.where(bounds > 0, bits / np.where(bounds > 0, bounds, 1), 1)
-    wanted = [gmean([one.max() / one.min() for one in above]), bits.mean(), bounds.mean(), shares.mean()]
-    found = [value_of(row[1]) for row in titled(make("flow", scores), "Spread").rows]
-    assert found == pytest.approx(wanted)
+    ratios = [gmean([one.max() / one.min() for one in many]) for many in (above, words)]
+    wanted = [*ratios, bits.mean(), bounds.mean(), shares.mean()]
+    shown = [value_of(row[1]) for row in titled(make("flow", scores), "Spread").rows]
+    assert shown == pytest.approx(wanted)
 
 
 def test_minimum_cuts_are_counted_by_layer(
