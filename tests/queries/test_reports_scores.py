@@ -144,7 +144,7 @@ def test_the_spread_is_that_of_scores_above_zero(
     bits = np.array([entropy(one, base=2) for one in above])
     bounds = np.array([np.log2(len(one)) for one in above])
     shares = np.where(bounds > 0, bits / np.where(bounds > 0, bounds, 1), 1)
-    ratios = [gmean([one.max() / one.min() for one in many]) for many in (above, words)]
+    ratios = [gmean([one.max() / one.min() if one.size else 1 for one in many]) for many in (above, words)]
     wanted = [*ratios, bits.mean(), bounds.mean(), shares.mean()]
     shown = [value_of(row[1]) for row in titled(make("flow", scores), "Spread").rows]
     assert shown == pytest.approx(wanted)
@@ -273,6 +273,19 @@ def test_the_full_story_is_told_by_layer_head_and_pattern(
             assert found[2:] == pytest.approx(masses.tolist())
     equal = np.mean([1 / len(e["tokens"]) for _, e, _ in data.scored(data.views, run)])
     assert f"equal attention: {equal:.1%}" in patterns.note
+
+
+def test_equal_attention_in_a_decoder_is_to_no_later_token(
+    scored: dict[str, RunDirectory], root: Path, tmp_path: Path
+) -> None:
+    graph = scored["hta"].run.graph.replace('"ahead":null', '"ahead":0')
+    causal = remade(scored["hta"], root / "causal", graph=graph)
+    with open_store(tmp_path / "ipgraph.db") as store:
+        store.add([causal])
+        note = titled(make("full-story", store), "Patterns that persist, by layer").note
+    lengths = [len(row.tokens) for row in causal.records("predictions")]
+    equal = np.mean([np.tril(np.ones((n, n)) / np.arange(1, n + 1)[:, None])[:, 0].mean() for n in lengths])
+    assert f"equal attention to no later token: {equal:.1%} on the own, as on the first" in note
 
 
 @pytest.mark.parametrize("name", ["scores", "flow", "alti", "full-story"])
