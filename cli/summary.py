@@ -53,7 +53,7 @@ def _first_look(record: "Run") -> str:
     if record.level:
         return "report overview"
     of_method = (f"report {name}" for name, one in REPORTS.items() if record.method in one.methods)
-    return next(of_method, "query run attributions")
+    return next(of_method, "report scores")
 
 
 def _patterns(record: "Run") -> dict[str, str]:

@@ -40,6 +40,7 @@ def _report(report: Report) -> Iterator[str]:
 _NEEDS = {
     "patterns": "",
     "attention": " It needs a run with attention-level patterns.",
+    "scores": " It needs a run of a method that scores tokens.",
     "method": " It needs a run of {}.",
     "evaluation": " It needs runs that `ipgraph evaluate` has measured.",
 }

@@ -1,6 +1,5 @@
 """What a run can be asked for: methods, levels, QoI, baselines and quadratures, each by name."""
 
-import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
@@ -73,8 +72,9 @@ class Options:
 
     @property
     def takes(self) -> frozenset[str]:
-        """Which of the options that only some methods have this one has."""
-        return METHODS[self.method].takes
+        """Which of the options that only some methods have are read: the decay by one correction alone."""
+        is_decaying = self.position_correction == "position"
+        return METHODS[self.method].takes - frozenset(() if is_decaying else ("position_decay",))
 
     @property
     def max_tokens(self) -> int | None:
@@ -96,6 +96,11 @@ class Options:
         for field in fields(self):
             name = field.name
             if name in OPTIONS - self.takes - {"level"} and getattr(self, name) != field.default:
+                if name in METHODS[self.method].takes:
+                    raise UsageError(
+                        f"{name} is for the position correction 'position', and this one is "
+                        f"{self.position_correction!r}; leave it out"
+                    )
                 takers = ", ".join(method.name for method in METHODS.values() if name in method.takes)
                 raise UsageError(f"method {self.method!r} takes no {name}; leave it out. It is for {takers}")
         if self.qoi == PROBABILITY and not ({"at"} & self.takes or self.method == "blank_out"):
@@ -169,8 +174,7 @@ class Options:
         nothing |= {"at": "", "position_correction": ""}
         untaken = {name: value for name, value in nothing.items() if name not in self.takes}
         points = {"n_steps": 0} if self.n_steps == AUTO else {}
-        decay = {} if self.position_correction == "position" else {"position_decay": 0.0}
-        return asdict(self) | points | decay | untaken
+        return asdict(self) | points | untaken
 
     def hashed(self, model: Model) -> dict[str, object]:
         """Return the options that determine a run's numbers: those that its method reads."""

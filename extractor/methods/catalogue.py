@@ -311,7 +311,7 @@ CATALOGUE = (
         LI_2016,
         "perturbation.blank_out:BLANK_OUT",
         needs="logits",
-        takes=frozenset({"baseline"}),
+        takes=frozenset({"baseline", "move_first"}),
     ),
 )
 

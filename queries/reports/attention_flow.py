@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from ipgraph.queries.language.running import Record
 from ipgraph.queries.reports.declaration import Condition, Limit, Report, RunId, Subtask
 from ipgraph.queries.reports.runs import facts
 from ipgraph.queries.reports.sample import intervals
@@ -39,34 +40,39 @@ def _spread(scored: Scored) -> Table:
     import numpy as np
 
     rows: list[list[object]] = []
-    found = [spread for row in scored.instances if (spread := _spread_of(row["scores"]))]
+    found = [spread for row in scored.instances if (spread := _spread_of(row))]
     if found:
-        ratio, *entropies = intervals(np.array(found))
+        *ratios, entropy, bound, part = intervals(np.array(found))
         said = (
             "largest / smallest score above 0, geometric mean",
+            "largest / smallest of the words alone, geometric mean",
             "entropy of the scores, in bits",
             "entropy of as many equal scores, in bits",
             "entropy as a share of that",
         )
-        rows = [[what, cell] for what, cell in zip(said, [ratio and _power(ratio), *entropies], strict=True)]
+        cells = [*(ratio and _power(ratio) for ratio in ratios), entropy, bound, part]
+        rows = [[what, cell] for what, cell in zip(said, cells, strict=True)]
     note = scored.note("flow saturates with depth: where scores are nearly equal, their order says little")
     columns = (text("spread of the scores in a text"), number("value"))
     return Table("Spread", columns, rows, note if rows else "nothing found", scored.rows.cypher)
 
 
-def _spread_of(scores: list[float]) -> list[float] | None:
-    """Return the binary logarithm of largest over smallest, the entropy, its bound and the share of it.
+def _spread_of(row: Record) -> list[float] | None:
+    """Return the binary logarithms of largest over smallest, the entropy, its bound and the share of it.
 
     Of scores above 0; None where there are none. Of one score, the entropy is all of its bound, 0.
     """
     import numpy as np
 
-    above = np.array([score for score in scores if score > 0])
+    above = np.array([score for score in row["scores"] if score > 0])
     if not above.size:
         return None
+    scored = zip(row["scores"], row["word_indices"], strict=True)
+    words = np.array([score for score, index in scored if score > 0 and index >= 0])
     parts = above / above.sum()
     entropy, bound = float(-(parts * np.log2(parts)).sum()), float(np.log2(above.size))
-    return [float(np.log2(above.max() / above.min())), entropy, bound, entropy / bound if bound else 1.0]
+    ratios = [float(np.log2(one.max() / one.min())) if one.size else 0.0 for one in (above, words)]
+    return [*ratios, entropy, bound, entropy / bound if bound else 1.0]
 
 
 def _power(logarithm: "Interval") -> "Interval":

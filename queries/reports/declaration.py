@@ -17,8 +17,8 @@ from ipgraph.queries.reports.tables import Table
 if TYPE_CHECKING:
     from ipgraph.graphstore.store.protocol import Store
 
-Need = Literal["patterns", "attention", "method", "evaluation"]
-"""A run with patterns; one with those of attention level; one of some methods; runs that are evaluated."""
+Need = Literal["patterns", "attention", "scores", "method", "evaluation"]
+"""A run with patterns; those of attention level; scores; a run of some methods; runs that are evaluated."""
 
 RunId = Annotated[str, "Run id, its beginning, or label."]
 OtherRun = Annotated[str, "The run to compare it with."]

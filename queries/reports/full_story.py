@@ -3,6 +3,8 @@
 from typing import TYPE_CHECKING
 
 from ipgraph.graphstore.common.bootstrap import Interval
+from ipgraph.graphstore.schema.graph import GraphShape
+from ipgraph.graphstore.schema.records import Run
 from ipgraph.queries.language.parameters import NO_LIMIT
 from ipgraph.queries.language.running import Parameters, Rows, ask
 from ipgraph.queries.reports.declaration import Condition, Limit, Report, RunId, Subtask
@@ -93,7 +95,6 @@ def _heads(scored: Scored, views: Rows, limit: int) -> Table:
 
 def _patterns(scored: Scored, views: Rows) -> Table:
     """Return the mass of both views on each pattern by layer, beside what equal attention would give."""
-    import numpy as np
 
     masses = {
         view: _by_head(scored, views, f"{view}_masses").mean(2).reshape(len(views), -1)
@@ -109,11 +110,10 @@ def _patterns(scored: Scored, views: Rows) -> Table:
         for k, pattern in enumerate(PATTERNS)
         for view, cells in found.items()
     ]
-    equal = f"equal attention: {np.mean([1 / row['tokens'] for row in views]):.1%}" if len(views) else ""
     widest = max((cell.high - cell.low for cells in found.values() for cell in cells if cell), default=0.0)
     note = scored.note(
         "share of mass on the token before, the own, the one after, the first and the last, mean over heads†",
-        equal,
+        _equal_attention(scored.run, [row["tokens"] for row in views]),
         f"intervals are at most {widest:.1%} wide",
         OUR_CHOICE,
     )
@@ -121,6 +121,20 @@ def _patterns(scored: Scored, views: Rows) -> Table:
     columns |= {f"layer_{at}": TableColumn(f"{at}", ".0%", "right") for at in range(1, scored.run.layers + 1)}
     rows = [{name: _value(cell) for name, cell in record.items()} for record in records]
     return as_table("Patterns that persist, by layer", views, columns, note, records=rows)
+
+
+def _equal_attention(run: Run, tokens: list[int]) -> str:
+    """Return what a token gets where all get the same; of a decoder, the own and the first, which all see."""
+    import numpy as np
+
+    if not tokens:
+        return ""
+    if any(layer.ahead != 0 for layer in GraphShape.from_json(run.graph).layers):
+        return f"equal attention: {np.mean([1 / n for n in tokens]):.1%}"
+    means = [np.mean(1 / np.arange(1, n + 1)) for n in tokens]
+    return (
+        f"equal attention to the own and all earlier tokens: {np.mean(means):.1%} on the own, as on the first"
+    )
 
 
 def _value(cell: object) -> object:

@@ -15,6 +15,7 @@ from ipgraph.queries.reports import (
     nodes,
     paths,
     runs,
+    scores,
     words,
 )
 from ipgraph.queries.reports.declaration import Report
@@ -32,6 +33,7 @@ REPORTS: dict[str, Report] = {
         nodes,
         words,
         meetings,
+        scores,
         attention_flow,
         alti,
         full_story,

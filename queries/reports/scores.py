@@ -9,7 +9,9 @@ from ipgraph.queries.language.binding import resolve_run
 from ipgraph.queries.language.needs import Need
 from ipgraph.queries.language.parameters import NO_LIMIT
 from ipgraph.queries.language.running import Parameters, Record, Rows, ask
+from ipgraph.queries.reports.declaration import Condition, Limit, Report, RunId, Subtask
 from ipgraph.queries.reports.parts import OUR_CHOICE, as_table
+from ipgraph.queries.reports.runs import facts
 from ipgraph.queries.reports.sample import INTERVALS, intervals
 from ipgraph.queries.reports.tables import Table, TableColumn, count, number, share, text
 
@@ -34,8 +36,12 @@ class Scored:
 
     @classmethod
     def of(cls, store: "Store", methods: tuple[str, ...], run: str, subtask: str, condition: str) -> "Scored":
-        """Return the scores of a run of one of some methods; raises UsageError for a run of another."""
-        record = resolve_run(store, run, Need(methods=methods))
+        """Return the scores of a run of one of some methods, or of any where none is named.
+
+        Raises UsageError for another run.
+        """
+        need = Need(methods=methods) if methods else Need(("attributions",))
+        record = resolve_run(store, run, need)
         where: Parameters = {"subtask": subtask, "condition": condition}
         rows = ask("attributions-by-instance", store, run=record.id, **where, limit=NO_LIMIT)
         return cls(record, rows, rows.records())
@@ -57,7 +63,7 @@ def settings_of(run: Run) -> str:
     said = ["at the input" if run.at == "input" else ""]
     if run.position_correction not in ("", "none"):
         decay = f" {run.position_decay:g}" if run.position_decay else ""
-        said.append(f"position correction {run.position_correction}{decay}")
+        said.append(f"corrected by {run.position_correction}{decay}")
     named = ", ".join(filter(None, said))
     return f" ({named})" if named else ""
 
@@ -146,14 +152,15 @@ def agreement(store: "Store", scored: Scored, limit: int) -> Table:
         "run": text("run"),
     }
     masked = "the [MASK] itself is left out†" if scored.run.task == "masked-lm" else ""
+    held = "the first token is left out where a method holds it†" if scored.run.task == "causal-lm" else ""
     note = "; ".join(
         filter(
             None,
             [
                 "Spearman's rho of |score| over the tokens of an instance, averaged over common instances",
-                masked,
+                masked or held,
                 "words only: without special tokens",
-                OUR_CHOICE if masked else "",
+                OUR_CHOICE if masked or held else "",
                 f"{limit:,} of {len(records):,}" if len(records) > limit else "",
                 INTERVALS,
             ],
@@ -180,7 +187,7 @@ def _agreements(store: "Store", scored: Scored) -> list[Record]:
         method = f"{pairs[0][1]['method']}{settings_of(run)}{qoi}"
         if method not in found or len(found[method][1]) < len(pairs):  # newest first, so equals stay
             found[method] = (run, pairs)
-    return [_agreement(method, run, pairs) for method, (run, pairs) in found.items()]
+    return [_agreement(scored.run, method, run, pairs) for method, (run, pairs) in found.items()]
 
 
 def _others(store: "Store", run: Run) -> list[Run]:
@@ -189,20 +196,22 @@ def _others(store: "Store", run: Run) -> list[Run]:
     return [other for other in Need(("attributions",)).among(alike) if other.id != run.id]
 
 
-def _agreement(method: str, run: Run, pairs: list[tuple[Record, Record]]) -> Record:
+def _agreement(own: Run, method: str, run: Run, pairs: list[tuple[Record, Record]]) -> Record:
     import numpy as np
 
-    rhos = np.array([_rhos(*pair, is_masked=run.task == "masked-lm") for pair in pairs], float)
+    is_held = not (own.move_first and run.move_first)
+    unscored = [one["target"] if run.task == "masked-lm" else 0 if is_held else None for one, _ in pairs]
+    rhos = np.array([_rhos(*pair, without) for pair, without in zip(pairs, unscored, strict=True)], float)
     is_known = ~np.isnan(rhos)
     tokens, words = intervals(np.where(is_known, rhos, 0), is_known)
     return {"method": method, "run": run.id, "tokens": tokens, "words": words, "instances": len(pairs)}
 
 
-def _rhos(one: Record, other: Record, *, is_masked: bool) -> tuple[float | None, float | None]:
-    """Return Spearman's rho of two instances' |scores| over all tokens, and over words."""
+def _rhos(one: Record, other: Record, without: int | None) -> tuple[float | None, float | None]:
+    """Return Spearman's rho of two instances' |scores| over all tokens but one, and over words."""
     from ipgraph.queries.reports.correlation import spearman
 
-    kept = [k for k in range(len(one["scores"])) if not (is_masked and k == one["target"])]
+    kept = [k for k in range(len(one["scores"])) if k != without]
     words = [k for k in kept if one["word_indices"][k] >= 0]
     pairs = [[[abs(row["scores"][k]) for k in places] for row in (one, other)] for places in (kept, words)]
     return spearman(*pairs[0]), spearman(*pairs[1])
@@ -214,3 +223,14 @@ def largest_group(scored: Scored) -> tuple[str, str, list[str]]:
     (first, most), *others = structures.most_common(2)
     is_only = not any((key[:2], times) == (first[:2], most) for key, times in others)
     return first[0], first[1], list(first[2:]) if is_only else []
+
+
+def scores(
+    store: "Store", *, run: RunId = "", subtask: Subtask = "", condition: Condition = "", limit: Limit = 20
+) -> list[Table]:
+    """Scores of tokens by any method: shares by role, and whether the other methods agree."""
+    scored = Scored.of(store, (), run, subtask, condition)
+    return [facts(scored.run), by_role(scored), agreement(store, scored, limit)]
+
+
+REPORTS = (Report("scores", "Scores of tokens", scores, needs="scores"),)

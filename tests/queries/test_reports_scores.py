@@ -120,10 +120,13 @@ def test_a_store_without_such_a_run_is_told_how_to_make_one(run: RunDirectory, l
 def test_roles_get_their_share_of_the_scores(
     scores: Store, data: Data, scored: dict[str, RunDirectory]
 ) -> None:
-    for name in ("flow", "alti"):
-        tokens = with_ranks(tokens_of(data, scored[name].id)).assign(one=1.0)
+    for name, method in (("flow", "flow"), ("alti", "alti"), ("scores", "saliency")):
+        tokens = with_ranks(tokens_of(data, scored[method].id)).assign(one=1.0)
         tokens["part"] = tokens["one"] / tokens.groupby("instance")["one"].transform("sum")
-        rows = {str(row["role"]): row for row in titled(make(name, scores), "Scores by role").records()}
+        rows = {
+            str(row["role"]): row
+            for row in titled(make(name, scores, run=scored[method].id), "Scores by role").records()
+        }
         groups = {role: tokens[tokens["role"] == role] for role in set(tokens["role"])}
         groups |= {
             "all words": tokens[tokens["index"] >= 0],
@@ -142,16 +145,19 @@ def test_roles_get_their_share_of_the_scores(
 def test_the_spread_is_that_of_scores_above_zero(
     scores: Store, data: Data, scored: dict[str, RunDirectory]
 ) -> None:
-    above = [
-        np.array([score for score in row["scores"] if score > 0])
-        for _, _, row in data.scored(data.attributions, scored["flow"].id)
+    found = list(data.scored(data.attributions, scored["flow"].id))
+    above = [np.array([score for score in row["scores"] if score > 0]) for _, _, row in found]
+    words = [
+        np.array([s for s, k in zip(row["scores"], e["word_indices"], strict=True) if s > 0 and k >= 0])
+        for _, e, row in found
     ]
     bits = np.array([entropy(one, base=2) for one in above])
     bounds = np.array([np.log2(len(one)) for one in above])
     shares = np.where(bounds > 0, bits / np.where(bounds > 0, bounds, 1), 1)
-    wanted = [gmean([one.max() / one.min() for one in above]), bits.mean(), bounds.mean(), shares.mean()]
-    found = [value_of(row[1]) for row in titled(make("flow", scores), "Spread").rows]
-    assert found == pytest.approx(wanted)
+    ratios = [gmean([one.max() / one.min() if one.size else 1 for one in many]) for many in (above, words)]
+    wanted = [*ratios, bits.mean(), bounds.mean(), shares.mean()]
+    shown = [value_of(row[1]) for row in titled(make("flow", scores), "Spread").rows]
+    assert shown == pytest.approx(wanted)
 
 
 def test_minimum_cuts_are_counted_by_layer(
@@ -189,6 +195,24 @@ def test_agreement_is_the_mean_of_the_instances_rank_correlations(
     order = [value_of(row["all tokens"]) for row in table.records()]
     assert order == sorted(order, reverse=True)
     assert "the [MASK] itself is left out" in table.note
+
+
+def test_a_first_token_that_one_of_two_methods_holds_is_left_out(
+    scored: dict[str, RunDirectory], root: Path, tmp_path: Path
+) -> None:
+    flow = remade(scored["flow"], root / "moved", task="causal-lm", move_first=True)
+    held = remade(scored["saliency"], root / "held", task="causal-lm", move_first=False)
+    with open_store(tmp_path / "ipgraph.db") as store:
+        store.add([flow, held])
+        table = titled(make("flow", store), "Agreement with the other methods in the store")
+    data = Data.of(flow, held)
+    pairs = zip(data.scored(data.attributions, flow.id), data.scored(data.attributions, held.id), strict=True)
+    expected = [
+        spearmanr(np.abs(one["scores"][1:]), np.abs(other["scores"][1:])).statistic
+        for (_, _, one), (_, _, other) in pairs
+    ]
+    assert value_of(table.records()[0]["all tokens"]) == pytest.approx(np.mean(expected))
+    assert "the first token is left out" in table.note
 
 
 def test_of_a_method_the_run_of_most_common_instances_is_compared(
@@ -262,7 +286,20 @@ def test_the_full_story_is_told_by_layer_head_and_pattern(
     assert f"equal attention: {equal:.1%}" in patterns.note
 
 
-@pytest.mark.parametrize("name", ["flow", "alti", "full-story"])
+def test_equal_attention_in_a_decoder_is_to_no_later_token(
+    scored: dict[str, RunDirectory], root: Path, tmp_path: Path
+) -> None:
+    graph = scored["hta"].run.graph.replace('"ahead":null', '"ahead":0')
+    causal = remade(scored["hta"], root / "causal", graph=graph)
+    with open_store(tmp_path / "ipgraph.db") as store:
+        store.add([causal])
+        note = titled(make("full-story", store), "Patterns that persist, by layer").note
+    lengths = [len(row.tokens) for row in causal.records("predictions")]
+    equal = np.mean([np.tril(np.ones((n, n)) / np.arange(1, n + 1)[:, None])[:, 0].mean() for n in lengths])
+    assert f"equal attention to no later token: {equal:.1%} on the own, as on the first" in note
+
+
+@pytest.mark.parametrize("name", ["scores", "flow", "alti", "full-story"])
 def test_a_report_is_explained_and_refuses_names_that_do_not_exist(scores: Store, name: str) -> None:
     report = REPORTS[name]
     assert all(said.endswith(".") for said in (report.summary, *(p.help for p in report.parameters)))

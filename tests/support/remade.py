@@ -15,12 +15,16 @@ def remade(
     instances: Callable[[Instance], Instance] = lambda row: row,
     predictions: Callable[[Prediction], Prediction | None] = lambda row: row,
     patterns: Callable[[Pattern], Pattern | None] = lambda row: row,
+    **fields: object,
 ) -> RunDirectory:
     """Write a finished run anew, its rows as these return them, without those that are None.
 
     An instance whose prediction is left out is left out with its patterns, scores, views and matrices.
+    `fields` replace those of the run itself.
     """
-    made = RunDirectory.create(root, {"remade": source.id}, fields=source.fields, environment={}, shards=1)
+    made = RunDirectory.create(
+        root, {"remade": source.id}, fields=source.fields | fields, environment={}, shards=1
+    )
     kept = [row for row in map(predictions, source.records("predictions")) if row is not None]
     ids = {row.instance for row in kept}
     paths = [row for row in map(patterns, source.records("patterns")) if row is not None]
