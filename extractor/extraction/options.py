@@ -66,8 +66,8 @@ class Options:
         if self.baseline is not None:
             baselines.check(self.baseline)
         self._check_level()
-        self._check_taken()
         self._check_decay()
+        self._check_taken()
         self._check_points()
 
     @property
@@ -96,11 +96,6 @@ class Options:
         for field in fields(self):
             name = field.name
             if name in OPTIONS - self.takes - {"level"} and getattr(self, name) != field.default:
-                if name in METHODS[self.method].takes:
-                    raise UsageError(
-                        f"{name} is for the position correction 'position', and this one is "
-                        f"{self.position_correction!r}; leave it out"
-                    )
                 takers = ", ".join(method.name for method in METHODS.values() if name in method.takes)
                 raise UsageError(f"method {self.method!r} takes no {name}; leave it out. It is for {takers}")
         if self.qoi == PROBABILITY and not ({"at"} & self.takes or self.method == "blank_out"):
@@ -110,9 +105,9 @@ class Options:
             )
 
     def _check_decay(self) -> None:
-        if self.position_correction != "position" and self.position_decay != Options.position_decay:
+        if "position_decay" not in self.takes and self.position_decay != Options.position_decay:
             raise UsageError(
-                f"position_decay belongs to the position correction 'position', and this one is "
+                "position_decay belongs to the position correction 'position', and this one is "
                 f"{self.position_correction!r}; leave it out"
             )
         if not 0 <= self.position_decay <= MAX_DECAY:
