@@ -92,7 +92,9 @@ def errors(
         for s in sentences
     }
     settled = [p.is_settled for p in shard.predictions if p.is_settled is not None]
-    completeness = [abs(p.completeness_error) / abs(p.qoi - p.qoi_baseline) for p in shard.predictions]
+    completeness = [
+        abs(p.completeness_error or 0) / abs(p.qoi - (p.qoi_baseline or 0)) for p in shard.predictions
+    ]
     total = [
         abs(p.total_influence - references[p.instance, p.level, p.position].total_influence)
         / largest[p.instance]

@@ -127,7 +127,8 @@ class Extraction(Loading):
         str, _choice("What rollout and flow in a decoder make of positions", POSITION_CORRECTIONS)
     ] = "none"
     position_decay: Annotated[
-        float, _option("Patterns", "The power of the position correction `position`.", metavar="X")
+        float,
+        _option("Patterns", "The power of the position correction `position`, from 0 to 10.", metavar="X"),
     ] = 1.0
     label: Annotated[
         str,

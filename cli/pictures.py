@@ -79,8 +79,10 @@ class Shown:
         try:
             directory = find_run(self.runs_dir, run.id)
         except UsageError as error:
-            where = "layer matrices are kept in run directories only; name their folder with --runs-dir"
-            raise UsageError(f"{error}; {where}") from error
+            raise UsageError(
+                f"{self.runs_dir} does not hold run {run.id}, and layer matrices are kept in run directories "
+                "only; name their folder with --runs-dir"
+            ) from error
         return directory.matrices(sentence.id)
 
     def _network(self, run: "Run", sentence: Sentence) -> "Matrices":

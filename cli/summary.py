@@ -43,8 +43,17 @@ def next_command(record: "Run", instance: str, store: str | None) -> str:
     """Return the command to suggest for a run in the store, or for the one instance that is of interest."""
     if record.level and instance:
         return suggested("show", instance, "--run", record.id, store=store)
-    report = "report overview" if record.level else "report scores"
-    return suggested(report, "--run", record.id, store=store)
+    return suggested(_first_look(record), "--run", record.id, store=store)
+
+
+def _first_look(record: "Run") -> str:
+    """Return the command that says most about a run: its method's report, of others the scores."""
+    from ipgraph.queries.reports.registry import REPORTS
+
+    if record.level:
+        return "report overview"
+    of_method = (f"report {name}" for name, one in REPORTS.items() if record.method in one.methods)
+    return next(of_method, "report scores")
 
 
 def _patterns(record: "Run") -> dict[str, str]:

@@ -4,13 +4,13 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ipgraph.cli.groups import Commands, Group
-from ipgraph.cli.option_groups import Extraction, Selection, by_method, methods_of, takes
+from ipgraph.cli.option_groups import Extraction, Selection, by_method, takes
 from ipgraph.cli.options import RUNS_DIR, AllowUnkOption, DatasetArgument, RunsDirOption, StoreOption
 from ipgraph.cli.progress import progress
 from ipgraph.graphstore.common.errors import SkippedRows, UsageError
@@ -95,6 +95,11 @@ def ingest_text(
     if MASK in text + continuation and class_ is None:
         _require_answers(correct, wrong)
     model = load(extraction)
+    if model.task == "seq2seq" and not continuation:
+        raise UsageError(
+            f"model {model.name!r} is an encoder-decoder; pass --continuation TEXT, the decoder's text, with "
+            "one [MASK]"
+        )
     forms = {"continuation": continuation, "correct": correct, "wrong": wrong}
     dataset = read_sentence(text, **forms, label=class_, task=model.task)
     selection = Selection(strict=True, allow_unk=allow_unk)
@@ -176,13 +181,12 @@ def usable_store(store: str | None) -> "Iterator[Store]":
 
 
 def load(extraction: Extraction) -> "Model":
-    """Return the model that is asked for, of any family where a method allows that."""
-    needs = {one.needs for one in methods_of(extraction)}
+    """Return the model that is asked for, of any family."""
     wanted = {name: getattr(extraction, name) for name in ("task", "revision", "device", "dtype")}
     with progress(LOADING, ""):
-        from ipgraph.extractor.models.loading import load_any, load_model
+        from ipgraph.extractor.models.loading import load_any
 
-        return (load_model if needs == {"adapter"} else load_any)(extraction.model, **wanted)
+        return load_any(extraction.model, **wanted)
 
 
 def extract_runs(
@@ -193,10 +197,20 @@ def extract_runs(
 ) -> "Iterator[tuple[RunDirectory, str]]":
     """Yield the finished run of each method and how long it took; the model is loaded once."""
     each = by_method(extraction)
-    if len(each) > 1 and model is None:
-        model = load(extraction)
+    if len(each) > 1:
+        model = model or load(extraction)
+        _require_each(each, model)
     for one in each:
         yield extract_run(dataset, one, selection, model)
+
+
+def _require_each(extractions: "Sequence[Extraction]", model: "Model") -> None:
+    """Raise UsageError before the first method is computed where another one cannot be."""
+    from ipgraph.extractor.extraction.options import Options
+
+    names = [field.name for field in fields(Options)]
+    for one in extractions:
+        Options(**{name: getattr(one, name) for name in names}).for_model(model)
 
 
 def extract_run(

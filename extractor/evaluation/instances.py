@@ -89,9 +89,7 @@ def read(run: RunDirectory, model: LoadedModel) -> list[InstancePatterns]:
     Raises UsageError where the run is not one of guided patterns, or another model made it.
     """
     if run.run.method != "gpr":
-        raise UsageError(
-            f"run {run.id} holds patterns of method {run.run.method!r}; evaluate starts from one of 'gpr'"
-        )
+        raise UsageError(f"run {run.id} is of method {run.run.method!r}; evaluate starts from a run of 'gpr'")
     if run.manifest["settings"]["model"] != model.digest:
         raise UsageError(f"run {run.id} was made with model {run.run.model}, and this is {model.key}")
     if model.outputs == "numeric":

@@ -39,15 +39,22 @@ def resolve(model: Model, name: str | None) -> str:
 def embedding(model: Model, name: str) -> Tensor:
     """Return the baseline [E] of a name that `resolve` returned."""
     if name.startswith(PIECE):
-        return words_of(model)[_piece(model, name.removeprefix(PIECE))]
+        return _words(model, _piece(model, name.removeprefix(PIECE)))
     return _EMBEDDINGS[name](model)
 
 
-def words_of(model: Model) -> Tensor:
-    """Return the embeddings of a model's vocabulary [V, E], as the model takes them."""
-    if isinstance(model, LoadedModel):
-        return model.adapter.words
-    embeddings: Tensor = model.module.get_input_embeddings().weight
+@torch.no_grad()
+def _words(model: Model, pieces: int | Tensor) -> Tensor:
+    """Return the embeddings of pieces of the vocabulary, [..., E], as the model takes them.
+
+    Those of an encoder-decoder are its encoder's. Some models (BART) scale them in the module itself.
+    """
+    numbers = torch.as_tensor(pieces, device=model.device)
+    embeddings: Tensor = (
+        model.adapter.words[numbers]
+        if isinstance(model, LoadedModel)
+        else model.module.get_input_embeddings()(numbers)
+    )
     return embeddings
 
 
@@ -57,7 +64,7 @@ def _piece(model: Model, piece: str) -> int:
     number = tokenizer.get_vocab().get(piece)
     found = [number] if number is not None else tokenizer(piece, add_special_tokens=False)["input_ids"]
     is_unknown = number is None and found == [tokenizer.unk_token_id]
-    if len(found) != 1 or is_unknown or found[0] >= len(words_of(model)):
+    if len(found) != 1 or is_unknown or found[0] >= model.vocabulary:
         raise UsageError(f"{piece!r} is not one piece of the vocabulary of model {model.name!r}")
     return int(found[0])
 
@@ -71,17 +78,17 @@ def _is_all_of_a_word(model: Model) -> bool:
 
 
 def _mean(model: Model) -> Tensor:
-    words = words_of(model)
-    parts = [part.sum(0, dtype=torch.float64) for part in words.split(8192)]  # a copy of all may not fit
-    return (torch.stack(parts).sum(0) / len(words)).to(model.dtype)
+    some = torch.arange(model.vocabulary).split(8192)  # a copy of all may not fit
+    parts = [_words(model, pieces).sum(0, dtype=torch.float64) for pieces in some]
+    return (torch.stack(parts).sum(0) / model.vocabulary).to(model.dtype)
 
 
 def _special(token: str) -> Callable[[Model], Tensor]:
     def vector(model: Model) -> Tensor:
         index = getattr(model.tokenizer, f"{token}_token_id")
-        if index is None or index >= len(words_of(model)):
+        if index is None or index >= model.vocabulary:
             raise UsageError(f"the tokenizer of model {model.name!r} has no {token} token to start from")
-        return words_of(model)[index]
+        return _words(model, index)
 
     return vector
 
@@ -90,5 +97,5 @@ _EMBEDDINGS: dict[str, Callable[[Model], Tensor]] = {
     "mask": _special("mask"),
     "mean": _mean,
     "pad": _special("pad"),
-    "zero": lambda model: torch.zeros_like(words_of(model)[0]),
+    "zero": lambda model: torch.zeros_like(_words(model, 0)),
 }

@@ -1,6 +1,5 @@
 """How many sentences a batch has, where the user says so."""
 
-from ipgraph.extractor.tracing.memory import length_batches as length_batches
 from ipgraph.graphstore.common.errors import UsageError
 
 

@@ -10,11 +10,10 @@ from ipgraph.extractor.extraction.job import Job
 from ipgraph.extractor.extraction.records import (
     add_patterns,
     attributions,
-    integrals_of,
     outcomes_of,
     predictions,
 )
-from ipgraph.extractor.methods.attributions import Asked, Attributed, floats
+from ipgraph.extractor.methods.attributions import Asked, Attributed, floats, integrals
 from ipgraph.extractor.methods.catalogue import METHODS
 from ipgraph.extractor.methods.registry import path_method
 from ipgraph.extractor.models.encoding import Encoded
@@ -103,10 +102,10 @@ def _add_records(
     records: Shard, job: Job, model: LoadedModel, batch: list[Encoded], settled: Settled
 ) -> None:
     """Add the records of traced sentences to the shard's."""
-    trace, has_tolerance = settled.trace, job.options.tolerance is not None
+    trace = settled.trace
     records.instances += [sentence.instance for sentence in batch]
-    integrals = integrals_of(trace, [done if has_tolerance else None for done in settled.is_settled])
-    records.predictions += predictions(job, model, batch, outcomes_of(model, batch, trace), integrals)
+    met = integrals(settled, has_tolerance=job.options.tolerance is not None)
+    records.predictions += predictions(job, model, batch, outcomes_of(model, batch, trace), met)
     totals = floats(trace.total_influence)
     found = [Attributed(total[: len(sentence.ids)]) for total, sentence in zip(totals, batch, strict=True)]
     records.further["attributions"] += attributions(job, batch, "integrated_gradients", found)

@@ -16,8 +16,7 @@ from ipgraph.extractor.extraction.identity import fields, request_environment, s
 from ipgraph.extractor.extraction.job import Job, Sentences
 from ipgraph.extractor.extraction.options import Options
 from ipgraph.extractor.extraction.selection import select
-from ipgraph.extractor.methods.catalogue import METHODS
-from ipgraph.extractor.models.loading import Model, load_any, load_model
+from ipgraph.extractor.models.loading import Model, load_any
 from ipgraph.graphstore.common.errors import SkippedRows, UsageError
 from ipgraph.graphstore.runs.directory import SHARD_INSTANCES, RunDirectory, run_id
 from ipgraph.graphstore.runs.finding import require_free_label
@@ -110,8 +109,7 @@ def extract(
         position_decay=position_decay,
     )
     if not isinstance(model, Model):
-        load_it = load_model if METHODS[method].needs == "adapter" else load_any
-        model = load_it(model, tokenizer=tokenizer, task=task, revision=revision, device=device, dtype=dtype)
+        model = load_any(model, tokenizer=tokenizer, task=task, revision=revision, device=device, dtype=dtype)
     options = options.for_model(model)
     if not isinstance(dataset, Dataset):
         dataset = load(

@@ -25,6 +25,8 @@ ALGORITHM_VERSION = 2
 AUTO: Literal["auto"] = "auto"
 """As n_steps: as many points as each instance needs."""
 LEVEL_OPTIONS = ("both", *LEVELS)
+MAX_DECAY = 10
+"""Far above what is used, and far below where a power of a position overflows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,13 +67,13 @@ class Options:
             baselines.check(self.baseline)
         self._check_level()
         self._check_taken()
+        self._check_decay()
         self._check_points()
 
     @property
     def takes(self) -> frozenset[str]:
-        """Which of the options that only some methods have are read: the decay by one correction alone."""
-        is_decaying = self.position_correction == "position"
-        return METHODS[self.method].takes - frozenset(() if is_decaying else ("position_decay",))
+        """Which of the options that only some methods have this one has."""
+        return METHODS[self.method].takes
 
     @property
     def max_tokens(self) -> int | None:
@@ -93,11 +95,6 @@ class Options:
         for field in fields(self):
             name = field.name
             if name in OPTIONS - self.takes - {"level"} and getattr(self, name) != field.default:
-                if name in METHODS[self.method].takes:
-                    raise UsageError(
-                        f"{name} is for the position correction 'position', and this one is "
-                        f"{self.position_correction!r}; leave it out"
-                    )
                 takers = ", ".join(method.name for method in METHODS.values() if name in method.takes)
                 raise UsageError(f"method {self.method!r} takes no {name}; leave it out. It is for {takers}")
         if self.qoi == PROBABILITY and not ({"at"} & self.takes or self.method == "blank_out"):
@@ -105,6 +102,15 @@ class Options:
                 f"the QoI {PROBABILITY!r} is for methods that score tokens by gradients or blanking, and "
                 f"{self.method!r} is not one"
             )
+
+    def _check_decay(self) -> None:
+        if self.position_correction != "position" and self.position_decay != Options.position_decay:
+            raise UsageError(
+                f"position_decay belongs to the position correction 'position', and this one is "
+                f"{self.position_correction!r}; leave it out"
+            )
+        if not 0 <= self.position_decay <= MAX_DECAY:
+            raise UsageError(f"position_decay is {self.position_decay}; it must be from 0 to {MAX_DECAY}")
 
     def _check_points(self) -> None:
         if "n_steps" not in self.takes:
@@ -159,10 +165,11 @@ class Options:
     def recorded(self) -> dict[str, Any]:
         """Return the options as a run's record has them: nothing where the method does not read one."""
         nothing = {"baseline": "", "n_steps": 0, "quadrature": "", "tolerance": None, "move_first": True}
-        nothing |= {"at": "", "position_correction": "", "position_decay": 0.0}
+        nothing |= {"at": "", "position_correction": ""}
         untaken = {name: value for name, value in nothing.items() if name not in self.takes}
         points = {"n_steps": 0} if self.n_steps == AUTO else {}
-        return asdict(self) | points | untaken
+        decay = {} if self.position_correction == "position" else {"position_decay": 0.0}
+        return asdict(self) | points | decay | untaken
 
     def hashed(self, model: Model) -> dict[str, object]:
         """Return the options that determine a run's numbers: those that its method reads."""

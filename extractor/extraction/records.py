@@ -1,5 +1,6 @@
 """A batch's patterns turned into the records of a shard."""
 
+from array import array
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -77,13 +78,6 @@ def outcomes_of(model: Model, batch: list[Encoded], trace: Trace) -> list[Outcom
     ]
 
 
-def integrals_of(trace: Trace, settled: Sequence[bool | None]) -> list[Integral]:
-    """Return how well the sentences of a trace met the change of their QoI."""
-    points = len(trace.integration_path.points)
-    found = zip(trace.qoi[:, 0].tolist(), trace.completeness_error.tolist(), settled, strict=True)
-    return [Integral(start, error, points, is_settled) for start, error, is_settled in found]
-
-
 def attributions(
     job: Job, batch: list[Encoded], method: str, found: Sequence[Attributed]
 ) -> list[Attribution]:
@@ -127,7 +121,7 @@ def layer_matrices(job: Job, batch: list[Encoded], found: Sequence[Attributed]) 
             layers=matrix.shape[0],
             rows=matrix.shape[1],
             columns=matrix.shape[2],
-            values=_list(matrix),
+            values=array("d", matrix.tobytes()),  # a list of millions of numbers takes four times as much
         )
         for sentence, one in zip(batch, found, strict=True)
         for name, matrix in one.matrices.items()

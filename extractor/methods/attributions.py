@@ -16,6 +16,7 @@ from ipgraph.extractor.models.encoding import Encoded
 from ipgraph.extractor.models.loading import LoadedModel, Model, require_adapter
 from ipgraph.extractor.tracing.batch import Baseline
 from ipgraph.extractor.tracing.sampling import Sampling
+from ipgraph.extractor.tracing.settling import Settled
 
 Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
@@ -56,7 +57,7 @@ class HeadViews:
 
     divergences: Floats  # Jensen-Shannon divergence in bits
     correlations: Floats  # Spearman's
-    local_masses: Floats  # [L, A, P], the mass on each of `hidden_tokens.views.PATTERNS`
+    local_masses: Floats  # [L, A, P], the mass on each of `records.VIEWED`
     global_masses: Floats
 
 
@@ -82,6 +83,14 @@ class AttributionMethod:
     score: Callable[[Asked, Sequence[Encoded]], list[Attributed]]
     require: Callable[[Model, str], None] | None = None
     max_tokens: int | None = None
+
+
+def integrals(settled: Settled, *, has_tolerance: bool) -> list[Integral]:
+    """Return how well the sentences of a trace met the change of their QoI."""
+    trace = settled.trace
+    points = len(trace.integration_path.points)
+    found = zip(trace.qoi[:, 0].tolist(), trace.completeness_error.tolist(), settled.is_settled, strict=True)
+    return [Integral(start, error, points, done if has_tolerance else None) for start, error, done in found]
 
 
 def floats(values: Tensor) -> Floats:

@@ -261,7 +261,7 @@ CATALOGUE = (
         "hidden token attribution",
         "the share of each token in every hidden state and head, by Jacobians",
         PASCUAL_2021,
-        "hidden_tokens.scores:HIDDEN_TOKENS",
+        "hidden_tokens.method:HIDDEN_TOKENS",
         family="layer matrices",
     ),
     _scores(
@@ -269,7 +269,7 @@ CATALOGUE = (
         "saliency (L2)",
         "the norm of the gradient",
         SIMONYAN_2014,
-        "gradients.scores:GRADIENTS",
+        "gradients.method:GRADIENTS",
         takes=_AT,
     ),
     _scores(
@@ -277,7 +277,7 @@ CATALOGUE = (
         "gradient x input",
         "the gradient times the embedding",
         DENIL_2014,
-        "gradients.scores:GRADIENTS",
+        "gradients.method:GRADIENTS",
         takes=_AT,
     ),
     _scores(
@@ -285,7 +285,7 @@ CATALOGUE = (
         "integrated gradients",
         "the mean gradient from the baseline on, times the difference from it",
         SUNDARARAJAN_2017,
-        "gradients.scores:GRADIENTS",
+        "gradients.method:GRADIENTS",
         takes=_AT | _PATH,
     ),
     _scores(
@@ -293,7 +293,7 @@ CATALOGUE = (
         "integrated gradients (L2)",
         "the norm of integrated gradients over units",
         SUNDARARAJAN_2017,
-        "gradients.scores:GRADIENTS",
+        "gradients.method:GRADIENTS",
         takes=_AT | _PATH,
     ),
     _scores(
@@ -301,13 +301,13 @@ CATALOGUE = (
         "integrated gradients (mean)",
         "the mean of the absolute integrated gradients of units",
         SUNDARARAJAN_2017,
-        "gradients.scores:GRADIENTS",
+        "gradients.method:GRADIENTS",
         takes=_AT | _PATH,
     ),
     _scores(
         "blank_out",
         "blank-out",
-        "how the quantity of interest falls where a token is replaced by the mask or the baseline",
+        "how the quantity of interest falls where a token is replaced by the baseline",
         LI_2016,
         "perturbation.blank_out:BLANK_OUT",
         needs="logits",

@@ -113,6 +113,7 @@ class _Encoder:
         self.mask, self.cls, self.bos, self.unk = (
             getattr(model.tokenizer, f"{token}_token_id") for token in ("mask", "cls", "bos", "unk")
         )
+        self.padding = model.padding
         self.start = _start_of(model) if model.task == "seq2seq" else -1
         self.answers = Answers(model.tokenizer, model.vocabulary, rule_of(model.task, answers))
 
@@ -259,7 +260,7 @@ class _Encoder:
         pieces = list(zip(ids, numbers, names, strict=True))
         written = [piece for piece in pieces if piece[1] >= 0]  # what is added may be the same token
         unknown = [piece for piece in written if piece[0] == self.unk and not self.allow_unk]
-        if self.model.task != "causal-lm" and any(token == self.model.padding for token, _, _ in written):
+        if self.model.task != "causal-lm" and any(token == self.padding for token, _, _ in written):
             raise BadRow("the text contains the padding token, which the model does not read; leave it out")
         beyond = [piece for piece in pieces if piece[0] >= self.model.vocabulary]
         for refused, advice in ((beyond, ""), (unknown, "; allow unknown words to keep such sentences")):

@@ -57,8 +57,8 @@ def refusal(model: str, kind: str, config: Any) -> UsageError:
     family = str(getattr(config, "model_type", "") or "")
     if getattr(config, "is_encoder_decoder", False):
         return UsageError(
-            f"{model} is an encoder-decoder ({family}), for which guided patterns (method 'gpr') are not "
-            "defined: what a node of its cross-attention means is not settled"
+            f"{model} is an encoder-decoder ({family}), for which paths and gradients are not defined: "
+            "what a node of its cross-attention means is not settled"
         )
     siblings = [name for name, entry in ARCHITECTURES.items() if entry.model_type == family]
     if siblings:

@@ -8,11 +8,11 @@ import torch
 
 from ipgraph.extractor.models.encoding import Encoded
 from ipgraph.extractor.models.loading import LoadedModel
+from ipgraph.extractor.models.outcomes import not_finite
 from ipgraph.extractor.tracing.batch import IntegrationPath
 from ipgraph.extractor.tracing.memory import Plan, length_batches, out_of_memory_as_error
 from ipgraph.extractor.tracing.sampling import Sampling
 from ipgraph.extractor.tracing.trace import Trace
-from ipgraph.graphstore.common.errors import IpgraphError
 
 T = TypeVar("T")
 
@@ -92,7 +92,4 @@ def require_finite(batch: list[Encoded], trace: Trace) -> None:
     finite = trace.qoi.isfinite().all(1) & trace.total_influence.isfinite().all(1)
     for sentence, is_finite in zip(batch, finite.tolist(), strict=True):
         if not is_finite:
-            raise IpgraphError(
-                f"the model gave NaN or infinite values for instance {sentence.instance.id} "
-                f"({sentence.instance.text!r}); its weights may be broken, or too large for its dtype"
-            )
+            raise not_finite(sentence)

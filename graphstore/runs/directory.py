@@ -245,9 +245,16 @@ class RunDirectory:
 
         Of an encoder or a decoder `self` is [L, N, N]; of an encoder-decoder `encoder` is [L, S, S], `self`
         [L, T, T] and `cross` [L, T, S]. Raises UsageError for an unknown instance, and for one that has none
-        as the run's method makes none.
+        as the run's method makes none; IpgraphError where a file is missing or damaged.
         """
-        found = matrices.of_instance(self._finished(), instance)
+        try:
+            found = matrices.of_instance(self._finished(), instance)
+        except UsageError:
+            raise
+        except (IpgraphError, OSError) as error:
+            raise IpgraphError(
+                f"run {self.id} is damaged: {error}; repeat the extraction to compute it"
+            ) from error
         if found is None:
             raise UsageError(f"run {self.id} has no instance {instance!r}: {self.path} holds others")
         if not found:

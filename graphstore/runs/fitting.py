@@ -7,10 +7,7 @@ import pyarrow.compute as pc
 
 from ipgraph.graphstore.runs.contributions import layers_of
 from ipgraph.graphstore.schema.graph import GraphShape, nodes
-from ipgraph.graphstore.schema.records import Run
-
-MASSES = 5
-"""How many masses a View has per head."""
+from ipgraph.graphstore.schema.records import VIEWED, Run
 
 
 class NotFitting(Exception):  # noqa: N818
@@ -34,13 +31,13 @@ def require_scores(attributions: pa.Table, views: pa.Table, tokens: Mapping[str,
     fits = pc.or_(pc.equal(lengths["cut_layers"], due), pc.equal(lengths["cut_layers"], 0))
     require(fits, "attributions", "cut_layers are not as many as its tokens")
     _require_layers(attributions["cut_layers"], run)
-    require(
-        pc.less_equal(lengths["mixing"], run.layers), "attributions", "mixing has more values than layers"
-    )
-    heads = pc.list_value_length(views["divergences"])
-    for name, each in (("correlations", 1), ("local_masses", MASSES), ("global_masses", MASSES)):
-        fits = pc.equal(pc.list_value_length(views[name]), pc.multiply(heads, each))
-        require(fits, "views", f"{name} are not {each} for each of its divergences")
+    fits = pc.is_in(lengths["mixing"], pa.array([0, run.layers], pa.int32()))
+    require(fits, "attributions", "mixing has not one value per layer")
+    masses = len(VIEWED)
+    each = {"divergences": 1, "correlations": 1, "local_masses": masses, "global_masses": masses}
+    for name, number in each.items():
+        fits = pc.equal(pc.list_value_length(views[name]), number * run.layers * run.heads)
+        require(fits, "views", f"{name} are not {number} per head and layer")
 
 
 def _require_layers(column: pa.ChunkedArray, run: Run) -> None:

@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import file_digest
@@ -23,11 +23,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ipgraph.graphstore.common.blocks import blocks
 from ipgraph.graphstore.common.errors import IpgraphError, UsageError
 from ipgraph.graphstore.common.files import MAX_VALUES, read_json, require_folder, require_regular
 from ipgraph.graphstore.schema import tables
 from ipgraph.graphstore.schema.arrow import (
     OtherVersionError,
+    arrow_schema,
     read_pieces,
     read_table,
     require_version,
@@ -75,10 +77,9 @@ def write(shard: Shard, folder: Path, environment: Mapping[str, Any]) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
     try:
-        filled = {name: to_table(tables.record_of(name), rows) for name, rows in shard.records().items()}
         files = {
-            f"{name}.parquet": write_table(table, temporary / f"{name}.parquet")
-            for name, table in filled.items()
+            f"{name}.parquet": _write_records(name, rows, temporary / f"{name}.parquet")
+            for name, rows in shard.records().items()
         }
         manifest = {"schema_version": SCHEMA_VERSION, "files": files, "environment": dict(environment)}
         write_json(manifest, temporary / MANIFEST)
@@ -197,10 +198,32 @@ def sync(path: Path) -> None:
 
 def write_table(table: pa.Table, path: Path) -> dict[str, Any]:
     """Write a table durably, in row groups of about _GROUP_VALUES values; return its rows and digest."""
-    values = max((_most_values(column) for column in table.columns), default=1)
-    pq.write_table(table, path, compression="zstd", row_group_size=max(1, _GROUP_VALUES // max(1, values)))
+    return _write_pieces([table], table.schema, path)
+
+
+def _write_records(name: str, rows: Sequence[Any], path: Path) -> dict[str, Any]:
+    """Write a table's records as `write_table` does; of a large table not all are made Arrow's at once."""
+    record = tables.record_of(name)
+    pieces: Iterable[Sequence[Any]] = [rows]
+    if name in tables.KEPT:
+        pieces = blocks(rows, _rows_at_once(max((len(row.values) for row in rows), default=1)))
+    return _write_pieces((to_table(record, piece) for piece in pieces), arrow_schema(record), path)
+
+
+def _write_pieces(pieces: Iterable[pa.Table], schema: pa.Schema, path: Path) -> dict[str, Any]:
+    number = 0
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        for piece in pieces:
+            values = max((_most_values(column) for column in piece.columns), default=1)
+            writer.write_table(piece, row_group_size=_rows_at_once(values))
+            number += piece.num_rows
     sync(path)
-    return {"rows": table.num_rows, "sha256": digest(path)}
+    return {"rows": number, "sha256": digest(path)}
+
+
+def _rows_at_once(values: int) -> int:
+    """Return how many rows a row group has, by the most values of one."""
+    return max(1, _GROUP_VALUES // max(1, values))
 
 
 def _most_values(column: pa.ChunkedArray) -> int:

@@ -1,10 +1,12 @@
 """Records as Arrow tables, by the schema's columns: what run directories keep as Parquet."""
 
+from array import array
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -38,12 +40,21 @@ def to_table(record: type[R], rows: Iterable[R]) -> pa.Table:
     rows = list(rows)
     schema = arrow_schema(record)
     try:
-        data = {name: [getattr(row, name) for row in rows] for name in schema.names}
+        data = {name: _column([getattr(row, name) for row in rows]) for name in schema.names}
         table = pa.table(data, schema=schema)
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise IpgraphError(f"a {record.__name__} does not fit the schema: {error}") from error
     _refuse_unusable(record, table)
     return table
+
+
+def _column(values: list[object]) -> "list[object] | pa.Array":
+    """Return values as Arrow takes them: arrays of numbers as they lie in memory."""
+    arrays = [np.frombuffer(value) for value in values if isinstance(value, array) and value.typecode == "d"]
+    if not arrays or len(arrays) < len(values):
+        return values
+    ends = np.cumsum([0, *map(len, arrays)])
+    return pa.ListArray.from_arrays(pa.array(ends, pa.int32()), pa.array(np.concatenate(arrays)))
 
 
 def _refuse_unusable(record: type, table: pa.Table) -> None:

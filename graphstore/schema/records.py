@@ -15,6 +15,7 @@ positions from 0.
 
 import types
 import typing
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cache
 from typing import Literal
@@ -119,11 +120,15 @@ class Attribution:
     mixing: list[float]  # by layer, the share that is not the own token's, mean over positions; or empty
 
 
+VIEWED = ("previous", "same", "next", "first", "last")
+"""The tokens on which a view's mass is counted. In BERT the first is [CLS] and the last is [SEP]."""
+
+
 @dataclass(frozen=True, slots=True)
 class View:
     """How each head sees the layer before it (local) and the tokens (global), means over positions (VIEWS).
 
-    Lists run over layers, then heads; of masses then over `previous`, `same`, `next`, `first` and `last`.
+    Lists run over layers, then heads; of masses then over VIEWED.
     """
 
     run: str
@@ -138,7 +143,7 @@ class View:
 class LayerMatrix:
     """A layer matrix per layer of an instance, in the run directory alone: [layers, rows, columns].
 
-    Rows are destinations, columns sources.
+    Rows are destinations, columns sources. `values` may be an array.array of "d": a long text has millions.
     """
 
     run: str
@@ -147,7 +152,7 @@ class LayerMatrix:
     layers: int
     rows: int
     columns: int
-    values: list[float]
+    values: Sequence[float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,4 +290,4 @@ def _column_type(hint: object) -> ColumnType:
         return "string"
     if _optional(hint):
         return _column_type(next(arg for arg in args if arg is not type(None)))
-    return _LISTS[args[0]] if origin is list else _SCALARS[hint]
+    return _LISTS[args[0]] if origin in (list, Sequence) else _SCALARS[hint]

@@ -198,7 +198,7 @@ def resolve_run(store: "Store", text: str = NEWEST, need: Need = NOTHING) -> Run
 
     run = by_id[match_run(text, {run.id: run.label for run in complete}, store.location)]
     if lacks := need.missing(run):
-        remedy = need.remedy(complete, store.location)
+        remedy = need.remedy(complete, store.location, run)
         raise UsageError(f"run {run.id} {lacks}: its method is {run.method}; {remedy}")
     return run
 

@@ -56,10 +56,15 @@ class Need:
             return sorted(fitting, key=lambda run: self.methods.index(run.method))
         return fitting if self.tables else sorted(fitting, key=lambda run: not run.patterns)
 
-    def remedy(self, runs: Sequence[Run], store: str) -> str:
-        """Return what to do where a run does not meet it, given the runs of the store."""
+    def remedy(self, runs: Sequence[Run], store: str, instead_of: Run | None = None) -> str:
+        """Return what to do where a run does not meet it, given the runs of the store.
+
+        Another run to name is of the same model and dataset where there is one.
+        """
         if fitting := self.among(runs):
-            return f"name another run, such as {fitting[0].id}"
+            of = instead_of or fitting[0]
+            nearest = min(fitting, key=lambda run: (run.model, run.dataset) != (of.model, of.dataset))
+            return f"name another run, such as {nearest.id}"
         make = suggested("ingest dataset", runs[0].dataset, "--method", self.method, store=store)
         return f"make one by `{make}`"
 

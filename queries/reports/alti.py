@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Annotated
 
 from ipgraph.graphstore.schema.graph import GraphShape
-from ipgraph.queries.language.running import ask
+from ipgraph.queries.language.running import Parameters, ask
 from ipgraph.queries.reports.declaration import Condition, Limit, Report, RunId, Subtask
 from ipgraph.queries.reports.parts import as_table
 from ipgraph.queries.reports.runs import facts
@@ -50,7 +50,7 @@ def _edges(store: "Store", scored: Scored, *, own: bool, limit: int) -> Table:
     if not scored.instances:
         return as_table("Edges that carry most", scored.rows, columns, records=[])
     subtask, condition, roles = largest_group(scored)
-    where = {"run": scored.run.id, "subtask": subtask, "condition": condition, "own": own}
+    where: Parameters = {"run": scored.run.id, "subtask": subtask, "condition": condition, "own": own}
     rows = ask("contributions", store, **where, limit=limit)
     note = "mean entries of the layer matrices over the sentences of the group's most frequent structure"
     note += "" if own else "; without what a position takes from itself"

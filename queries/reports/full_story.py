@@ -6,7 +6,7 @@ from ipgraph.graphstore.common.bootstrap import Interval
 from ipgraph.graphstore.schema.graph import GraphShape
 from ipgraph.graphstore.schema.records import Run
 from ipgraph.queries.language.parameters import NO_LIMIT
-from ipgraph.queries.language.running import Rows, ask
+from ipgraph.queries.language.running import Parameters, Rows, ask
 from ipgraph.queries.reports.declaration import Condition, Limit, Report, RunId, Subtask
 from ipgraph.queries.reports.parts import OUR_CHOICE, as_table
 from ipgraph.queries.reports.runs import facts
@@ -33,7 +33,7 @@ def full_story(
 ) -> list[Table]:
     """Hidden token attribution: how local and global views of heads differ, what persists, what mixes."""
     scored = Scored.of(store, METHODS, run, subtask, condition)
-    where = {"run": scored.run.id, "subtask": subtask, "condition": condition}
+    where: Parameters = {"run": scored.run.id, "subtask": subtask, "condition": condition}
     views = ask("views-by-instance", store, **where, limit=NO_LIMIT)
     return [
         facts(scored.run),

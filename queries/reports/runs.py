@@ -247,8 +247,7 @@ def quality(
         "points": count("points"),
     }
     title = f"Instances with a completeness error above {threshold:.0%}"
-    note = "more points make it smaller" if record.baseline else "the method has no baseline, so no error"
-    tables = [as_table(title, flagged, columns, note, limit=limit)]
+    tables = [as_table(title, flagged, columns, "more points make it smaller", limit=limit)]
     if record.level or level:
         margins = ask("margins-by-instance", store, **where, level=level, limit=NO_LIMIT)
         tables.append(_margins_table(margins))

@@ -8,7 +8,7 @@ from ipgraph.graphstore.schema.records import Run
 from ipgraph.queries.language.binding import resolve_run
 from ipgraph.queries.language.needs import Need
 from ipgraph.queries.language.parameters import NO_LIMIT
-from ipgraph.queries.language.running import Record, Rows, ask
+from ipgraph.queries.language.running import Parameters, Record, Rows, ask
 from ipgraph.queries.reports.declaration import Condition, Limit, Report, RunId, Subtask
 from ipgraph.queries.reports.parts import OUR_CHOICE, as_table
 from ipgraph.queries.reports.runs import facts
@@ -42,7 +42,7 @@ class Scored:
         """
         need = Need(methods=methods) if methods else Need(("attributions",))
         record = resolve_run(store, run, need)
-        where = {"subtask": subtask, "condition": condition}
+        where: Parameters = {"subtask": subtask, "condition": condition}
         rows = ask("attributions-by-instance", store, run=record.id, **where, limit=NO_LIMIT)
         return cls(record, rows, rows.records())
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ipgraph.graphstore.common.bootstrap import Bootstrap, intervals, ratios
 from ipgraph.graphstore.common.errors import UsageError
-from ipgraph.graphstore.schema.records import Run
+from ipgraph.graphstore.schema.records import VIEWED, Run
 from ipgraph.queries.language.parameters import NO_LIMIT
 from ipgraph.queries.language.running import Parameters, ask
 from ipgraph.queries.views.charts import Point, Series
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from ipgraph.graphstore.store.protocol import Store
 
     Floats = npt.NDArray[np.float64]
-
-PLACES = ("previous", "same", "next", "first", "last")
-"""The tokens on which a head's mass is counted, in the order of a View's lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +45,8 @@ def mixing(
     layers = [row["mixing"] for row in rows if row["mixing"]]
     if not layers:
         of = f" of {scope_name(subtask, condition)}" if subtask or condition else ""
-        raise UsageError(f"run {run.id} has no mixing by layer{of}: its method is {run.method}")
+        what = "its model is an encoder-decoder" if run.task == "seq2seq" else f"its method is {run.method}"
+        raise UsageError(f"run {run.id} has no mixing by layer{of}: {what}")
     return Series(name, _points(layers, seed))
 
 
@@ -68,7 +66,7 @@ def local_global(
     shape = (len(rows), run.layers, run.heads)
     divergences = np.array([row["divergences"] for row in rows]).reshape(shape).mean(0)
     local, overall = (
-        np.array([row[f"{view}_masses"] for row in rows]).reshape(*shape, len(PLACES)).mean(2)
+        np.array([row[f"{view}_masses"] for row in rows]).reshape(*shape, len(VIEWED)).mean(2)
         for view in ("local", "global")
     )
     masses = tuple(
@@ -79,7 +77,7 @@ def local_global(
                 Series("global", _points(overall[:, :, n], seed)),
             ),
         )
-        for n, place in enumerate(PLACES)
+        for n, place in enumerate(VIEWED)
     )
     return LocalGlobal(tuple(map(tuple, divergences.tolist())), masses)
 

@@ -150,7 +150,7 @@ def test_a_run_of_one_level_is_measured_at_that_level(evaluated: Evaluated, tmp_
 
 def test_what_cannot_be_evaluated_is_said(evaluated: Evaluated, tmp_path: Path) -> None:
     run = make_run(evaluated.model, tmp_path, method="attention", level="embedding")
-    with pytest.raises(UsageError, match="'attention'; evaluate starts from one of 'gpr'"):
+    with pytest.raises(UsageError, match="'attention'; evaluate starts from a run of 'gpr'"):
         evaluate(run)
     with pytest.raises(UsageError, match="unknown method 'atention'; valid, nearest first: attention"):
         evaluate(evaluated.run, methods=("atention",))

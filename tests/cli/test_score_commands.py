@@ -17,8 +17,8 @@ from test_figure_commands import drawn
 from ipgraph.extractor.methods.attention_flow.edges import flow_edges
 from ipgraph.graphstore.opening import open_store
 from ipgraph.graphstore.runs.directory import RunDirectory
-from ipgraph.graphstore.schema.records import LayerMatrix
-from ipgraph.queries.views.depth import PLACES, local_global, mixing
+from ipgraph.graphstore.schema.records import VIEWED, LayerMatrix
+from ipgraph.queries.views.depth import local_global, mixing
 
 Runs = dict[str, RunDirectory]
 
@@ -148,7 +148,11 @@ def test_show_prints_the_scores_and_colours_them_on_a_terminal(runs: Runs) -> No
     [
         ("hta", ("--kind", "flow"), "are not a flow network: those of hta are not shares"),
         ("gpr", ("--kind", "matrix"), "has no layer matrices: its method is gpr"),
-        ("hta", ("--kind", "matrix", "--runs-dir", "x"), "kept in run directories only"),
+        (
+            "hta",
+            ("--kind", "matrix", "--runs-dir", "x"),
+            "layer matrices are kept in run directories only",
+        ),
         ("hta", ("--kind", "paths"), "has no patterns: its method is hta"),
         ("hta flow", (), "these runs have different pictures (flow and text); pass --kind text for all"),
         (
@@ -166,6 +170,20 @@ def test_what_does_not_fit_is_said(runs: Runs, methods: str, options: tuple[str,
     said = invoke("draw", instance, *named, *options, "-o", "x.svg", code=2).output
     assert message in " ".join(said.split())
     assert not Path("x.svg").exists()
+
+
+@pytest.mark.parametrize("is_missing", [False, True])
+def test_damaged_matrices_are_said_with_the_remedy(runs: Runs, tmp_path: Path, is_missing: bool) -> None:
+    run = runs["flow"]
+    copy = shutil.copytree(run.path, tmp_path / "runs" / run.id)
+    for file in copy.glob("shards/*/matrices.parquet"):
+        file.unlink() if is_missing else file.write_bytes(file.read_bytes()[:100])
+    options = ("--run", run.id, "--runs-dir", str(tmp_path / "runs"), "-o", "x.svg")
+    said = " ".join(invoke("draw", first(run), *options, code=1).output.split())
+    assert f"run {run.id} is damaged: " in said
+    assert "matrices.parquet" in said
+    assert said.endswith("; repeat the extraction to compute it")
+    invoke("draw", first(run), *options[:-1], str(tmp_path / "x.svg"), "--kind", "text")
 
 
 def test_a_condition_is_drawn_of_paths_only(runs: Runs) -> None:
@@ -204,7 +222,7 @@ def test_local_and_global_are_means_over_instances_and_masses_over_heads(runs: R
             for head in range(HEADS):
                 at = layer * HEADS + head
                 sums[layer, head] += view.divergences[at]
-                for n, place_ in enumerate(PLACES):
+                for n, place_ in enumerate(VIEWED):
                     masses.setdefault((place_, "local", layer + 1), []).append(view.local_masses[5 * at + n])
                     masses.setdefault((place_, "global", layer + 1), []).append(
                         view.global_masses[5 * at + n]
@@ -235,7 +253,7 @@ def test_local_global_shows_each_head_and_place(runs: Runs, tmp_path: Path, plac
     out = tmp_path / "views.svg"
     invoke("plot", "local-global", "--run", runs["hta"].id, "-o", str(out))
     text = out.read_text()
-    assert all(f">on the {name} token<" in text for name in PLACES)
+    assert all(f">on the {name} token<" in text for name in VIEWED)
     with open_store(place / "ipgraph.db") as store:
         views = local_global(store, runs["hta"].run)
     for layer, row in enumerate(views.divergences, 1):
@@ -249,7 +267,7 @@ def test_local_global_shows_each_head_and_place(runs: Runs, tmp_path: Path, plac
     ("plot", "method", "message"),
     [
         ("mixing", "gpr", "has no layer matrices: its method is gpr"),
-        ("mixing", "alti", "has no mixing by layer: its method is alti"),
+        ("mixing", "alti", "has no mixing by layer: its model is an encoder-decoder"),
         ("local-global", "flow", "has no views of heads: its method is flow"),
     ],
 )

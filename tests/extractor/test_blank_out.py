@@ -59,7 +59,7 @@ def with_mask(case: Case, sentence: Encoded, is_probability: bool) -> list[float
 
 
 def with_baseline(asked: Asked, sentence: Encoded) -> list[float]:
-    """Return the scores with one embedding replaced at a time, of a decoder."""
+    """Return the scores with one embedding replaced at a time."""
     words = asked.model.module.get_input_embeddings()(torch.tensor([sentence.ids]))
     rows = words.repeat(len(sentence.ids), 1, 1)
     for place in range(int(asked.baseline.holds_first), len(sentence.ids)):
@@ -102,6 +102,16 @@ def test_without_one_the_baseline_does(
     for sentence, one in zip(case.sentences, blank_out(asked, case.sentences), strict=True):
         assert one.scores == pytest.approx(with_baseline(asked, sentence), rel=0, abs=1e-9)
         assert (abs(one.scores[0]) < 1e-12) != move_first
+
+
+def test_a_baseline_that_is_named_takes_the_place_of_the_mask(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = case_of("bert", tmp_path, monkeypatch)
+    asked = case.asked("blank_out", Options(baseline="mean"))
+    for sentence, one in zip(case.sentences, blank_out(asked, case.sentences), strict=True):
+        assert one.scores == pytest.approx(with_baseline(asked, sentence), rel=0, abs=1e-9)
+        assert abs(one.scores[sentence.target]) > 1e-6
 
 
 def test_few_rows_at_once_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,7 +161,7 @@ def test_both_stacks_of_an_encoder_decoder(family: str, has_mask: bool, tmp_path
     plain: Any = SimpleNamespace(module=module, tokenizer=tokenizer, device=model.device, task="seq2seq")
     asked = Asked(plain, "blank_out", Sampling((), None), Baseline(blank))
     text = Text(source[0].tolist(), continuation=target[0].tolist())
-    scores = differences(asked, text, 1, (12, 13))
+    (scores,) = differences(asked, [text], torch.tensor([1]), torch.tensor([[12, 13]]))
 
     def qoi(source_words: Tensor, target_words: Tensor) -> float:
         with torch.no_grad():

@@ -139,11 +139,12 @@ def test_the_graph_has_an_edge_into_a_head_where_there_is_attention(model: Model
 
 
 def test_patterns_are_refused_with_the_reason(model: Model, tmp_path: Path) -> None:
-    why = r"is an encoder-decoder \((t5|bart)\), for which guided patterns \(method 'gpr'\) are not defined: "
+    why = r"is an encoder-decoder \((t5|bart)\), for which paths and gradients are not defined: "
     with pytest.raises(UsageError, match=why):
         load_model(model.name)
-    with pytest.raises(UsageError, match=why):
-        extract(model.name, "sva-obj", runs_dir=tmp_path)
+    for method in ("gpr", "hta"):
+        with pytest.raises(UsageError, match=why + ".*Defined for model .*: rollout, flow, .*alti"):
+            extract(model.name, "sva-obj", runs_dir=tmp_path, method=method)
     with pytest.raises(UsageError, match=f"the model object {why}"):
         load_model(model.module, tokenizer=model.tokenizer)
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from ipgraph.extractor.extraction.extract import extract
 from ipgraph.extractor.extraction.options import Options
 from ipgraph.extractor.methods.attributions import Asked, Attributed, Integral
-from ipgraph.extractor.methods.gradients.scores import VARIANTS, gradients
+from ipgraph.extractor.methods.gradients.method import VARIANTS, gradients
 from ipgraph.extractor.models.encoding import Encoded
 from ipgraph.extractor.models.oracle import gauss_legendre
 from ipgraph.extractor.tracing import memory

@@ -21,7 +21,7 @@ from support.random_models import random_model
 
 from ipgraph.extractor.methods.hidden_tokens import jacobians
 from ipgraph.extractor.methods.hidden_tokens.jacobians import HiddenTokens, hidden_tokens
-from ipgraph.extractor.methods.hidden_tokens.scores import hta
+from ipgraph.extractor.methods.hidden_tokens.method import hta
 from ipgraph.extractor.methods.hidden_tokens.views import divergence, mass, mixing, rank_correlation
 from ipgraph.extractor.models.oracle import Question
 

@@ -39,7 +39,8 @@ def written(
             rows = part.further.setdefault("matrices", [])
             for name, values in matrices.items():
                 array = np.array(values, float)
-                rows.append(LayerMatrix(run.id, key, name, *array.shape, array.ravel().tolist()))
+                layers, high, wide = array.shape
+                rows.append(LayerMatrix(run.id, key, name, layers, high, wide, array.ravel().tolist()))
         run.write_shard(index, part)
     run.finish()
     return run

@@ -93,7 +93,7 @@ def test_values_that_no_run_has_are_refused_before_loading(
         ("attributions", lambda rows: rows.append(rows[0]), "have the same instance"),
         ("attributions", put("cut_layers", [1]), "cut_layers are not as many"),
         ("attributions", put("cut_layers", [99] * 7), "a layer that the model does not have"),
-        ("attributions", put("mixing", [0.5] * 9), "mixing has more values than layers"),
+        ("attributions", put("mixing", [0.5] * 9), "mixing has not one value per layer"),
         ("views", put("correlations", []), "correlations are not 1 for each"),
         ("views", put("global_masses", [0.5]), "global_masses are not 5 for each"),
         ("matrices", put("rows", 6), "its values are not layers x rows x columns"),

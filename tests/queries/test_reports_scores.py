@@ -1,6 +1,7 @@
 """Reports on methods that score tokens, recomputed by pandas and scipy from run directories; default runs."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from ipgraph.graphstore.common.errors import UsageError
 from ipgraph.graphstore.opening import open_store
 from ipgraph.graphstore.runs.directory import RunDirectory
 from ipgraph.graphstore.store.protocol import Store
+from ipgraph.queries.language.needs import PATTERNS
 from ipgraph.queries.language.running import ask, run_cypher
 from ipgraph.queries.reports.registry import REPORTS, make
 from ipgraph.queries.reports.tables import Table
@@ -63,7 +65,7 @@ def test_what_reads_patterns_takes_a_run_of_paths_though_others_are_newer(
     assert scores.runs()[-1].id == paths
     for name in ("skip-share", "instances", "accuracy", "completeness"):
         assert ask(name, scores).parameters["run"] == paths
-    assert run_cypher("MATCH (p:Pattern {run: $run}) RETURN count(p) AS n", scores).rows[0][0] > 0
+    assert run_cypher("MATCH (p:Pattern {run: $run}) RETURN count(p) > 0 AS n", scores).rows == [[True]]
     for name in ("overview", "quality", "words", "entropy"):
         assert f"run {paths}" in " ".join(f"{t.title} {t.note}".lower() for t in make(name, scores))
 
@@ -93,6 +95,14 @@ def test_a_run_that_lacks_what_is_read_is_refused_with_one_that_has_it(
         make("flow", scores, run=paths)
     text = "MATCH (r:Run {id: $run}) OPTIONAL MATCH (r)-[:PRODUCED]->(p:Pattern) RETURN count(p) AS n"
     assert run_cypher(text, scores, run=flow).rows == [[0]]
+
+
+def test_another_run_to_name_is_of_the_same_model_and_dataset(scored: dict[str, RunDirectory]) -> None:
+    flow = scored["flow"].run
+    same = replace(scored["gpr"].run, model=flow.model, dataset=flow.dataset)
+    runs = [replace(same, id="r2", model="other-0123456789ab"), replace(same, id="r3", dataset="other"), same]
+    assert PATTERNS.remedy(runs, "x.db", flow) == f"name another run, such as {same.id}"
+    assert PATTERNS.remedy(runs[:1], "x.db", flow) == "name another run, such as r2"
 
 
 def test_a_store_without_such_a_run_is_told_how_to_make_one(run: RunDirectory, loaded: Path) -> None:
@@ -167,7 +177,8 @@ def rhos(data: Data, runs: list[str], *, words: bool) -> Iterator[float]:
         kept = [
             k for k, index in enumerate(e["word_indices"]) if k != e["target"] and not (words and index < 0)
         ]
-        yield spearmanr(*([abs(row["scores"][k]) for k in kept] for row in (one, other))).statistic
+        first, second = ([abs(row["scores"][k]) for k in kept] for row in (one, other))
+        yield spearmanr(first, second).statistic
 
 
 def test_agreement_is_the_mean_of_the_instances_rank_correlations(

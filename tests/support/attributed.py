@@ -91,8 +91,8 @@ def _matrices(
 
 def _instance(dataset: str, number: int) -> Instance:
     key, condition = f"{dataset}:{number:012d}", CONDITIONS[number % len(CONDITIONS)]
-    text, name = f"text {number}", f"{number}"
-    return Instance(key, dataset, name, "toy", condition, text, "", "", "are", "is", -1, "")
+    text = f"text {number}"
+    return Instance(key, dataset, f"{number}", "toy", condition, text, "", "", "are", "is", -1, "")
 
 
 def _prediction(run: str, instance: str, tokens: list[str], random: Random) -> Prediction:
@@ -122,7 +122,7 @@ def _fields(method: str, model: str, dataset: str, shape: GraphShape) -> dict[st
     return {
         "model": model,
         "model_name": MODEL_NAME,
-        "task": "masked-lm",
+        "task": "seq2seq" if shape.stacks > 1 else "masked-lm",
         "dataset": dataset,
         "method": method,
         "level": "",

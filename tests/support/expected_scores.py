@@ -67,11 +67,11 @@ def attributed_words(
     limit: int = 20,
 ) -> Rows:
     pieces = tokens_of(data, run, subtask, condition)
-    summed = pieces.groupby(["instance", "role", "word", "index"], as_index=False)["score"].sum()
-    words = with_ranks(summed)
+    words = with_ranks(pieces.groupby(["instance", "role", "word", "index"])["score"].sum().reset_index())
     words["sign"] = np.where(words["score"] >= 0, 1, -1)
     rows: Rows = []
-    for (of_role, of_sign, word), group in words.groupby(["role", "sign", "word"]):
+    for _, group in words.groupby(["role", "sign", "word"]):
+        of_role, of_sign, word = group[["role", "sign", "word"]].iloc[0].tolist()
         instances = group["instance"].nunique()
         if role in ("", of_role) and sign in (0, of_sign) and instances >= at_least:
             means = group[["score", "share", "place"]].mean().tolist()

@@ -203,7 +203,7 @@ class _Writer:
                 shard.further.setdefault("attributions", []).append(attribution)
             total = sum(scores)
             error = self.random.gauss(0, 0.01)
-            qoi = total - error + prediction.qoi_baseline
+            qoi = total - error + (prediction.qoi_baseline or 0.0)
             shard.predictions[-1] = replace(prediction, qoi=qoi, is_correct=qoi > 0, completeness_error=error)
         return shard
 

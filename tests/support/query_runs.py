@@ -32,9 +32,9 @@ def query_runs(root: Path) -> list[RunDirectory]:
 
 def with_pieces(row: Prediction) -> Prediction:
     """Return a prediction whose first token is special, and whose fourth and fifth are one word."""
-    words, indices, roles = (list(values) for values in (row.words, row.word_indices, row.roles))
-    words[0], indices[0], roles[0] = "[CLS]", -1, "cls"
-    words[3:5], indices[3:5], roles[3:5] = ["likesher"] * 2, [3, 3], ["verb"] * 2
+    words = ["[CLS]", *row.words[1:3], "likesher", "likesher", *row.words[5:]]
+    indices = [-1, *row.word_indices[1:4], *row.word_indices[3:4], *row.word_indices[5:]]
+    roles = ["cls", *row.roles[1:3], "verb", "verb", *row.roles[5:]]
     return replace(row, tokens=["[CLS]", *row.tokens[1:]], words=words, word_indices=indices, roles=roles)
 
 

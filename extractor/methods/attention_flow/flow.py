@@ -21,6 +21,9 @@ from ipgraph.extractor.methods.attention_flow.network import (
     network_of,
 )
 
+_EDGES = 2**17
+"""Edges of the copies of a network that are solved at once."""
+
 
 class Cut(NamedTuple):
     """A maximum flow: its value, and the minimum cut nearest the source, the same for every maximum flow."""
@@ -54,16 +57,29 @@ def maximum_flow(network: Network, sources: Bools) -> Cut:
     capacities = network.graph.copy()
     capacities.data[-len(sources) :] = np.where(sources, UNLIMITED, 0)
     found = scipy_maximum_flow(capacities, network.nodes, network.sink).flow
-    crosses = _cut(network, capacities - found)
+    reached = _reached(capacities - found, network.nodes)
+    crosses = reached[network.tail] & ~reached[network.head]
     return Cut(float(network.capacity[crosses].sum()), crosses, found)
+
+
+def maximum_flows(network: Network, sources: Bools) -> tuple[Floats, Bools]:
+    """Return the maximum flow from each of K sets of tokens [K, N], [K], and which edges are cut, [K, E].
+
+    Several are found at once, in as many copies of the network side by side: a call of the solver costs more
+    than a small network.
+    """
+    size = max(1, _EDGES // len(network.tail))
+    parts = [_side_by_side(network, sources[first : first + size]) for first in range(0, len(sources), size)]
+    crosses = np.concatenate(parts)
+    return crosses @ network.capacity, crosses
 
 
 def token_flows(matrices: Matrices, target: int) -> TokenFlows:
     """Return the flow of each token to position `target` of the last layer, one maximum flow per token."""
     network = network_of(matrices, target)
-    cuts = [maximum_flow(network, token) for token in np.eye(len(network.tokens), dtype=np.bool_)]
-    layers = [_layer(network, cut) for cut in cuts]
-    return TokenFlows(np.array([cut.flow for cut in cuts]), np.array(layers))
+    flows, crosses = maximum_flows(network, np.eye(len(network.tokens), dtype=np.bool_))
+    layers = [_layer(network, cut) if flow else 0 for flow, cut in zip(flows, crosses, strict=True)]
+    return TokenFlows(flows, np.array(layers))
 
 
 def shares(scores: Floats) -> Floats:
@@ -81,17 +97,31 @@ def spread(scores: Floats) -> Spread:
     return Spread(float(heard.max() / heard.min()), float(-(p * np.log2(p)).sum()) + 0.0)
 
 
-def _cut(network: Network, left: csr_array) -> Bools:
-    """Return the edges that leave what the source reaches through capacity that is left."""
-    reached = np.zeros(network.nodes + 1, np.bool_)
-    reached[breadth_first_order(left, network.nodes, return_predecessors=False)] = True
-    crosses: Bools = reached[network.tail] & ~reached[network.head]
+def _side_by_side(network: Network, sources: Bools) -> Bools:
+    """Return which edges are cut for each set of tokens [K, E], by one maximum flow through K copies."""
+    copies = np.arange(len(sources))[:, None] * network.nodes
+    source, sink = len(sources) * network.nodes, len(sources) * network.nodes + 1
+    own, entries = np.broadcast_to(network.tail, (len(sources), len(network.tail))), copies + network.tokens
+    into, out_of = np.full(int(sources.sum()), source), (copies + network.sink).ravel()
+    tails = np.concatenate([(own + copies).ravel(), into, out_of])
+    heads = np.concatenate([(network.head + copies).ravel(), entries[sources], np.full(len(out_of), sink)])
+    units = np.concatenate(
+        [np.tile(network.units, len(sources)), np.full(len(into) + len(out_of), UNLIMITED)]
+    )
+    graph = csr_array((units.astype(np.int32), (tails, heads)), shape=(sink + 1, sink + 1))
+    reached = _reached(graph - scipy_maximum_flow(graph, source, sink).flow, source)
+    crosses: Bools = reached[own + copies] & ~reached[network.head + copies]
     return crosses
 
 
-def _layer(network: Network, cut: Cut) -> int:
-    """Return the layer of most of a cut's capacity, the first among equals; 0 for a cut of none."""
-    if not cut.flow:
-        return 0
-    capacity = np.bincount(network.layer[cut.crosses], network.capacity[cut.crosses])
+def _reached(left: csr_array, source: int) -> Bools:
+    """Return which nodes the source reaches through capacity that is left."""
+    reached = np.zeros(left.shape[0], np.bool_)
+    reached[breadth_first_order(left, source, return_predecessors=False)] = True
+    return reached
+
+
+def _layer(network: Network, crosses: Bools) -> int:
+    """Return the layer of most of a cut's capacity, the first among equals."""
+    capacity = np.bincount(network.layer[crosses], network.capacity[crosses])
     return int(capacity.argmax())

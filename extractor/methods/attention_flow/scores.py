@@ -76,7 +76,7 @@ def _weights(correction: str, decay: float, method: str, layers: int, target: in
     if correction == "distance":
         return np.where(i < target, 1 / (np.maximum(target - i, 0) + 2), 0.0)
     if correction == "position":
-        weights: Floats = np.power(i + 1.0, decay)
+        weights: Floats = ((np.minimum(i, target) + 1.0) / (target + 1.0)) ** decay  # of at most 1
         return weights
     weights = np.ones(tokens)
     if correction == "uniform":

@@ -9,7 +9,7 @@ from math import factorial
 
 import numpy as np
 
-from ipgraph.extractor.methods.attention_flow.flow import maximum_flow
+from ipgraph.extractor.methods.attention_flow.flow import maximum_flow, maximum_flows
 from ipgraph.extractor.methods.attention_flow.matrices import Floats
 from ipgraph.extractor.methods.attention_flow.network import UNIT, Bools, Network
 from ipgraph.graphstore.common.errors import UsageError
@@ -49,7 +49,7 @@ def members(players: int) -> Bools:
 def flow_game(network: Network) -> Floats:
     """Return the maximum flow from every set of tokens alone, [2^N]."""
     sets = members(len(network.tokens))
-    return np.array([maximum_flow(network, chosen).flow if chosen.any() else 0.0 for chosen in sets])
+    return maximum_flows(network, sets)[0]
 
 
 def fixed_flow_game(network: Network) -> Floats:

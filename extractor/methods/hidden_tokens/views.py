@@ -13,9 +13,6 @@ from scipy.stats import rankdata
 
 Array: TypeAlias = NDArray[np.float64]
 
-PATTERNS = ("previous", "same", "next", "first", "last")
-"""Where a head's mass is looked for. In BERT the first token is [CLS] and the last is [SEP]."""
-
 
 def divergence(local: Array, overall: Array) -> Array:
     """Return the Jensen-Shannon divergence of each row's two distributions, in bits from 0 to 1: [..., N]."""
@@ -45,7 +42,7 @@ def _centred_ranks(rows: Array) -> Array:
 
 
 def mass(rows: Array, pattern: str) -> Array:
-    """Return the mean mass that rows [..., N, N] have on one of PATTERNS: [...].
+    """Return the mean mass that rows [..., N, N] have on one of VIEWED: [...].
 
     The mean is over the rows that have such a token; NaN where none has, as in a text of one token.
     """

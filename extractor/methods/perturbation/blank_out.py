@@ -1,11 +1,12 @@
 """Blank-out: by how much the quantity of interest falls where one token's word is replaced.
 
 The score of token i is q(x) - q(x with i replaced). Abnar & Zuidema (2020, 5) compare attention with it, with
-UNK in the place of words. Here it is [MASK] where the model has a mask token, and elsewhere the embedding of
-the baseline; a decoder's first position that is held is not replaced then, and its score is 0. Positions and
-types stay. Every token is replaced in turn, [CLS] and [SEP] too; the score of a [MASK] is 0.
+UNK in the place of words. Here it is the embedding of the baseline, by default [MASK] where the model has a
+mask token; a decoder's first position is held, and its score is 0. Positions and types stay. Every token is
+replaced in turn, [CLS] and [SEP] too; in the place of [MASK] the score of a [MASK] is 0.
 
-It is the model of transformers that is run, of any family: N + 1 rows per text of N tokens.
+It is the model of transformers that is run, of any family: N + 1 rows per text of N tokens, texts of one
+length together.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,12 +20,14 @@ from ipgraph.extractor.methods.attributions import Asked, Attributed, Attributio
 from ipgraph.extractor.models.encoding import Encoded
 from ipgraph.extractor.models.heads import class_logits, decided, probability, qoi
 from ipgraph.extractor.models.loading import Model
-from ipgraph.extractor.models.texts import Text, arguments, text_of
+from ipgraph.extractor.models.texts import Text, arguments, of_one_length, text_of
 from ipgraph.extractor.tracing.batch import Baseline
 from ipgraph.extractor.tracing.memory import out_of_memory_as_error
 
 _LOGITS = 2**26
 """Logits of a vocabulary that are computed at once, of all positions of some rows."""
+_TOKENS = 2**13
+"""Tokens of those rows: more gain nothing on a CPU."""
 
 
 def blank_out(asked: Asked, sentences: Sequence[Encoded]) -> list[Attributed]:
@@ -32,36 +35,51 @@ def blank_out(asked: Asked, sentences: Sequence[Encoded]) -> list[Attributed]:
 
     Raises IpgraphError where memory does not suffice.
     """
+    texts = [text_of(sentence) for sentence in sentences]
+    targets = torch.tensor([sentence.target - sentence.sources for sentence in sentences])
+    qoi_logits = torch.tensor([sentence.qoi_logits for sentence in sentences])
+    found: dict[int, Attributed] = {}
     with out_of_memory_as_error(asked.model):
-        return [
-            Attributed(differences(asked, text_of(one), one.target - one.sources, one.qoi_logits))
-            for one in sentences
-        ]
+        for numbers in of_one_length(texts, 1 if _is_one_by_one(asked.model) else None):
+            group = [texts[number] for number in numbers]
+            scores = differences(asked, group, targets[numbers], qoi_logits[numbers])
+            found |= {number: Attributed(row) for number, row in zip(numbers, scores, strict=True)}
+    return [found[number] for number in range(len(sentences))]
 
 
 @torch.no_grad()
-def differences(asked: Asked, text: Text, target: int, qoi_logits: tuple[int, int]) -> Floats:
-    """Return how much the QoI falls without each token [N], an encoder's before those of its decoder.
+def differences(asked: Asked, texts: Sequence[Text], targets: Tensor, qoi_logits: Tensor) -> Floats:
+    """Return how much the QoI falls without each token [T, N], an encoder's before those of its decoder.
 
-    `target` is the position of a language model's logits, in an encoder-decoder among its decoder's.
+    The T texts have one length; `targets` [T] are the positions of a language model's logits, in an
+    encoder-decoder among its decoder's; `qoi_logits` are [T, 2].
     """
-    whole = _logits(asked.model, text, target, 1)
-    parts = [
-        part
-        for embedding, tokens in _stacks(asked.model.module, text)
-        for part in _blanked(asked, text, target, embedding, tokens)
-    ]
-    chosen = decided(torch.tensor([qoi_logits], device=whole.device), whole)
+    model, every = asked.model, torch.arange(len(texts))
+    whole = _logits(model, texts, targets)
+    chosen = decided(qoi_logits.to(whole.device), whole)
     quantity = probability if asked.is_probability else qoi
-    values = quantity(class_logits(lambda logits: logits), torch.cat([whole, *parts])[None], chosen)[0]
-    return floats(values[0] - values[1:])
+
+    def value(logits: Tensor, rows: Tensor) -> Tensor:
+        return quantity(class_logits(lambda h: h), logits[:, None], chosen[rows.to(chosen.device)])[:, 0]
+
+    start, scores = value(whole, every), []
+    for embedding, tokens in _stacks(model.module, texts[0]):
+        rows, positions = torch.cartesian_prod(every, torch.arange(tokens)).T
+        values = []
+        for part in torch.arange(len(rows)).split(_rows_at_once(model, tokens, len(embedding.weight))):
+            blanked = [texts[row] for row in rows[part].tolist()]
+            with _replaced(embedding, positions[part].to(model.device), asked.baseline):
+                values.append(value(_logits(model, blanked, targets[rows[part]]), rows[part]))
+        scores.append(start[:, None] - torch.cat(values).view(-1, tokens))
+    return floats(torch.cat(scores, 1))
 
 
-def _logits(model: Model, text: Text, target: int, rows: int) -> Tensor:
-    """Return the logits [rows, C] of a text that is repeated, a language model's at the target."""
-    given = {name: ids.expand(rows, -1) for name, ids in arguments(model.module, [text]).items()}
-    logits: Tensor = model.module(**given).logits
-    return logits if logits.dim() == 2 else logits[:, target]
+def _logits(model: Model, texts: Sequence[Text], targets: Tensor) -> Tensor:
+    """Return the logits [T, C] of texts of one length, a language model's at the targets."""
+    logits: Tensor = model.module(**arguments(model.module, texts)).logits
+    if logits.dim() == 2:
+        return logits
+    return logits[torch.arange(len(texts), device=logits.device), targets.to(logits.device)]
 
 
 def _stacks(module: Any, text: Text) -> list[tuple[Any, int]]:
@@ -72,24 +90,15 @@ def _stacks(module: Any, text: Text) -> list[tuple[Any, int]]:
     return [(stack.get_input_embeddings(), len(ids)) for stack, ids in stacks]
 
 
-def _blanked(asked: Asked, text: Text, target: int, embedding: Any, tokens: int) -> Iterator[Tensor]:
-    """Yield the logits with each of the tokens that a module embeds replaced, of as many rows as fit."""
-    model, baseline = asked.model, _baseline(asked, embedding)
-    rows = max(1, _LOGITS // (tokens * len(embedding.weight)))
-    if model.task == "classifier" and model.padding is None:
-        rows = 1  # transformers does not know where the rows of a batch end
-    for positions in torch.arange(tokens, device=model.device).split(rows):
-        with _replaced(embedding, positions, baseline):
-            logits = _logits(model, text, target, len(positions))
-        yield logits
+def _is_one_by_one(model: Model) -> bool:
+    """Tell whether transformers does not know where the rows of a batch end."""
+    return model.task == "classifier" and model.padding is None
 
 
-def _baseline(asked: Asked, embedding: Any) -> Baseline:
-    """Return what words are replaced by: the mask token's where the model has one."""
-    mask = asked.model.tokenizer.mask_token_id
-    if mask is None or mask >= len(embedding.weight):
-        return asked.baseline
-    return Baseline(embedding(torch.tensor(mask, device=asked.model.device)))
+def _rows_at_once(model: Model, tokens: int, vocabulary: int) -> int:
+    if _is_one_by_one(model):
+        return 1
+    return max(1, min(_TOKENS // tokens, _LOGITS // (tokens * vocabulary)))
 
 
 @contextmanager

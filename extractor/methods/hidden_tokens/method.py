@@ -16,7 +16,6 @@ from ipgraph.extractor.methods.attributions import (
 )
 from ipgraph.extractor.methods.hidden_tokens.jacobians import HiddenTokens, hidden_tokens
 from ipgraph.extractor.methods.hidden_tokens.views import (
-    PATTERNS,
     divergence,
     mass,
     mixing,
@@ -24,6 +23,7 @@ from ipgraph.extractor.methods.hidden_tokens.views import (
 )
 from ipgraph.extractor.models.encoding import Encoded
 from ipgraph.extractor.tracing.batch import pad
+from ipgraph.graphstore.schema.records import VIEWED
 
 
 def hta(asked: Asked, sentences: Sequence[Encoded]) -> list[Attributed]:
@@ -60,7 +60,7 @@ def _views(local: Floats, overall: Floats) -> HeadViews:
 
 
 def _masses(rows: Floats) -> Floats:
-    return np.stack([mass(rows, pattern) for pattern in PATTERNS], -1)
+    return np.stack([mass(rows, pattern) for pattern in VIEWED], -1)
 
 
 def _mean_of_numbers(values: Floats) -> Floats:

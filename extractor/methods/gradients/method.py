@@ -19,7 +19,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ipgraph.extractor.methods.attributions import Asked, Attributed, AttributionMethod, Integral, floats
+from ipgraph.extractor.methods.attributions import (
+    Asked,
+    Attributed,
+    AttributionMethod,
+    Integral,
+    floats,
+    integrals,
+)
 from ipgraph.extractor.models.encoding import Encoded
 from ipgraph.extractor.models.heads import probability, qoi
 from ipgraph.extractor.tracing.batch import IntegrationPath
@@ -65,10 +72,12 @@ def gradients(asked: Asked, sentences: Sequence[Encoded]) -> list[Attributed]:
 
     def use(settled: Settled) -> dict[int, Attributed]:
         scores = [floats(row) for row in variant.score(settled.trace)]
-        integrals = _integrals(settled, sampling) if variant.is_integral else [None] * len(scores)
+        met: Sequence[Integral | None] = [None] * len(scores)
+        if variant.is_integral:
+            met = integrals(settled, has_tolerance=sampling.tolerance is not None)
         return {
             index: Attributed(row[: len(sentences[index].ids)], integral=integral)
-            for index, row, integral in zip(settled.indices, scores, integrals, strict=True)
+            for index, row, integral in zip(settled.indices, scores, met, strict=True)
         }
 
     found: dict[int, Attributed] = {}
@@ -81,13 +90,6 @@ def _at_input(asked: Asked) -> Sampling:
     """Return the input as the only point of the only path."""
     one = torch.ones(1, dtype=asked.model.dtype, device=asked.model.device)
     return Sampling((IntegrationPath(one, one),), None)
-
-
-def _integrals(settled: Settled, sampling: Sampling) -> list[Integral | None]:
-    trace, has_tolerance = settled.trace, sampling.tolerance is not None
-    points = len(trace.integration_path.points)
-    ends = zip(trace.qoi[:, 0].tolist(), trace.completeness_error.tolist(), settled.is_settled, strict=True)
-    return [Integral(start, error, points, done if has_tolerance else None) for start, error, done in ends]
 
 
 GRADIENTS = AttributionMethod(gradients)
