@@ -66,8 +66,8 @@ class Options:
         if self.baseline is not None:
             baselines.check(self.baseline)
         self._check_level()
-        self._check_taken()
         self._check_decay()
+        self._check_taken()
         self._check_points()
 
     @property
@@ -104,9 +104,9 @@ class Options:
             )
 
     def _check_decay(self) -> None:
-        if self.position_correction != "position" and self.position_decay != Options.position_decay:
+        if "position_decay" not in self.takes and self.position_decay != Options.position_decay:
             raise UsageError(
-                f"position_decay belongs to the position correction 'position', and this one is "
+                "position_decay belongs to the position correction 'position', and this one is "
                 f"{self.position_correction!r}; leave it out"
             )
         if not 0 <= self.position_decay <= MAX_DECAY:
@@ -168,8 +168,7 @@ class Options:
         nothing |= {"at": "", "position_correction": ""}
         untaken = {name: value for name, value in nothing.items() if name not in self.takes}
         points = {"n_steps": 0} if self.n_steps == AUTO else {}
-        decay = {} if self.position_correction == "position" else {"position_decay": 0.0}
-        return asdict(self) | points | decay | untaken
+        return asdict(self) | points | untaken
 
     def hashed(self, model: Model) -> dict[str, object]:
         """Return the options that determine a run's numbers: those that its method reads."""

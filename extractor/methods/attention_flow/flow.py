@@ -109,7 +109,8 @@ def _side_by_side(network: Network, sources: Bools) -> Bools:
         [np.tile(network.units, len(sources)), np.full(len(into) + len(out_of), UNLIMITED)]
     )
     graph = csr_array((units.astype(np.int32), (tails, heads)), shape=(sink + 1, sink + 1))
-    reached = _reached(graph - scipy_maximum_flow(graph, source, sink).flow, source)
+    found: csr_array = scipy_maximum_flow(graph, source, sink).flow
+    reached = _reached(graph - found, source)
     crosses: Bools = reached[own + copies] & ~reached[network.head + copies]
     return crosses
 
