@@ -72,8 +72,9 @@ class Options:
 
     @property
     def takes(self) -> frozenset[str]:
-        """Which of the options that only some methods have this one has."""
-        return METHODS[self.method].takes
+        """Which of the options that only some methods have are read: the decay by one correction alone."""
+        is_decaying = self.position_correction == "position"
+        return METHODS[self.method].takes - frozenset(() if is_decaying else ("position_decay",))
 
     @property
     def max_tokens(self) -> int | None:
