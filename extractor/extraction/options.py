@@ -166,7 +166,7 @@ class Options:
     def recorded(self) -> dict[str, Any]:
         """Return the options as a run's record has them: nothing where the method does not read one."""
         nothing = {"baseline": "", "n_steps": 0, "quadrature": "", "tolerance": None, "move_first": True}
-        nothing |= {"at": "", "position_correction": ""}
+        nothing |= {"at": "", "position_correction": "", "position_decay": 0.0}
         untaken = {name: value for name, value in nothing.items() if name not in self.takes}
         points = {"n_steps": 0} if self.n_steps == AUTO else {}
         return asdict(self) | points | untaken

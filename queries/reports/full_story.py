@@ -95,7 +95,6 @@ def _heads(scored: Scored, views: Rows, limit: int) -> Table:
 
 def _patterns(scored: Scored, views: Rows) -> Table:
     """Return the mass of both views on each pattern by layer, beside what equal attention would give."""
-
     masses = {
         view: _by_head(scored, views, f"{view}_masses").mean(2).reshape(len(views), -1)
         for view in ("local", "global")
@@ -132,9 +131,7 @@ def _equal_attention(run: Run, tokens: list[int]) -> str:
     if any(layer.ahead != 0 for layer in GraphShape.from_json(run.graph).layers):
         return f"equal attention: {np.mean([1 / n for n in tokens]):.1%}"
     means = [np.mean(1 / np.arange(1, n + 1)) for n in tokens]
-    return (
-        f"equal attention to the own and all earlier tokens: {np.mean(means):.1%} on the own, as on the first"
-    )
+    return f"equal attention to no later token: {np.mean(means):.1%} on the own, as on the first"
 
 
 def _value(cell: object) -> object:

@@ -100,20 +100,6 @@ def test_a_probability_is_for_methods_that_take_it(model: LoadedModel) -> None:
             Options(method=method, qoi="probability")
 
 
-@pytest.mark.parametrize("decay", [-1.0, float("nan"), float("inf")])
-def test_a_decay_is_a_number_that_is_not_below_zero(decay: float) -> None:
-    with pytest.raises(UsageError, match="must be a number, at least 0"):
-        Options(method="flow", position_correction="position", position_decay=decay)
-
-
-@pytest.mark.parametrize("correction", ["none", "distance", "uniform"])
-def test_a_decay_belongs_to_one_correction(correction: str) -> None:
-    with pytest.raises(UsageError, match="position_decay 2 belongs to the position correction 'position'"):
-        Options(method="flow", position_correction=correction, position_decay=2.0)
-    assert Options(method="flow", position_correction=correction).recorded()["position_decay"] == 0
-    assert Options(method="flow", position_correction="position").recorded()["position_decay"] == 1
-
-
 def test_a_position_correction_is_for_decoders(model: LoadedModel) -> None:
     with pytest.raises(UsageError, match="is for decoders"):
         Options(method="flow", position_correction="uniform").for_model(model)
@@ -123,6 +109,7 @@ def test_a_position_correction_is_for_decoders(model: LoadedModel) -> None:
     ("correction", "decay", "message"),
     [
         ("none", 2.0, "belongs to the position correction 'position'"),
+        ("distance", 2.0, "belongs to the position correction 'position'"),
         ("uniform", 2.0, "belongs to the position correction 'position'"),
         ("position", float("nan"), "from 0 to 10"),
         ("position", float("inf"), "from 0 to 10"),
