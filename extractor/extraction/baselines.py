@@ -78,7 +78,7 @@ def _is_all_of_a_word(model: Model) -> bool:
 
 
 def _mean(model: Model) -> Tensor:
-    some = torch.arange(model.vocabulary).split(8192)  # a copy of all may not fit
+    some = torch.arange(model.vocabulary, device=model.device).split(8192)  # a copy of all may not fit
     parts = [_words(model, pieces).sum(0, dtype=torch.float64) for pieces in some]
     return (torch.stack(parts).sum(0) / model.vocabulary).to(model.dtype)
 

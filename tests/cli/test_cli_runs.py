@@ -324,14 +324,14 @@ def test_cite_says_when_a_sentence_counts_as_settled(folder: Folder) -> None:
 
 def test_a_run_that_is_damaged_stops_no_command_on_others(own: Folder) -> None:
     first, second = own.runs
-    (first.path / "run.json").write_text('{"schema_version": 4, "shards": [[]]}')
+    (first.path / "run.json").write_text('{"schema_version": 5, "shards": [[]]}')
     assert set(listed()) == {first.id, second.id}  # the store has the first one still
     invoke("run", "show", second.id)
 
 
 def test_a_check_names_damaged_runs_and_fails(own: Folder) -> None:
     damaged, sound = own.runs
-    (damaged.path / "run.json").write_text('{"schema_version": 4, "shards": [[]]}')
+    (damaged.path / "run.json").write_text('{"schema_version": 5, "shards": [[]]}')
     result = invoke("store", "check", "--format", "json", code=1)
     [problem] = json.loads(result.stdout)["tables"][0]["rows"]
     assert problem["where"] == f"runs/{damaged.id}"

@@ -40,7 +40,7 @@ def test_the_summary_of_each_method_names_its_report(place: Path) -> None:
     options = ("--model", str(save_unknown(place / "model")), "--method", "rollout,blank_out")
     done = invoke("ingest", "dataset", "rows.jsonl", *options)
     following = [line.split()[1:4] for line in done.stdout.splitlines() if line.startswith("next")]
-    assert following == [["ipgraph", "report", "flow"], ["ipgraph", "query", "attributions"]]
+    assert following == [["ipgraph", "report", "flow"], ["ipgraph", "report", "scores"]]
 
 
 def test_a_sentence_for_an_encoder_decoder_needs_a_continuation(place: Path) -> None:

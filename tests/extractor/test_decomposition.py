@@ -169,7 +169,7 @@ def test_a_row_of_zeros_keeps_its_own_token() -> None:
         values=torch.zeros(1, 2, 1, 3),
         projection=torch.zeros(1, 3, 4),
         residual=zeros,
-        owners=torch.arange(2),
+        owners=(0, 1),
         bias=zeros + 1,
         output=zeros + 1,
     )

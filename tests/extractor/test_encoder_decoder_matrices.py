@@ -197,4 +197,4 @@ def test_which_methods_are_defined(loaded: Model, tmp_path: Path) -> None:
     for method in METHODS:
         assert not refusal(cast("LoadedModel", loaded), method)
         assert "family 'opt'" in refusal(cast("LoadedModel", unknown), method)
-    assert "two attention blocks" in refusal(cast("LoadedModel", loaded), "globenc")
+    assert "is an encoder-decoder" in refusal(cast("LoadedModel", loaded), "globenc")

@@ -44,14 +44,18 @@ class Vectors:
     values: Tensor  # [B, J, A, d], of sources
     projection: Tensor  # [A, d, H]
     residual: Tensor  # [B, N, H]
-    owners: Tensor  # [N], which source each residual is: the position itself, or the last in cross-attention
+    owners: tuple[
+        int, ...
+    ]  # [N], which source each residual is: the position, or the last in cross-attention
     bias: Tensor  # [B, N, H], of no token
     output: Tensor  # [B, N, H], y
 
     @cached_property
     def owned(self) -> Tensor:
         """Where a source is a destination's residual, [N, J]."""
-        return self.owners[:, None] == torch.arange(self.weights.shape[1], device=self.owners.device)
+        device = self.weights.device
+        owners = torch.tensor(self.owners, device=device)
+        return owners[:, None] == torch.arange(self.weights.shape[1], device=device)
 
     @cached_property
     def parts(self) -> Tensor:
@@ -66,7 +70,9 @@ class Vectors:
         weights, parts = self.weights[sentences, sources], self.parts[sentences, sources]
         sums = torch.bmm(weights.flatten(0, 1), parts.flatten(0, 1))
         vectors: Tensor = sums.unflatten(0, weights.shape[:2])
-        i, j = self.owned[:, sources].nonzero(as_tuple=True)
+        here = range(self.weights.shape[1])[sources]
+        i = [place for place, owner in enumerate(self.owners) if owner in here]
+        j = [self.owners[place] - here.start for place in i]
         vectors[:, j, i] += self.residual[sentences, i]
         return vectors
 
@@ -114,9 +120,9 @@ def of_heads(weights: Tensor, values: Tensor, projection: Linear, *, is_cross: b
 
     With `is_cross` the residual is to be one more source, the last, of which the heads send nothing.
     """
-    owners = torch.arange(weights.shape[2], device=weights.device)
+    owners = tuple(range(weights.shape[2]))
     if is_cross:
-        owners = torch.full_like(owners, weights.shape[3])
+        owners = (weights.shape[3],) * len(owners)
         weights, values = functional.pad(weights, (0, 1)), functional.pad(values, (0, 0, 0, 0, 0, 1))
     none = values.new_zeros(len(weights), len(owners), len(projection.weight))
     return Vectors(

@@ -36,8 +36,9 @@ def blank_out(asked: Asked, sentences: Sequence[Encoded]) -> list[Attributed]:
     Raises IpgraphError where memory does not suffice.
     """
     texts = [text_of(sentence) for sentence in sentences]
-    targets = torch.tensor([sentence.target - sentence.sources for sentence in sentences])
-    qoi_logits = torch.tensor([sentence.qoi_logits for sentence in sentences])
+    device = asked.model.device
+    targets = torch.tensor([sentence.target - sentence.sources for sentence in sentences], device=device)
+    qoi_logits = torch.tensor([sentence.qoi_logits for sentence in sentences], device=device)
     found: dict[int, Attributed] = {}
     with out_of_memory_as_error(asked.model):
         for numbers in of_one_length(texts, 1 if _is_one_by_one(asked.model) else None):
@@ -54,22 +55,22 @@ def differences(asked: Asked, texts: Sequence[Text], targets: Tensor, qoi_logits
     The T texts have one length; `targets` [T] are the positions of a language model's logits, in an
     encoder-decoder among its decoder's; `qoi_logits` are [T, 2].
     """
-    model, every = asked.model, torch.arange(len(texts))
+    model, every = asked.model, torch.arange(len(texts), device=asked.model.device)
     whole = _logits(model, texts, targets)
-    chosen = decided(qoi_logits.to(whole.device), whole)
+    chosen = decided(qoi_logits, whole)
     quantity = probability if asked.is_probability else qoi
 
     def value(logits: Tensor, rows: Tensor) -> Tensor:
-        return quantity(class_logits(lambda h: h), logits[:, None], chosen[rows.to(chosen.device)])[:, 0]
+        return quantity(class_logits(lambda h: h), logits[:, None], chosen[rows])[:, 0]
 
     start, scores = value(whole, every), []
     for embedding, tokens in _stacks(model.module, texts[0]):
-        rows, positions = torch.cartesian_prod(every, torch.arange(tokens)).T
-        values = []
-        for part in torch.arange(len(rows)).split(_rows_at_once(model, tokens, len(embedding.weight))):
-            blanked = [texts[row] for row in rows[part].tolist()]
-            with _replaced(embedding, positions[part].to(model.device), asked.baseline):
-                values.append(value(_logits(model, blanked, targets[rows[part]]), rows[part]))
+        rows, positions = torch.cartesian_prod(every, torch.arange(tokens, device=model.device)).T
+        values, size = [], _rows_at_once(model, tokens, len(embedding.weight))
+        for some, places in zip(rows.split(size), positions.split(size), strict=True):
+            blanked = [texts[row] for row in some.tolist()]
+            with _replaced(embedding, places, asked.baseline):
+                values.append(value(_logits(model, blanked, targets[some]), some))
         scores.append(start[:, None] - torch.cat(values).view(-1, tokens))
     return floats(torch.cat(scores, 1))
 
@@ -79,7 +80,7 @@ def _logits(model: Model, texts: Sequence[Text], targets: Tensor) -> Tensor:
     logits: Tensor = model.module(**arguments(model.module, texts)).logits
     if logits.dim() == 2:
         return logits
-    return logits[torch.arange(len(texts), device=logits.device), targets.to(logits.device)]
+    return logits[torch.arange(len(texts), device=logits.device), targets]
 
 
 def _stacks(module: Any, text: Text) -> list[tuple[Any, int]]:
