@@ -31,9 +31,7 @@ class TokenScores:
 
     scores: Floats  # [N], their sum is 1; 0 for a token that is not heard or not scored
     raw: Floats  # [N], before correction and division: flows, or entries of the rollout
-    layers: (
-        Ints | None
-    )  # [N], which layer holds most of a token's minimum cut, 0 where none; None of a rollout
+    layers: Ints | None  # [N], which layer holds most of a minimum cut, 0 where none; None of a rollout
 
 
 def token_scores(

@@ -46,7 +46,7 @@ class Vectors:
     residual: Tensor  # [B, N, H]
     owners: tuple[
         int, ...
-    ]  # [N], which source each residual is: the position, or the last in cross-attention
+    ]  # [N], the source that each residual is: the position, the last of cross-attention
     bias: Tensor  # [B, N, H], of no token
     output: Tensor  # [B, N, H], y
 
