@@ -32,8 +32,11 @@ def test_show_says_why_an_encoder_decoder_cannot_be_used(tmp_path: Path, family:
     assert {"what": "guided patterns", "value": "no"} in facts["rows"]
     why = support["rows"][0]["why_not"]
     assert "cross-attention" in why
-    for command in (("model", "check", folder), ("extract", "sva-obj", "--model", folder, "--method", "gpr")):
-        assert invoke(*command, code=2).stderr == f"error: {why}\n"
+    assert invoke("model", "check", folder, code=2).stderr == f"error: {why}\n"
+    refused = invoke("extract", "sva-obj", "--model", folder, "--method", "gpr", code=2).stderr
+    before, _, defined = refused.partition(". Defined for model ")
+    assert before == f"error: {why}"
+    assert defined.endswith(": rollout, flow, flow_shapley, raw_attention, alti, alti_l2, norm, blank_out\n")
 
 
 def test_show_lists_the_families_that_are_known(tmp_path: Path) -> None:
