@@ -11,8 +11,8 @@ from matplotlib import colormaps
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import to_hex, to_rgb
 from rich.console import Console
+from support.drawings import SVG, extent, looks, parts, svg, texts
 from support.flow_networks import expected_flow, networkx_of, output_of, tokens_of
-from test_figures_drawn import SVG, extent, looks, parts, svg, texts
 
 from ipgraph.cli.coloured_text import coloured
 from ipgraph.cli.figures import flow, matrices, scored, style

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import pytest
 import typer
 from support.cli_runs import Folder, folder, invoke, own, shared_folder
+from support.drawings import SVG, drawn
 
 from ipgraph.cli.app import app
 from ipgraph.graphstore.runs.directory import RunDirectory
@@ -17,17 +18,8 @@ from ipgraph.graphstore.schema.records import Pattern
 
 __all__ = ["folder", "own", "shared_folder"]
 
-SVG = "{http://www.w3.org/2000/svg}"
 DOCS = Path(__file__).parents[2] / "docs"
 SUBTASK, CONDITION = "object-relative-across", "singular-plural"
-
-
-def drawn(path: Path, panel: str = "a") -> set[str]:
-    """Return the ids of the edges in a panel of an SVG, without its letter."""
-    root = ElementTree.parse(path).getroot()  # noqa: S314
-    ids = [g.get("id", "") for g in root.iter(f"{SVG}g") if "-edge-" in g.get("id", "")]
-    assert len(set(ids)) == len(ids)
-    return {name.partition("-")[2] for name in ids if name.startswith(f"{panel}-")}
 
 
 def hops(pattern: Pattern) -> set[str]:

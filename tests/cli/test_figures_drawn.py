@@ -5,7 +5,6 @@ import sys
 from collections import Counter
 from math import hypot
 from pathlib import Path
-from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ from matplotlib.path import Path as Path_
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 from support.diagrams import SKIP, TWO_WORDS, attention, sentence
+from support.drawings import SVG, extent, looks, parts, svg, texts
 
 from ipgraph.cli.figures import flow, plots, style
 from ipgraph.cli.figures.scatter import Scatter, scatter
@@ -23,29 +23,10 @@ from ipgraph.queries.views.conditions import of_condition
 from ipgraph.queries.views.flow import of_sentence
 from ipgraph.queries.views.sentence import Sentence
 
-SVG = "{http://www.w3.org/2000/svg}"
 BLUE, ORANGE = "#0072b2", "#d55e00"
 
 
 # ---- diagrams
-
-
-def svg(figure: object) -> ElementTree.Element:
-    return ElementTree.fromstring(style.svg(figure))  # type: ignore[arg-type]  # noqa: S314
-
-
-def parts(root: ElementTree.Element, prefix: str) -> dict[str, ElementTree.Element]:
-    """Return the groups whose id, such as `a-edge-1-0-0-skip-positive`, holds this, with their first path."""
-    groups = {g.get("id", ""): g.find(f"{SVG}path") for g in root.iter(f"{SVG}g")}
-    return {name: path for name, path in groups.items() if prefix in name and path is not None}
-
-
-def looks(path: ElementTree.Element) -> dict[str, str]:
-    return dict(re.findall(r"([\w-]+): ([^;]+)", path.get("style", "")))
-
-
-def texts(root: ElementTree.Element) -> list[str]:
-    return ["".join(element.itertext()) for element in root.iter(f"{SVG}text")]
 
 
 def test_every_edge_is_drawn_skips_dashed_in_the_colour_of_their_sign() -> None:
@@ -74,12 +55,6 @@ def test_the_wider_the_more_influence_and_bars_are_to_scale() -> None:
     width = {name: extent(path) for name, path in bars.items()}
     assert width["a-bar-0-0"] == pytest.approx(2 * width["a-bar-1-0"], rel=1e-3)
     assert width["a-bar-0-2"] == pytest.approx(width["a-bar-0-0"] * 0.81 / 2, rel=1e-3)
-
-
-def extent(path: ElementTree.Element) -> float:
-    """Return how wide a path is."""
-    xs = [float(x) for x, _ in re.findall(r"([\d.]+) ([\d.]+)", path.get("d", ""))]
-    return max(xs) - min(xs)
 
 
 def test_labels_are_text_words_as_they_are_and_heads_numbered_from_1() -> None:

@@ -10,9 +10,9 @@ import pytest
 from support.attributed import ENCODER_DECODER as TWO_STACKS
 from support.attributed import WORDS, make_attributed
 from support.cli_runs import invoke, on_terminal, rows
+from support.drawings import drawn
 from support.fixtures import CONDITIONS, HEADS, LAYERS, make_run
 from support.shards import read_shard
-from test_figure_commands import drawn
 
 from ipgraph.extractor.methods.attention_flow.edges import flow_edges
 from ipgraph.graphstore.opening import open_store
