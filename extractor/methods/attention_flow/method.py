@@ -23,8 +23,8 @@ def _scores(asked: Asked, sentences: Sequence[Encoded]) -> list[Attributed]:
         scored = token_scores(
             layers, target, asked.method, asked.position_correction, decay=asked.position_decay
         )
-        matrices = layer_matrices(layers, identity=asked.position_correction != "distance")
-        found.append(Attributed(scored.scores, scored.layers, mixing(matrices), matrices=matrices))
+        mixed = mixing(scored.matrices)
+        found.append(Attributed(scored.scores, scored.layers, mixed, matrices=scored.matrices))
     return found
 
 

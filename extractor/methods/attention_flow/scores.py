@@ -32,6 +32,7 @@ class TokenScores:
     scores: Floats  # [N], their sum is 1; 0 for a token that is not heard or not scored
     raw: Floats  # [N], before correction and division: flows, or entries of the rollout
     layers: Ints | None  # [N], which layer holds most of a minimum cut, 0 where none; None of a rollout
+    matrices: Matrices  # the layer matrices that the scores come from
 
 
 def token_scores(
@@ -58,7 +59,7 @@ def token_scores(
         )
     raw, layers = _scores(matrices, target, method)
     weights = _weights(correction, decay, method, len(matrices["self"]), target, len(raw))
-    return TokenScores(shares(raw * weights), raw, layers)
+    return TokenScores(shares(raw * weights), raw, layers, matrices)
 
 
 def _scores(matrices: Matrices, target: int, method: str) -> tuple[Floats, Ints | None]:
