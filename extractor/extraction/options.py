@@ -98,7 +98,7 @@ class Options:
             if name in OPTIONS - self.takes - {"level"} and getattr(self, name) != field.default:
                 takers = ", ".join(method.name for method in METHODS.values() if name in method.takes)
                 raise UsageError(f"method {self.method!r} takes no {name}; leave it out. It is for {takers}")
-        if self.qoi == PROBABILITY and not ({"at"} & self.takes or self.method == "blank_out"):
+        if self.qoi == PROBABILITY and not METHODS[self.method].takes_probability:
             raise UsageError(
                 f"the QoI {PROBABILITY!r} is for methods that score tokens by gradients or blanking, and "
                 f"{self.method!r} is not one"

@@ -54,6 +54,7 @@ class Method:
     implementation: str  # `module:name` below `methods`; "" where it is only compared with
     comparison: Literal["", "default", "named"] = ""  # whether `evaluate` compares gpr with it, and when
     has_entropy: bool = False  # whether `evaluate` measures how much its paths vary (Figure 5)
+    takes_probability: bool = False  # whether the QoI that it scores may be a probability
 
 
 _EMBEDDING: tuple[Level, ...] = ("embedding",)
@@ -69,9 +70,21 @@ def _scores(
     family: Family = "token attributions",
     needs: Need = "adapter",
     takes: frozenset[str] = frozenset(),
+    takes_probability: bool = False,
 ) -> Method:
     """Return a method that scores tokens, and with the family "layer matrices" has them from these."""
-    return Method(name, title, family, (), needs, takes, citation, summary, implementation)
+    return Method(
+        name,
+        title,
+        family,
+        (),
+        needs,
+        takes,
+        citation,
+        summary,
+        implementation,
+        takes_probability=takes_probability,
+    )
 
 
 CATALOGUE = (
@@ -271,6 +284,7 @@ CATALOGUE = (
         SIMONYAN_2014,
         "gradients.method:GRADIENTS",
         takes=_AT,
+        takes_probability=True,
     ),
     _scores(
         "gradient_x_input",
@@ -279,6 +293,7 @@ CATALOGUE = (
         DENIL_2014,
         "gradients.method:GRADIENTS",
         takes=_AT,
+        takes_probability=True,
     ),
     _scores(
         "integrated_gradients",
@@ -287,6 +302,7 @@ CATALOGUE = (
         SUNDARARAJAN_2017,
         "gradients.method:GRADIENTS",
         takes=_AT | _PATH,
+        takes_probability=True,
     ),
     _scores(
         "integrated_gradients_l2",
@@ -295,6 +311,7 @@ CATALOGUE = (
         SUNDARARAJAN_2017,
         "gradients.method:GRADIENTS",
         takes=_AT | _PATH,
+        takes_probability=True,
     ),
     _scores(
         "integrated_gradients_mean",
@@ -303,6 +320,7 @@ CATALOGUE = (
         SUNDARARAJAN_2017,
         "gradients.method:GRADIENTS",
         takes=_AT | _PATH,
+        takes_probability=True,
     ),
     _scores(
         "blank_out",
@@ -312,6 +330,7 @@ CATALOGUE = (
         "perturbation.blank_out:BLANK_OUT",
         needs="logits",
         takes=frozenset({"baseline", "move_first"}),
+        takes_probability=True,
     ),
 )
 
