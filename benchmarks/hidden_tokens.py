@@ -64,7 +64,7 @@ def outputs_of(model: Any, ids: Tensor) -> tuple[Tensor, list[Tensor]]:
 
 
 def backward_passes(start: Tensor, outputs: list[Tensor], step: int) -> None:
-    """Compute every so many a row of the Jacobian."""
+    """Compute one row of the Jacobian in every `step`."""
     rows = torch.cat(
         [torch.full_like(output, index, dtype=torch.long) for index, output in enumerate(outputs)]
     )
