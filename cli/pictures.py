@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 Kind = Literal["paths", "flow", "matrix", "text"]
 
 _MATRICES, _SCORES = Need(("matrices",)), Need(("attributions",))
+_NETWORKS = Need(methods=("flow", "rollout", "alti", "alti_l2", "norm"))
+"""Runs whose layer matrices hold shares of the layer before, the ones that are meant first."""
 _ABOVE = 1e-6
 """How far rounding may take the sum of a row of shares above 1."""
 
@@ -110,7 +112,7 @@ def kind_of(runs: "Sequence[Run]") -> Kind:
 
 def need_of(kind: Kind | None) -> Need:
     """Return what a run must have to be drawn so; None is a picture that suits the run."""
-    needs = {"paths": PATTERNS, "flow": _MATRICES, "matrix": _MATRICES, "text": _SCORES}
+    needs = {"paths": PATTERNS, "flow": _NETWORKS, "matrix": _MATRICES, "text": _SCORES}
     return NOTHING if kind is None else needs[kind]
 
 

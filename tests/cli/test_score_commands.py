@@ -81,8 +81,9 @@ def test_a_flow_run_draws_the_flow_of_its_most_attributed_token(
     runs: Runs, tmp_path: Path, method: str
 ) -> None:
     run, out = runs[method], tmp_path / "flow.svg"
-    instance, kind = first(run), () if method == "flow" else ("--kind", "flow")
-    invoke("draw", instance, "--run", run.id, *kind, "-o", str(out))
+    instance = first(run)
+    which = () if method == "flow" else ("--run", run.id)
+    invoke("draw", instance, *which, "--kind", "flow", "-o", str(out))
     matrices = run.matrices(instance)
     sizes = [abs(score) for score in scores(run, instance)]
     token = sizes.index(max(sizes))
@@ -146,7 +147,7 @@ def test_show_prints_the_scores_and_colours_them_on_a_terminal(runs: Runs) -> No
 @pytest.mark.parametrize(
     ("methods", "options", "message"),
     [
-        ("hta", ("--kind", "flow"), "are not a flow network: those of hta are not shares"),
+        ("hta", ("--kind", "flow"), "is not of flow, rollout, alti, alti_l2 or norm: its method is hta"),
         ("gpr", ("--kind", "matrix"), "has no layer matrices: its method is gpr"),
         (
             "hta",
