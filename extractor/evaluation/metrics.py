@@ -80,11 +80,17 @@ def add_skip_share(collected: Collected, instances: Sequence[InstancePatterns]) 
 
 
 def add_path_shares(collected: Collected, batch: TracedBatch, level: Level, nodes: Nodes) -> None:
-    """Add the share of all paths that Pi_+ is: one path per word, and all paths inside its nodes."""
+    """Add the share of all paths that Pi_+ is: one path per word, and all paths inside its nodes.
+
+    A position that is held has no influence to carry, and its paths do not count.
+    """
     shape = adapter_shape(batch.trace.adapter)
     inside = paths_inside(nodes, shape)
     for row, patterns in enumerate(batch.patterns):
-        total = path_count(shape, len(patterns.total), level, target=patterns.encoded.target)
+        length, target = len(patterns.total), patterns.encoded.target
+        total = path_count(shape, length, level, target=target)
+        if batch.holds_first:
+            total -= path_count(shape, length, level, source=0, target=target)
         for counting, paths in ((ONE_PER_WORD, int(patterns.positive.sum())), (INSIDE, inside[row])):
             share = paths / total  # exact integers up to here
             key = MeasureKey("path_share", "gpr", level, counting=counting)

@@ -1,8 +1,12 @@
 """Decoders on datasets: what is read of a text, where paths start, when a sentence settles."""
 
 import json
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
+from itertools import pairwise, product
+from math import prod
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -25,10 +29,13 @@ from ipgraph.extractor.inspection.checking import check, require_right
 from ipgraph.extractor.models import oracle
 from ipgraph.extractor.models.encoding import Encoded, encode
 from ipgraph.extractor.models.loading import LoadedModel, load_model
+from ipgraph.extractor.models.shapes import adapter_shape
 from ipgraph.extractor.tracing.batch import pad
 from ipgraph.extractor.tracing.sampling import LADDER
 from ipgraph.graphstore.common.errors import UsageError
-from ipgraph.graphstore.schema.records import LEVELS
+from ipgraph.graphstore.runs.directory import RunDirectory
+from ipgraph.graphstore.schema.measures import ONE_PER_WORD
+from ipgraph.graphstore.schema.records import LEVELS, Measure
 
 TEXTS = ["the doctor that the musicians love [MASK] happy .", "doctors , old and tall , [MASK] here"]
 
@@ -294,10 +301,35 @@ def test_the_first_position_stays_in_every_ablation(gpt2: LoadedModel, tmp_path:
     run = extract(gpt2, sentences(*TEXTS), runs_dir=tmp_path, n_steps=4)
     measures = evaluate(run, model=gpt2, draws=2, resamples=2)
     assert {"original", "nothing", "gpr"} <= {measure.method for measure in measures}
+    assert path_shares(measures) == pytest.approx(shares_of_all_but_the_first(run, gpt2))
     for batch in instances.batches(instances.read(run, gpt2), gpt2, Options(n_steps=4), None):
         for row, patterns in enumerate(batch.patterns):
             expected = [0 < position <= patterns.encoded.target for position in range(batch.inner.shape[-1])]
             assert batch.inner[row].tolist() == [expected] * (depth - 1)
+
+
+def path_shares(measures: list[Measure]) -> dict[str, float]:
+    """Return the shares by level, one path per word."""
+    found = [m for m in measures if (m.metric, m.counting, m.grouping) == ("path_share", ONE_PER_WORD, "")]
+    return {measure.level: measure.value for measure in found}
+
+
+def shares_of_all_but_the_first(run: RunDirectory, model: LoadedModel) -> dict[str, float]:
+    """Count every path to the target that starts after the first position, one by one."""
+    shape, shares = adapter_shape(model.adapter), defaultdict[str, list[float]](list)
+    kept = Counter((p.instance, p.level) for p in run.records("patterns") if p.total_influence >= 0)
+    for prediction in run.records("predictions"):
+        target = prediction.target
+        paths = [
+            path
+            for path in product(range(target + 1), repeat=len(shape.layers))
+            if path[0] and all(a <= b for a, b in pairwise((*path, target)))
+        ]
+        heads = shape.layers[0].heads
+        hops = [prod(heads + (a == b) for a, b in pairwise((*path, target))) for path in paths]
+        for level, every in (("embedding", len(paths)), ("attention", sum(hops))):
+            shares[level].append(kept[prediction.instance, level] / every)
+    return {level: fmean(values) for level, values in shares.items()}
 
 
 def test_the_targets_word_leaves_pi_plus_where_its_column_is_dropped(
