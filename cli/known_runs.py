@@ -76,23 +76,31 @@ class KnownRun:
 
 def known_runs(store: str | None, runs_dir: Path) -> dict[str, KnownRun]:
     """Return every run in the store and under `runs_dir` by id, newest first."""
-    from ipgraph.graphstore.opening import open_store
     from ipgraph.graphstore.runs.finding import list_runs
 
-    with open_store(store) as opened:
-        stored = {run.id: run for run in opened.runs()}
+    stored = _stored(store)
     on_disk = {run.id: run for run in list_runs(runs_dir)}
     runs = [KnownRun(key, stored.get(key), on_disk.get(key)) for key in {**on_disk, **stored}]
     return {run.id: run for run in sorted(runs, key=lambda r: (r.fields["created"], r.id), reverse=True)}
 
 
 def known_run(name: str, store: str | None, runs_dir: Path) -> KnownRun:
-    """Return the run with the id `name`, or with the only label or beginning of an id."""
-    from ipgraph.graphstore.runs.finding import match_run
+    """Return the run with the id `name`, or with the only label or beginning of an id, or in that folder."""
+    from ipgraph.graphstore.runs.finding import folder_named, match_run
 
+    if folder := folder_named(name):
+        return KnownRun(folder.id, _stored(store).get(folder.id), folder)
     runs = known_runs(store, runs_dir)
     labels = {key: str(run.fields["label"]) for key, run in runs.items()}
     return runs[match_run(name, labels, f"the store or {runs_dir}")]
+
+
+def _stored(store: str | None) -> "dict[str, Run]":
+    """Return the runs in a store by id."""
+    from ipgraph.graphstore.opening import open_store
+
+    with open_store(store) as opened:
+        return {run.id: run for run in opened.runs()}
 
 
 def layers_in_words(layers: list[dict[str, Any]]) -> str:

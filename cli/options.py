@@ -59,7 +59,9 @@ EvaluatedRunOption = Annotated[
         rich_help_panel=STORED,
     ),
 ]
-RunArgument = Annotated[str, typer.Argument(metavar="RUN", help=RUN_HELP)]
+RunArgument = Annotated[
+    str, typer.Argument(metavar="RUN", help="Run id, its beginning, label, or run directory.")
+]
 RunsDirOption = Annotated[
     Path,
     typer.Option(

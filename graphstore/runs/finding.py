@@ -41,10 +41,15 @@ def find_run(root: str | Path, name: str) -> RunDirectory:
 
     Raises UsageError, listing the ids, if none or several match.
     """
-    if (Path(name) / MANIFEST).exists():
-        return RunDirectory.open(name)
+    if folder := folder_named(name):
+        return folder
     runs = {run.id: run for run in list_runs(root)}
     return runs[match_run(name, {key: run.label for key, run in runs.items()}, str(root))]
+
+
+def folder_named(path: str | Path) -> RunDirectory | None:
+    """Return the run directory at a path, None where there is none."""
+    return RunDirectory.open(path) if (Path(path) / MANIFEST).exists() else None
 
 
 def require_free_label(root: str | Path, label: str, run: str) -> None:

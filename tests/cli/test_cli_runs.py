@@ -76,7 +76,7 @@ def test_run_diff_shows_just_what_differs(folder: Folder) -> None:
     seeds = next(row for row in rows if row["what"] == "settings.seed")
     assert (seeds[first.id], seeds[second.id]) == (0, 1)
     assert not {"model", "layers", "id", "environment.device"} & {row["what"] for row in rows}
-    assert json_rows("run", "diff", first.id, first.id) == []
+    assert json_rows("run", "diff", first.id, str(first.path)) == []
 
 
 def test_run_delete_keeps_the_directory_unless_told(own: Folder) -> None:
@@ -87,7 +87,7 @@ def test_run_delete_keeps_the_directory_unless_told(own: Folder) -> None:
     invoke("run", "delete", first.id, "--yes")
     assert listed()[first.id]["where"] == f"runs/{first.id}"
     assert "--files" in invoke("run", "delete", first.id, "--yes", code=2).stderr
-    invoke("run", "delete", second.id, "--yes", "--files")
+    invoke("run", "delete", str(second.path), "--yes", "--files")
     assert list(listed()) == [first.id]
     assert not second.path.exists()
 
