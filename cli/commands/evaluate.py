@@ -1,5 +1,6 @@
 """`ipgraph evaluate`: how well a run's patterns explain its model, beside other methods."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,7 +11,7 @@ from ipgraph.cli.commands.ingest import LOADING, add_to, extract_run, load, usab
 from ipgraph.cli.option_groups import Extraction, Selection, takes
 from ipgraph.cli.options import FormatOption, StoreOption
 from ipgraph.cli.progress import progress
-from ipgraph.extractor.methods.catalogue import COMPARABLE, COMPARED
+from ipgraph.extractor.methods.catalogue import COMPARABLE, COMPARED, method_named
 from ipgraph.graphstore.common.bootstrap import RESAMPLES
 from ipgraph.graphstore.common.errors import NEAREST, UsageError, nearest_first, unknown
 
@@ -55,6 +56,12 @@ class EvaluationOptions:
     draws: Annotated[int, _option("Random sets of nodes to ablate.", min=2)] = 50
     resamples: Annotated[int, _option("Bootstrap samples of instances.", min=2)] = RESAMPLES
 
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """The methods that are named; raises UsageError for an unknown name."""
+        names = tuple(COMPARABLE) if self.methods == "all" else tuple(self.methods.split(","))
+        return tuple(method_named(name.strip(), COMPARABLE).name for name in names)
+
 
 @takes("selection", Selection)
 @takes("extraction", Extraction, without=("method", "at", "position_correction", "position_decay"))
@@ -69,9 +76,10 @@ def evaluate(
     output: FormatOption = "table",
 ) -> None:
     """Evaluate a run's patterns beside other methods: ablated accuracy, concentration, alignment, entropy."""
+    compared = options.compared
     with usable_store(store) as opened:
         run, model = _run_and_model(context, target, extraction, selection)
-        measures = _measure(run, model, options, extraction, selection.seed)
+        measures = _measure(run, model, compared, options, extraction, selection.seed)
         add_to([run], opened)
     _print(run, measures, output)
 
@@ -129,6 +137,7 @@ def _given(context: typer.Context) -> list[str]:
 def _measure(
     run: "RunDirectory",
     model: "LoadedModel",
+    compared: Sequence[str],
     options: EvaluationOptions,
     extraction: Extraction,
     seed: int,
@@ -140,7 +149,7 @@ def _measure(
         return measure(
             run,
             model=model,
-            methods=tuple(COMPARABLE) if options.methods == "all" else options.methods.split(","),
+            methods=compared,
             searches=Searches(
                 nodes_per_layer=options.nodes_per_layer,
                 beam=options.beam,

@@ -16,13 +16,13 @@ from ipgraph.extractor.evaluation.searches.figures import Searches, add_searches
 from ipgraph.extractor.evaluation.searches.wider import exhaustive_width
 from ipgraph.extractor.extraction.batching import batch_sentences
 from ipgraph.extractor.extraction.job import Job
-from ipgraph.extractor.methods.catalogue import COMPARABLE, COMPARED
+from ipgraph.extractor.methods.catalogue import COMPARABLE, COMPARED, method_named
 from ipgraph.extractor.models.files import COMMIT_LENGTH, DEMOS
 from ipgraph.extractor.models.loading import LoadedModel, load_model
 from ipgraph.extractor.models.objects import OBJECT
 from ipgraph.extractor.tracing.memory import out_of_memory_as_error
 from ipgraph.graphstore.common.bootstrap import RESAMPLES, Bootstrap
-from ipgraph.graphstore.common.errors import UsageError, unknown
+from ipgraph.graphstore.common.errors import UsageError
 from ipgraph.graphstore.runs.directory import RunDirectory
 from ipgraph.graphstore.schema.graph import GraphShape
 from ipgraph.graphstore.schema.records import Measure
@@ -105,8 +105,7 @@ def model_of(
 
 def _check(methods: Sequence[str], draws: int, resamples: int) -> None:
     for name in methods:
-        if name not in COMPARABLE:
-            raise unknown("method", name, COMPARABLE)
+        method_named(name, COMPARABLE)
     if draws < 2 or resamples < 2:
         raise UsageError(f"draws is {draws} and resamples is {resamples}; both are at least 2")
 

@@ -4,6 +4,7 @@ Imports nothing heavy. A new method is one entry here and the code that its `imp
 `registry` imports when it is asked for.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -342,8 +343,11 @@ COMPARED = tuple(method.name for method in CATALOGUE if method.comparison == "de
 """What it compares them with unless others are named."""
 
 
-def method_named(name: str) -> Method:
-    """Return a method that a run can be made with; raises UsageError for an unknown name."""
-    if name not in METHODS:
-        raise unknown("method", name, METHODS)
-    return METHODS[name]
+def method_named(name: str, among: Mapping[str, Method] = METHODS) -> Method:
+    """Return a method by name, unless told otherwise one that a run can be made with.
+
+    Raises UsageError for an unknown name.
+    """
+    if name not in among:
+        raise unknown("method", name, among)
+    return among[name]

@@ -213,8 +213,10 @@ def test_what_cannot_be_evaluated_is_one_sentence(done: Done, monkeypatch: pytes
     assert "unknown dataset or run 'rffffff'" in invoke(
         "evaluate", "rffffff", "--runs-dir", "nowhere", code=2
     ).output.replace("\n", " ")
-    said = invoke("evaluate", done.run.id, "--methods", "attentoin", code=2).output
-    assert "unknown method 'attentoin'; valid, nearest first: attention" in said.replace("\n", " ")
+    for target in (done.run.id, "sva-obj"):  # before a model is loaded
+        options = ("--methods", "conductance, attentoin", "--model", "no/such")
+        said = invoke("evaluate", target, *options, code=2).output
+        assert "unknown method 'attentoin'; valid, nearest first: attention" in said.replace("\n", " ")
     (done.path / "empty").mkdir(exist_ok=True)
     said = invoke("report", "table1", "--store", "empty/new.db", code=2).output
     assert "holds no complete run" in said or "no run of this store has been evaluated" in said
