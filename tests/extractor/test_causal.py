@@ -3,6 +3,7 @@
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
+from functools import partial
 from itertools import pairwise, product
 from math import prod
 from pathlib import Path
@@ -34,7 +35,7 @@ from ipgraph.extractor.tracing.batch import pad
 from ipgraph.extractor.tracing.sampling import LADDER
 from ipgraph.graphstore.common.errors import UsageError
 from ipgraph.graphstore.runs.directory import RunDirectory
-from ipgraph.graphstore.schema.measures import ONE_PER_WORD
+from ipgraph.graphstore.schema.measures import ABLATED_ACCURACY, ONE_PER_WORD
 from ipgraph.graphstore.schema.records import LEVELS, Measure
 
 TEXTS = ["the doctor that the musicians love [MASK] happy .", "doctors , old and tall , [MASK] here"]
@@ -184,7 +185,8 @@ def test_patterns_are_those_of_the_definition(
 
 
 def test_a_decoder_settles_at_the_second_of_two_rungs_in_a_row(llama: LoadedModel, tmp_path: Path) -> None:
-    tolerance, used = 1e-4, set()
+    tolerance = 0.05
+    rights, firsts, twice = [], [], []  # the rung by the rule, by one rung alone, by two that may lie apart
     run = extract(llama, sentences(*TEXTS), runs_dir=tmp_path, tolerance=tolerance)
     for one, prediction in zip(encoded(llama, sentences(*TEXTS)), run.records("predictions"), strict=True):
         within = []
@@ -197,8 +199,11 @@ def test_a_decoder_settles_at_the_second_of_two_rungs_in_a_row(llama: LoadedMode
         last = next(settled, len(LADDER) - 1)
         assert prediction.points == LADDER[last]
         assert prediction.is_settled == (within[last] and within[last - 1])
-        used.add(prediction.points)
-    assert min(used) > LADDER[0]
+        rights.append(last)
+        hits = [*(i for i, hit in enumerate(within) if hit), len(LADDER) - 1, len(LADDER) - 1]
+        firsts.append(hits[0])
+        twice.append(hits[1])
+    assert rights not in (firsts, twice)
 
 
 def test_baselines_are_those_of_the_vocabulary(gpt2: LoadedModel, llama: LoadedModel) -> None:
@@ -278,6 +283,17 @@ def zeroed(kept: Callable[[int], list[bool]], layer: int) -> Any:
     return hook
 
 
+def ablated_logits(gpt2: LoadedModel, one: Encoded, kept: Callable[[int], list[bool]]) -> torch.Tensor:
+    """Return the logits at the target where positions that are not kept are zero, by hooks."""
+    base = gpt2.module.transformer
+    hooks = [base.drop.register_forward_hook(zeroed(kept, 0))]
+    hooks += [block.register_forward_hook(zeroed(kept, i + 1)) for i, block in enumerate(base.h)]
+    logits: torch.Tensor = gpt2.module(input_ids=torch.tensor([one.ids])).logits[0, one.target]
+    for hook in hooks:
+        hook.remove()
+    return logits
+
+
 def test_the_first_position_stays_in_every_ablation(gpt2: LoadedModel, tmp_path: Path) -> None:
     (one,) = encoded(gpt2, sentences(TEXTS[0]))
     length, depth = len(one.ids), len(gpt2.adapter.layers)
@@ -288,24 +304,46 @@ def test_the_first_position_stays_in_every_ablation(gpt2: LoadedModel, tmp_path:
         row: list[bool] = chance[0, 0, layer].tolist()
         return [True, *row[1:]]
 
-    base = gpt2.module.transformer
-    hooks = [base.drop.register_forward_hook(zeroed(kept, 0))]
-    hooks += [base.h[i].register_forward_hook(zeroed(kept, i + 1)) for i in range(depth)]
-    expected = gpt2.module(input_ids=torch.tensor([one.ids])).logits[0, one.target]
-    for hook in hooks:
-        hook.remove()
+    expected = ablated_logits(gpt2, one, kept)
     with torch.no_grad():
         found = ablated(gpt2.adapter, pad(gpt2, [one]), Kept(chance).with_first())
         logits = gpt2.adapter.logits(found, torch.arange(len(expected))[None])[0, 0]
     assert torch.allclose(logits, expected, atol=1e-5)
     run = extract(gpt2, sentences(*TEXTS), runs_dir=tmp_path, n_steps=4)
     measures = evaluate(run, model=gpt2, draws=2, resamples=2)
-    assert {"original", "nothing", "gpr"} <= {measure.method for measure in measures}
     assert path_shares(measures) == pytest.approx(shares_of_all_but_the_first(run, gpt2))
     for batch in instances.batches(instances.read(run, gpt2), gpt2, Options(n_steps=4), None):
         for row, patterns in enumerate(batch.patterns):
             expected = [0 < position <= patterns.encoded.target for position in range(batch.inner.shape[-1])]
             assert batch.inner[row].tolist() == [expected] * (depth - 1)
+
+
+def test_an_evaluation_of_the_targets_column_alone_keeps_the_first_position(
+    gpt2: LoadedModel, tmp_path: Path
+) -> None:
+    pairs = [("is", "are"), ("are", "is"), ("happy", "old"), ("old", "tall"), ("the", "a")]
+    examples = [
+        example
+        for first in ("the", "doctors", "old", "happy")
+        for correct, wrong in pairs
+        for example in sentences(f"{first} doctor [MASK]", correct=correct, wrong=wrong).examples
+    ]
+    dataset = Dataset("mine", examples)
+    run = extract(gpt2, dataset, runs_dir=tmp_path, n_steps=2, level="embedding")
+    right: dict[bool, list[bool]] = {True: [], False: []}
+    for one in encoded(gpt2, dataset):
+        for holds, found in right.items():
+            logits = ablated_logits(gpt2, one, partial(target_only, one, holds=holds))
+            found.append(bool(logits[one.qoi_logits[0]] > logits[one.qoi_logits[1]]))
+    assert fmean(right[True]) != fmean(right[False])
+    measures = evaluate(run, model=gpt2, draws=2, resamples=2)
+    [accuracy] = [m.value for m in measures if (m.metric, m.method) == (ABLATED_ACCURACY, "target_column")]
+    assert accuracy == pytest.approx(fmean(right[True]))
+
+
+def target_only(one: Encoded, _layer: int, *, holds: bool) -> list[bool]:
+    """Return what is kept in every layer: the target, and the first position if held."""
+    return [at == one.target or (at == 0 and holds) for at in range(len(one.ids))]
 
 
 def path_shares(measures: list[Measure]) -> dict[str, float]:
