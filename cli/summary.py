@@ -19,16 +19,20 @@ REASONS = 5
 """How many reasons for skipped rows are listed, the commonest first."""
 
 
-def print_summary(run: "RunDirectory", time: str, store: str, next_command: str) -> None:
-    """Print the summary of an extraction, and of its loading unless `store` is ""."""
+def print_summary(
+    run: "RunDirectory", time: str, store: str, next_command: str, before: "RunDirectory | None" = None
+) -> None:
+    """Print the summary of an extraction, and of its loading unless `store` is "".
+
+    What is said of the dataset is not said again where it was of the run before.
+    """
     record = run.run
     _print_lines(
         {
             "method": "" if record.method == "gpr" else record.method,
             "sentences": f"{record.instances}, {_accuracy(record.accuracy)}",
             **_patterns(record),
-            "columns": _columns(run),
-            "skipped": _skipped(run),
+            **_of_dataset(run, before),
             "points": _points(run),
             "completeness": _completeness(run),
             "time": time,
@@ -125,6 +129,18 @@ def _completeness(run: "RunDirectory") -> str:
         f"mean error {fmean(errors):.3g}, largest {max(errors):.3g}; "
         f"the QoI changes by {fmean(differences):.3g} on average"
     )
+
+
+def _of_dataset(run: "RunDirectory", before: "RunDirectory | None") -> dict[str, str]:
+    """Return what is said of the columns and the skipped rows, less what was said of the run before."""
+    columns, skipped = _columns(run), run.manifest["skipped"]
+    if before is None:
+        return {"columns": columns, "skipped": _skipped(run)}
+    is_known = columns == _columns(before)
+    return {
+        "columns": "" if is_known else columns,
+        "skipped": "as before" if skipped and skipped == before.manifest["skipped"] else _skipped(run),
+    }
 
 
 def _columns(run: "RunDirectory") -> str:

@@ -100,6 +100,11 @@ def ingest_text(
             f"model {model.name!r} is an encoder-decoder; pass --continuation TEXT, the decoder's text, with "
             "one [MASK]"
         )
+    if model.task in ("masked-lm", "causal-lm") and MASK not in text:
+        raise UsageError(
+            f"the text has no [MASK], and model {model.name!r} is a {model.task} model; write [MASK] where "
+            "the answer stands"
+        )
     forms = {"continuation": continuation, "correct": correct, "wrong": wrong}
     dataset = read_sentence(text, **forms, label=class_, task=model.task)
     selection = Selection(strict=True, allow_unk=allow_unk)
@@ -147,8 +152,10 @@ def extract(dataset: DatasetArgument, selection: Selection, extraction: Extracti
     """
     from ipgraph.cli.summary import print_summary
 
+    before: RunDirectory | None = None
     for run, time_taken in extract_runs(dataset, extraction, selection):
-        print_summary(run, time_taken, "", suggested("ingest run", str(run.path)))
+        print_summary(run, time_taken, "", suggested("ingest run", str(run.path)), before)
+        before = run
 
 
 def _ingest(
@@ -164,10 +171,12 @@ def _ingest(
     from ipgraph.cli.summary import next_command, print_summary
 
     with usable_store(store) as opened:
+        before: RunDirectory | None = None
         for run, extracting in extract_runs(dataset, extraction, selection, model):
             location, _, loading = add_to([run], opened)
             following = next_command(run.run, shown, store)
-            print_summary(run, f"{extracting}, loading {loading:.1f} s", location, following)
+            print_summary(run, f"{extracting}, loading {loading:.1f} s", location, following, before)
+            before = run
 
 
 @contextmanager

@@ -85,8 +85,13 @@ class Dataset:
         return "masked-lm" if any(e.instance.correct for e in self.examples) else "classifier"
 
     def serves(self, task: str) -> bool:
-        """Tell whether models of a task can read the examples: forms serve two."""
-        return task == self.task or (task, self.task) == ("causal-lm", "masked-lm")
+        """Tell whether models of a task can read the examples."""
+        return task in self.tasks
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """The tasks of the models that can read the examples."""
+        return ("masked-lm", "causal-lm") if self.task == "masked-lm" else (self.task,)
 
 
 def columns_in_words(read: Mapping[str, str], unread: Mapping[str, str]) -> str:

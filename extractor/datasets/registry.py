@@ -96,9 +96,8 @@ def load(
         dataset = read_dataset(source, strict=strict, task=task, name=name, roles=roles, columns=columns)
     if task is not None and not dataset.serves(task):
         needs = ", whose rows have a text and a continuation" if task == "seq2seq" else ""
-        raise UsageError(
-            f"dataset {dataset.name!r} needs a {dataset.task} model; this is a {task} model{needs}"
-        )
+        tasks = " or ".join(dataset.tasks)
+        raise UsageError(f"dataset {dataset.name!r} needs a {tasks} model; this is a {task} model{needs}")
     if limit is not None:
         dataset.examples = subset(dataset.examples, limit, seed)
     return dataset

@@ -27,10 +27,9 @@ def resolve(model: Model, name: str | None) -> str:
     if name.startswith(PIECE):
         piece = _piece(model, name.removeprefix(PIECE))
         return PIECE + str(model.tokenizer.convert_ids_to_tokens(piece))
-    if name == "zero" and _is_all_of_a_word(model):
+    if name == "zero" and (reason := _against_zero(model)):
         raise UsageError(
-            f"the zero baseline is refused for model {model.name!r}: nothing is added to its words' "
-            "embeddings, and the slope of a norm near zero has no bound; use 'mean' or 'token:PIECE'"
+            f"the zero baseline is refused for model {model.name!r}: {reason}; use 'mean' or 'token:PIECE'"
         )
     embedding(model, name)
     return name
@@ -69,12 +68,14 @@ def _piece(model: Model, piece: str) -> int:
     return int(found[0])
 
 
-def _is_all_of_a_word(model: Model) -> bool:
-    """Return whether nothing is added to words' embeddings, neither positions nor types."""
+def _against_zero(model: Model) -> str:
+    """Return why words' paths cannot start at zero; "" where positions or types are added to words."""
     if not isinstance(model, LoadedModel):
-        return True  # nothing is known of it
+        return "it is not known whether anything is added to its words' embeddings"
     types = torch.zeros(1, 2, dtype=torch.long, device=model.device)
-    return not model.adapter.offset(types).any()
+    if model.adapter.offset(types).any():
+        return ""
+    return "nothing is added to its words' embeddings, and the slope of a norm near zero has no bound"
 
 
 def _mean(model: Model) -> Tensor:

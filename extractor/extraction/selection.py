@@ -28,7 +28,7 @@ def select(
         raise UsageError(f"limit is {limit}; it must be at least 1")
     if dataset.examples and not dataset.serves(model.task):
         raise UsageError(
-            f"dataset {dataset.name!r} is made for a {dataset.task} model, "
+            f"dataset {dataset.name!r} is for a {' or '.join(dataset.tasks)} model, "
             f"and model {model.name!r} is a {model.task}"
         )
     sentences, skipped = encode(

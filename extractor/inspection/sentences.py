@@ -9,6 +9,7 @@ from ipgraph.extractor.datasets import MASK, load
 from ipgraph.extractor.models.encoding import read_at
 from ipgraph.extractor.models.loading import LoadedModel
 from ipgraph.extractor.tracing.batch import Baseline, Batch
+from ipgraph.graphstore.common.errors import UsageError
 
 COUNT = 3
 _DATASETS = {"masked-lm": "sva-obj", "causal-lm": "sva-obj", "classifier": "sentiment"}
@@ -41,7 +42,10 @@ class Sentence:
 
 
 def sentences(model: LoadedModel) -> list[Sentence]:
-    """Return three sentences of a built-in dataset, one per condition; a decoder's end before [MASK]."""
+    """Return three sentences of a built-in dataset, one per condition; a decoder's end before [MASK].
+
+    Raises UsageError where the tokenizer makes nothing of them.
+    """
     examples = load(_DATASETS[model.task], limit=COUNT).examples
     return [_read(model, example.instance.text) for example in examples]
 
@@ -49,6 +53,8 @@ def sentences(model: LoadedModel) -> list[Sentence]:
 def _read(model: LoadedModel, text: str) -> Sentence:
     if model.task == "causal-lm":
         text = text.partition(MASK)[0].strip()
+    if not model.tokenizer(text, add_special_tokens=False)["input_ids"]:
+        raise UsageError(f"the tokenizer of model {model.name!r} finds no piece in {text!r}")
     ids = model.tokenizer(text.replace(MASK, model.tokenizer.mask_token or MASK))["input_ids"]
     target = len(ids) - 1
     if model.task == "masked-lm":

@@ -43,13 +43,7 @@ class Answers:
         correct, wrong = (self._known(which, form, word, space) for which, form in forms.items())
         shared = shared_start(correct, wrong)
         if correct == wrong:
-            raise BadRow(
-                "the correct form {!r} and the wrong form {!r} are the same {} to the model, so their logits "
-                "never differ",
-                instance.correct,
-                instance.wrong,
-                self._spelt(correct),
-            )
+            raise self._same(instance, correct)
         if shared in (len(correct), len(wrong)):
             raise BadRow(
                 "the pieces of one form begin those of the other: {!r} is {}, {!r} is {}",
@@ -68,6 +62,10 @@ class Answers:
         `before` counts the characters of the text before both. Raises BadRow where they cannot be compared.
         """
         shared = shared_start(good.ids, bad.ids)
+        if good.ids == bad.ids:
+            raise self._same(
+                instance, [id_ for id_, (_, end) in zip(good.ids, good.spans, strict=True) if end > before]
+            )
         forms = {"correct": (instance.correct, good), "wrong": (instance.wrong, bad)}
         for which, (form, pieces) in forms.items():
             if shared == len(pieces.ids) or pieces.sentences[shared] is None:
@@ -89,6 +87,15 @@ class Answers:
                 "fewer than 2 pieces stand before the answer, and a decoder's first has no influence"
             )
         return shared, (good.ids[shared], bad.ids[shared])
+
+    def _same(self, instance: Instance, pieces: list[int]) -> BadRow:
+        return BadRow(
+            "the correct form {!r} and the wrong form {!r} are the same {} to the model, so their logits "
+            "never differ",
+            instance.correct,
+            instance.wrong,
+            self._spelt(pieces),
+        )
 
     def _is_known(self, piece: int) -> bool:
         return piece < self._vocabulary and piece not in self._special

@@ -114,6 +114,7 @@ class _Encoder:
             getattr(model.tokenizer, f"{token}_token_id") for token in ("mask", "cls", "bos", "unk")
         )
         self.padding = model.padding
+        self.ends = {self.bos, self.unk, model.tokenizer.eos_token_id}  # some of them may serve as padding
         self.start = _start_of(model) if model.task == "seq2seq" else -1
         self.answers = Answers(model.tokenizer, model.vocabulary, rule_of(model.task, answers))
 
@@ -249,7 +250,7 @@ class _Encoder:
         if (stack := max(encoded.sources, count - encoded.sources)) > longest:
             raise BadRow("{} tokens, added ones included; the model takes {}", stack, longest)
         if self.max_tokens is not None and count > self.max_tokens:
-            raise BadRow(f"{{}} tokens, added ones included; at most {self.max_tokens} were asked for", count)
+            raise BadRow(f"{{}} tokens, added ones included; at most {self.max_tokens} are taken", count)
 
     def _require_types(self, types: list[int]) -> None:
         known = getattr(self.model.module.config, "type_vocab_size", None)
@@ -260,13 +261,17 @@ class _Encoder:
         pieces = list(zip(ids, numbers, names, strict=True))
         written = [piece for piece in pieces if piece[1] >= 0]  # what is added may be the same token
         unknown = [piece for piece in written if piece[0] == self.unk and not self.allow_unk]
-        if self.model.task != "causal-lm" and any(token == self.padding for token, _, _ in written):
+        is_read = self.model.task == "causal-lm" and self.padding in self.ends
+        if not is_read and any(token == self.padding for token, _, _ in written):
             raise BadRow("the text contains the padding token, which the model does not read; leave it out")
         beyond = [piece for piece in pieces if piece[0] >= self.model.vocabulary]
         for refused, advice in ((beyond, ""), (unknown, "; allow unknown words to keep such sentences")):
             if refused:
                 words = ("an added token" if number < 0 else repr(name) for _, number, name in refused)
                 raise BadRow("not in the model's vocabulary: {}" + advice, ", ".join(dict.fromkeys(words)))
+        first, is_added = pieces[0][0], pieces[0][1] < 0
+        if is_added and (again := [name for token, _, name in written if token == first]):
+            raise BadRow("the text contains {!r}, with which the tokenizer begins; leave it out", again[0])
 
 
 def _with_mask(example: Example, places: Sequence[int | None], names: Sequence[str]) -> list[str]:

@@ -37,7 +37,8 @@ def cut(tokenizer: Any, examples: Sequence[Example]) -> Iterator[Pieces]:
     """Yield what the tokenizer makes of each example's text, or of its two."""
     for is_pair, group in groupby(examples, lambda example: bool(example.instance.second)):
         texts = [sentences_of(tokenizer, example) for example in group]
-        read = tokenizer(*map(list, zip(*texts, strict=True)) if is_pair else [[text for (text,) in texts]])
+        columns = map(list, zip(*texts, strict=True)) if is_pair else [[text for (text,) in texts]]
+        read = tokenizer(*columns, verbose=False)  # what is too long is said by us
         types = read.get("token_type_ids") or [[0] * len(ids) for ids in read["input_ids"]]
         for encoding, types_of_one in zip(read.encodings, types, strict=True):
             tokens = tokenizer.convert_ids_to_tokens(encoding.ids)
@@ -72,17 +73,18 @@ def cut_both(
 
 def _joined(tokenizer: Any, examples: Sequence[Example], start: int) -> Iterator[Pieces]:
     """Yield each example's pieces: those of its text, the decoder's start, those of its second text."""
-    sources = tokenizer([example.instance.text for example in examples]).encodings
-    targets = tokenizer(text_target=[example.instance.second for example in examples]).encodings
+    texts, continued = ([getattr(e.instance, name) for e in examples] for name in ("text", "second"))
+    sources = tokenizer(texts, verbose=False).encodings
+    targets = tokenizer(text_target=continued, verbose=False).encodings
     for source, target in zip(sources, targets, strict=True):
         ids = [*source.ids, start, *target.ids]
-        continued = (None if sentence is None else 1 for sentence in target.sequence_ids)
+        after = (None if sentence is None else 1 for sentence in target.sequence_ids)
         yield Pieces(
             ids,
             types=[0] * len(ids),
             tokens=tokenizer.convert_ids_to_tokens(ids),
             spans=[*source.offsets, (0, 0), *target.offsets],
-            sentences=[*source.sequence_ids, None, *continued],
+            sentences=[*source.sequence_ids, None, *after],
             sources=len(source.ids),
         )
 

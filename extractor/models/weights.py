@@ -103,12 +103,20 @@ def load_weights(
     except (OSError, SafetensorError) as error:
         raise IpgraphError(f"the weights of model {name!r} could not be read: {one_line(error)}") from error
     except Exception as error:  # what transformers raises depends on the value that it refuses
+        if _is_interrupt(error):
+            raise KeyboardInterrupt from error
         reason = _unknown_value(config, error) or one_line(error)
         raise IpgraphError(
             f"model {name!r} could not be built from its config and weights: {reason}"
         ) from error
     _require_the_configs(name, architecture, module, info)
     return module.eval().requires_grad_(False)
+
+
+def _is_interrupt(error: BaseException) -> bool:
+    """Return whether an error is what a library that was being imported made of Ctrl-C."""
+    cause = error.__cause__ or error.__context__
+    return cause is not None and (isinstance(cause, KeyboardInterrupt) or _is_interrupt(cause))
 
 
 def _unknown_value(config: Any, error: Exception) -> str:

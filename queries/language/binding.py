@@ -87,7 +87,8 @@ def saying_which_run(store: "Store", need: Need = NOTHING, *, is_newest: bool) -
         runs = need.among([run for run in store.runs() if run.state == "complete"])
         if not is_newest or len(runs) < 2:
             raise
-        raise UsageError(f"{error} (that is the newest run; name another, such as {runs[1].id})") from error
+        listed = suggested("run list", store=store.location)
+        raise UsageError(f"{error} (that is the newest run; `{listed}` lists the others)") from error
 
 
 def bind_text(cypher: str, given: Mapping[str, object], store: "Store") -> "dict[str, Value]":

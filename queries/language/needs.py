@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ipgraph.graphstore.common.suggested import suggested
-from ipgraph.graphstore.schema.records import Run
+from ipgraph.graphstore.schema.records import Run, levels_of
 from ipgraph.graphstore.schema.tables import filed
 from ipgraph.queries.language.template import without_literals
 
@@ -59,11 +59,17 @@ class Need:
     def remedy(self, runs: Sequence[Run], store: str, instead_of: Run | None = None) -> str:
         """Return what to do where a run does not meet it, given the runs of the store.
 
-        Another run to name is of the same model and dataset where there is one.
+        Another run to name is of the same model and dataset where there is one, and of the attention level.
         """
         if fitting := self.among(runs):
             of = instead_of or fitting[0]
-            nearest = min(fitting, key=lambda run: (run.model, run.dataset) != (of.model, of.dataset))
+            nearest = min(
+                fitting,
+                key=lambda run: (
+                    (run.model, run.dataset) != (of.model, of.dataset),
+                    run.patterns > 0 and "attention" not in levels_of(run.level),
+                ),
+            )
             return f"name another run, such as {nearest.id}"
         make = suggested("ingest dataset", runs[0].dataset, "--method", self.method, store=store)
         return f"make one by `{make}`"

@@ -75,7 +75,7 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
 def test_a_drawing_says_that_it_took_the_newest_run(folder: Folder, tmp_path: Path) -> None:
     for command in (("draw", "zzz"), ("plot", "heads", "--role", "zzz")):
         error = invoke(*command, "--output", str(tmp_path / "x.svg"), code=2).stderr
-        assert "(that is the newest run; name another, such as r" in error
+        assert "(that is the newest run; `ipgraph run list` lists the others)" in error
 
 
 def test_what_is_not_known_or_not_fixed_is_no_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -276,6 +276,22 @@ def test_a_first_token_that_also_stands_for_unknown_words_is_read(tmp_path: Path
     assert [row.reason.partition(";")[0] for row in skipped] == ["not in the model's vocabulary: '<s>'"]
 
 
+def test_a_first_token_is_not_written_again(gpt2: LoadedModel, llama: LoadedModel) -> None:
+    """A decoder whose tokenizer adds none may be given one."""
+    first = llama.tokenizer.bos_token
+    read, (skipped,) = encode(llama, sentences(TEXTS[0], f"{first} the doctor [MASK]").examples)
+    assert len(read) == 1
+    assert skipped.reason == f"the text contains {first!r}, with which the tokenizer begins; leave it out"
+    (one,) = encoded(gpt2, sentences(f"{gpt2.tokenizer.eos_token} the doctor [MASK]"))
+    assert one.ids[0] == gpt2.tokenizer.eos_token_id
+
+
+def test_forms_that_are_one_piece_to_the_model_are_named() -> None:
+    none, (skipped,) = encode(load_model("demo-gpt2"), sentences(TEXTS[0], wrong="IS").examples)
+    assert not none
+    assert "the correct form 'is' and the wrong form 'IS' are the same piece 'is'" in skipped.reason
+
+
 def zeroed(kept: Callable[[int], list[bool]], layer: int) -> Any:
     def hook(_module: Any, _inputs: Any, output: torch.Tensor) -> torch.Tensor:
         return output * torch.tensor(kept(layer))[None, :, None]
@@ -304,11 +320,11 @@ def test_the_first_position_stays_in_every_ablation(gpt2: LoadedModel, tmp_path:
         row: list[bool] = chance[0, 0, layer].tolist()
         return [True, *row[1:]]
 
-    expected = ablated_logits(gpt2, one, kept)
+    by_hooks = ablated_logits(gpt2, one, kept)
     with torch.no_grad():
         found = ablated(gpt2.adapter, pad(gpt2, [one]), Kept(chance).with_first())
-        logits = gpt2.adapter.logits(found, torch.arange(len(expected))[None])[0, 0]
-    assert torch.allclose(logits, expected, atol=1e-5)
+        logits = gpt2.adapter.logits(found, torch.arange(len(by_hooks))[None])[0, 0]
+    assert torch.allclose(logits, by_hooks, atol=1e-5)
     run = extract(gpt2, sentences(*TEXTS), runs_dir=tmp_path, n_steps=4)
     measures = evaluate(run, model=gpt2, draws=2, resamples=2)
     assert path_shares(measures) == pytest.approx(shares_of_all_but_the_first(run, gpt2))

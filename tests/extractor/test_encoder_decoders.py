@@ -203,7 +203,7 @@ def test_datasets_and_models_fit_or_not(model: Model) -> None:
     with pytest.raises(UsageError, match="needs a seq2seq model; this is a masked-lm model"):
         load(ROWS, task="masked-lm")
     with pytest.raises(
-        UsageError, match=r"needs a masked-lm model; this is a seq2seq model, .* a continuation"
+        UsageError, match=r"needs a masked-lm or causal-lm model; this is a seq2seq model, .* a continuation"
     ):
         load("sva-obj", task="seq2seq")
     (example,) = Dataset("d", load("sva-obj", limit=1).examples).examples

@@ -288,7 +288,7 @@ def test_bad_requests_say_what_would_be_right() -> None:
         load("sva-ob")
     with pytest.raises(UsageError, match="the limit is 0"):
         load("sva-obj", limit=0)
-    with pytest.raises(UsageError, match="'sva-obj' needs a masked-lm model"):
+    with pytest.raises(UsageError, match="'sva-obj' needs a masked-lm or causal-lm model"):
         load("sva-obj", task="classifier")
 
 

@@ -164,7 +164,7 @@ def test_what_the_newest_run_lacks_is_said_with_another_run_to_name(
     with open_store(location) as store:
         store.add([runs[0], plain])
         newest, older = store.runs()
-        hint = rf"\(that is the newest run; name another, such as {older.id}\)$"
+        hint = r"\(that is the newest run; `ipgraph run list --store .*` lists the others\)$"
         with pytest.raises(UsageError, match=f"has no instance 'nothing'.*{hint}"):
             ask("instance", store, instance="nothing")
         with pytest.raises(UsageError, match=r"has layers 1 to \d+; you asked for 99$"):

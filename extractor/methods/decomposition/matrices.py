@@ -94,7 +94,7 @@ def rollout(matrices: Tensor) -> Tensor:
 
 
 def require_defined(adapter: Adapter, method: str) -> None:
-    """Raise UsageError, with the methods that are defined, where one is not for the model's layers."""
+    """Raise UsageError where a method is not defined for the model's layers."""
     layouts = [layout_of(layer) for layer in adapter.layers]
     if VARIANTS[method].to_end and not all(layout.last for layout in layouts):
         raise _no_end(method, "layers of the model have none")
@@ -108,10 +108,9 @@ def require_encoder_decoder(module: Any, method: str) -> None:
 
 
 def _no_end(method: str, reason: str) -> UsageError:
-    defined = ", ".join(name for name, variant in VARIANTS.items() if not variant.to_end)
     return UsageError(
         f"method {method!r} takes vectors through the norm at a layer's end, and {reason}. "
-        f"It is for models with {KINDS['post-norm']}. Defined for this model: {defined}"
+        f"It is for models with {KINDS['post-norm']}"
     )
 
 
