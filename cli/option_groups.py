@@ -58,7 +58,7 @@ class Loading:
         _option(
             "Model",
             "demo, demo-sentiment, demo-gpt2 (a decoder), demo-modernbert, or the hub id or folder of a "
-            "model of a known family.",
+            "model; guided patterns need a known family.",
         ),
     ] = "demo"
     revision: Annotated[str | None, _option("Model", "Branch, tag or commit of a hub model.")] = None

@@ -94,8 +94,8 @@ def _cost(trial: "Trial") -> "Table":
         trial.machine,
     ]
     note = (
-        f"patterns of {trial.sentence!r} at both levels: time measured once, memory planned; both grow with "
-        "the number of points"
+        f"patterns of {trial.sentence!r} at both levels, with the fewest points that a sentence may settle "
+        "at: time measured once, memory planned; both grow with the number of points"
     )
     return Table("One sentence on this machine", columns, [row], note)
 

@@ -6,18 +6,18 @@ from dataclasses import dataclass
 import torch
 
 from ipgraph.extractor.extraction.options import Options
-from ipgraph.extractor.inspection.sentences import sentences
+from ipgraph.extractor.inspection.sentences import Sentence, sentences
 from ipgraph.extractor.methods.patterns.search import attention_paths, embedding_paths
 from ipgraph.extractor.models.heads import NO_LOGIT
 from ipgraph.extractor.models.loading import LoadedModel
-from ipgraph.extractor.tracing.memory import out_of_memory_as_error, plan, sentence_bytes
+from ipgraph.extractor.tracing.memory import Plan, out_of_memory_as_error, plan, sentence_bytes
 from ipgraph.extractor.tracing.sampling import LADDER
 from ipgraph.extractor.tracing.trace import Trace
 
 
 @dataclass(frozen=True)
 class Trial:
-    """The guided patterns of one sentence, at both levels."""
+    """The guided patterns of one sentence, at both levels, with the fewest points that it may settle at."""
 
     sentence: str
     tokens: int
@@ -29,32 +29,41 @@ class Trial:
 
 
 def run_trial(model: LoadedModel) -> Trial:
-    """Extract the patterns of a typical sentence twice, and time the second time.
+    """Extract the patterns of a typical sentence, and time it after a first try.
 
-    Raises IpgraphError where memory does not suffice.
+    A decoder's sentence is traced at two numbers of points before it can settle. Raises IpgraphError where
+    memory does not suffice.
     """
-    sentence, points = sentences(model)[0], LADDER[0]
+    sentence, rungs = sentences(model)[0], LADDER[: Options().in_a_row(model)]
     length = len(sentence.ids)
-    how = plan(model, length, points, sentences=1)
-    path, baseline = Options().integration_path(model, points), Options().baseline_of(model)
-    batch = sentence.batch((0, NO_LOGIT), model.device)
-    seconds = 0.0
-    for _ in range(2):
+    how = plan(model, length, rungs[-1], sentences=1)
+    with torch.no_grad(), out_of_memory_as_error(model):
+        _search(model, sentence, rungs[0], how)  # warms up
         started = time.perf_counter()
-        with torch.no_grad(), out_of_memory_as_error(model):
-            trace = Trace(model.adapter, batch, path, sentence.starts(model, baseline), keep=how.keep)
-            for words in torch.arange(length, device=model.device)[None].split(how.words, 1):
-                attention_paths(trace, embedding_paths(trace, words)).influence.tolist()
-        seconds = time.perf_counter() - started
+        for points in rungs[:-1]:
+            _trace(model, sentence, points, how)
+        _search(model, sentence, rungs[-1], how)
     return Trial(
         sentence=sentence.text,
         tokens=length,
-        points=points,
-        seconds=seconds,
-        memory=sentence_bytes(model, length, points, how),
+        points=rungs[-1],
+        seconds=time.perf_counter() - started,
+        memory=sentence_bytes(model, length, rungs[-1], how),
         weights=sum(weight.nbytes for weight in model.module.parameters()),
         machine=_machine(model),
     )
+
+
+def _search(model: LoadedModel, sentence: Sentence, points: int, how: Plan) -> None:
+    trace = _trace(model, sentence, points, how)
+    for words in torch.arange(len(sentence.ids), device=model.device)[None].split(how.words, 1):
+        attention_paths(trace, embedding_paths(trace, words)).influence.tolist()
+
+
+def _trace(model: LoadedModel, sentence: Sentence, points: int, how: Plan) -> Trace:
+    batch, path = sentence.batch((0, NO_LOGIT), model.device), Options().integration_path(model, points)
+    starts = sentence.starts(model, Options().baseline_of(model))
+    return Trace(model.adapter, batch, path, starts, keep=how.keep)
 
 
 def _machine(model: LoadedModel) -> str:
