@@ -161,6 +161,20 @@ def test_a_folder_that_cannot_be_used_is_said_in_a_sentence(
         load_model(tmp_path)
 
 
+def test_ctrl_c_while_a_library_is_imported_stays_one(
+    masked_lm: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:  # as libraries in C++ turn it into their own error
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt as error:
+            raise ImportError("initialization failed") from error
+
+    monkeypatch.setattr(BertForMaskedLM, "from_pretrained", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        load_model(masked_lm)
+
+
 def test_a_revision_is_of_hub_models(masked_lm: Path) -> None:
     for name in (masked_lm, "demo"):
         with pytest.raises(UsageError, match="revision 'v1' is of a hub model, and"):
