@@ -165,10 +165,7 @@ def test_ctrl_c_while_a_library_is_imported_stays_one(
     masked_lm: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(*_: object, **__: object) -> None:  # as libraries in C++ turn it into their own error
-        try:
-            raise KeyboardInterrupt
-        except KeyboardInterrupt as error:
-            raise ImportError("initialization failed") from error
+        raise ImportError("initialization failed") from KeyboardInterrupt()
 
     monkeypatch.setattr(BertForMaskedLM, "from_pretrained", interrupted)
     with pytest.raises(KeyboardInterrupt):
