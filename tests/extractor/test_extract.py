@@ -298,7 +298,7 @@ def test_a_request_that_cannot_be_met_is_one_sentence(
 
 
 def test_a_dataset_for_another_task_is_refused(masked_lm: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="made for a classifier model"):
+    with pytest.raises(UsageError, match="is for a classifier model"):
         run_of(masked_lm, REVIEWS, tmp_path)
 
 
