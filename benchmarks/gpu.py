@@ -8,21 +8,13 @@ is the number of sentences of the 1B model. On a GPU everything ends within five
 
 import argparse
 import time
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from measure import print_table
-from shapes import VOCABULARY, adapter_of, bert, gpt2, llama, patterns
+from shapes import VOCABULARY, bert, gpt2, llama, patterns, planned
 
 TOKENS, SAMPLES = 16, 50
-
-
-class Planned(NamedTuple):
-    """What planning for memory asks of a loaded model."""
-
-    adapter: Any
-    device: torch.device
-    dtype: torch.dtype
 
 
 def main() -> None:
@@ -71,8 +63,7 @@ def _plan(model: Any, device: torch.device) -> tuple[int, bool]:
     """Return how many sentences go at once, and whether every layer's state is kept."""
     from ipgraph.extractor.tracing.memory import plan
 
-    planned: Any = Planned(adapter_of(model), device, torch.float32)
-    found = plan(planned, TOKENS, SAMPLES)
+    found = plan(planned(model, device), TOKENS, SAMPLES)
     return found.sentences, found.keep
 
 

@@ -1,6 +1,6 @@
 """Random models of given shapes, and the patterns of token ids in them."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -22,9 +22,17 @@ from ipgraph.extractor.tracing.trace import Trace
 CORRECT, WRONG, BASELINE, VOCABULARY = 7, 8, 4, 100
 
 
+class Planned(NamedTuple):
+    """What planning for memory asks of a loaded model."""
+
+    adapter: Adapter
+    device: torch.device
+    dtype: torch.dtype
+
+
 def bert(layers: int, hidden: int, heads: int) -> Any:
     """Return a BERT of the published proportions."""
-    return _made(
+    return made(
         BertForMaskedLM,
         BertConfig(
             vocab_size=VOCABULARY,
@@ -38,7 +46,7 @@ def bert(layers: int, hidden: int, heads: int) -> Any:
 
 def gpt2(layers: int, hidden: int, heads: int) -> Any:
     """Return a GPT-2 of the published proportions."""
-    return _made(
+    return made(
         GPT2LMHeadModel,
         GPT2Config(
             vocab_size=VOCABULARY, bos_token_id=0, eos_token_id=1, n_embd=hidden, n_layer=layers, n_head=heads
@@ -48,7 +56,7 @@ def gpt2(layers: int, hidden: int, heads: int) -> Any:
 
 def llama(layers: int, hidden: int, heads: int) -> Any:
     """Return a Llama whose feed-forward is 8/3 as wide as its embeddings, and heads share keys in fours."""
-    return _made(
+    return made(
         LlamaForCausalLM,
         LlamaConfig(
             vocab_size=VOCABULARY,
@@ -61,7 +69,8 @@ def llama(layers: int, hidden: int, heads: int) -> Any:
     )
 
 
-def _made(kind: Any, config: Any) -> Any:
+def made(kind: Any, config: Any) -> Any:
+    """Return a random model of a class and its config."""
     torch.manual_seed(0)
     # Larger than is usual, so that the patterns move about as a trained model's do.
     config.initializer_range = 0.06
@@ -72,6 +81,11 @@ def _made(kind: Any, config: Any) -> Any:
 def adapter_of(model: Any) -> Adapter:
     """Return a model's adapter."""
     return ARCHITECTURES[type(model).__name__].adapter(model)
+
+
+def planned(model: Any, device: torch.device) -> Any:
+    """Return what planning for memory asks of a model in float32."""
+    return Planned(adapter_of(model), device, torch.float32)
 
 
 @torch.no_grad()

@@ -113,12 +113,28 @@ class Adapter:
         """How many values each layer's blocks save of one position, seen on a row of zeros."""
         return tuple(self._saved(layer) for layer in self.layers)
 
+    @cached_property
+    def differentiated(self) -> tuple[int, ...]:
+        """How many values of one position autograd holds while it differentiates each layer's activations."""
+        return tuple(self._differentiated(layer) for layer in self.layers)
+
     @torch.no_grad()
     def _saved(self, layer: Layer) -> int:
         h = self.words.new_zeros(1, self.hidden)
         context = self.words.new_zeros(1, layer.mixing.widths[0])
         saved = (layer.before(h)[1], layer.above(context, h)[1])
         return sum(tensor.numel() for tensor in tensors(saved))
+
+    def _differentiated(self, layer: Layer) -> int:
+        counts: list[int] = []
+
+        def seen(tensor: Tensor) -> Tensor:
+            counts.append(tensor.numel())
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(seen, lambda tensor: tensor):
+            self._saved(layer)
+        return sum(counts)
 
 
 class Architecture(NamedTuple):

@@ -9,7 +9,6 @@ from pathlib import Path
 import psutil
 import torch
 
-from ipgraph.extractor.models.adapter import Adapter
 from ipgraph.extractor.models.encoding import Encoded
 from ipgraph.extractor.models.loading import LoadedModel, Model
 from ipgraph.graphstore.common.errors import IpgraphError
@@ -18,6 +17,8 @@ _CPU_BATCH = 512 * 2**20
 """Bytes that a batch of several sentences takes on a CPU, where matrix products gain nothing from more."""
 _SHARE = 0.5
 """Of the free memory, what one batch may take."""
+_HEAP = 1.25
+"""Bytes that a process takes for each byte of its tensors: freed blocks leave gaps that stay empty."""
 _GROUPS = Path("/sys/fs/cgroup")
 _V1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
 """What version 1 calls a control group's limit, what is used of it, and what of that can be given back."""
@@ -50,17 +51,19 @@ def plan(
     sentence does not fit.
     """
     room = budget if budget is not None else _room(model)
+    at_least = sentences or 1
     for keep in (True, False):
-        fixed, word = _bytes(model, positions, samples, keep)
-        at_once = (sentences or 1) * (fixed + word * positions)
+        sizes = _Sizes.of(model, positions, samples, keep)
+        at_once = at_least * sizes.bytes(positions)
         if at_once <= room:
             worth = min(room, _CPU_BATCH) if model.device.type == "cpu" else room
             return Plan(sentences or max(1, worth // at_once), positions, keep)
-        if (spare := room - (sentences or 1) * fixed) >= (sentences or 1) * word:
-            return Plan(sentences or 1, int(spare // ((sentences or 1) * word)), keep)
-    needed = (fixed + word) * (sentences or 1)
+        for words in range(positions - 1, 0, -1):
+            if at_least * sizes.bytes(words) <= room:
+                return Plan(at_least, words, keep)
+    needed = at_least * sizes.bytes(1)
     raise IpgraphError(
-        f"{sentences or 1} sentence(s) of {positions} tokens with {samples} samples need "
+        f"{at_least} sentence(s) of {positions} tokens with {samples} samples need "
         f"{needed / 2**30:.3g} GiB on {model.device} and {room / 2**30:.3g} GiB can be had; "
         f"{_ADVICE}"
     )
@@ -84,8 +87,7 @@ def length_batches(
 
 def sentence_bytes(model: LoadedModel, positions: int, samples: int, how: Plan) -> int:
     """Return about how many bytes one sentence takes by a plan, beside the model's weights."""
-    fixed, word = _bytes(model, positions, samples, how.keep)
-    return fixed + word * min(how.words, positions)
+    return _Sizes.of(model, positions, samples, how.keep).bytes(min(how.words, positions))
 
 
 @contextmanager
@@ -149,22 +151,38 @@ def _own_groups() -> str:
         return ""
 
 
-def _bytes(model: LoadedModel, positions: int, samples: int, keep: bool) -> tuple[int, int]:
-    """Return about how many bytes one sentence takes: for its layers, and for each word's tangents."""
-    adapter, depth = model.adapter, len(model.adapter.layers)
-    sizes = [_layer_sizes(adapter, index, positions) for index in range(depth)]
-    largest, kept = max(sum(s) for s in sizes), sum(sum(s) for s in sizes)
-    saved, attention = max(s[1] for s in sizes), max(s[2] for s in sizes)
-    # In values of a position and sample: see LayerState, Trace and Move.
-    layers = (kept if keep else largest) + (2 * depth + 6) * adapter.hidden + saved + attention
-    word = (2 * depth + 10) * adapter.hidden + 3 * (saved + attention)
-    unit = samples * torch.finfo(model.dtype).bits // 8
-    return int(layers * positions * unit), int(word * unit)
+@dataclass(frozen=True)
+class _Sizes:
+    """The bytes of one sentence: what is held of its layers and words, and what comes and goes beside it."""
 
+    trace: int  # all the time
+    layer: int  # while a layer is run
+    along: int  # the gradients along one word's path
+    search: int  # while one word moves through a layer
 
-def _layer_sizes(adapter: Adapter, index: int, positions: int) -> tuple[int, int, int]:
-    """Return a layer's values of one position: vectors, what its blocks save, and rows of attention."""
-    mixing = adapter.layers[index].mixing
-    rows = 2 if mixing.cap is None else 3
-    vectors = sum(mixing.widths) + 2 * mixing.widths[0] + 4 * adapter.hidden
-    return vectors, adapter.saved[index], rows * mixing.heads * positions
+    @classmethod
+    def of(cls, model: LoadedModel, positions: int, samples: int, keep: bool) -> "_Sizes":
+        """Return the sizes of a sentence from those of the adapter; see LayerState, Trace and Move."""
+        adapter = model.adapter
+        hidden, depth, mixings = adapter.hidden, len(adapter.layers), [x.mixing for x in adapter.layers]
+        contexts = [mixing.widths[0] for mixing in mixings]
+        rows = [mixing.heads * positions for mixing in mixings]
+        # P, the gradient at its logits and, under a cap, the slope.
+        attention = [(2 if m.cap is None else 3) * row for m, row in zip(mixings, rows, strict=True)]
+        # Queries, keys, values, contexts and their gradients, and what the blocks save, of each layer.
+        states = [
+            sum(mixing.widths) + 2 * context + hidden + saved + row
+            for mixing, context, saved, row in zip(mixings, contexts, adapter.saved, attention, strict=True)
+        ]
+        # Inputs and gradients of all layers, and two states where none is kept: one goes as the next comes.
+        trace = (2 * depth + 2) * hidden + (sum(states) if keep else 2 * max(states))
+        layer = 8 * hidden + max(adapter.saved) + max(adapter.differentiated) + 2 * max(rows)
+        # Keys and values count as often as there are heads, whatever groups share them.
+        search = 6 * hidden + 8 * max(contexts) + 2 * max(adapter.saved) + 2 * max(rows) + max(attention)
+        unit = _HEAP * samples * torch.finfo(model.dtype).bits // 8
+        values = (trace * positions, layer * positions, sum(contexts) + depth * hidden, search)
+        return cls(*(int(count * unit) for count in values))
+
+    def bytes(self, words: int) -> int:
+        """Return the bytes at the peak where so many words are searched for at once."""
+        return self.trace + self.along * words + max(self.layer, self.search * words)
