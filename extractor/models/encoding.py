@@ -271,7 +271,8 @@ class _Encoder:
                 raise BadRow("not in the model's vocabulary: {}" + advice, ", ".join(dict.fromkeys(words)))
         first, is_added = pieces[0][0], pieces[0][1] < 0
         if is_added and (again := [name for token, _, name in written if token == first]):
-            raise BadRow("the text contains {!r}, with which the tokenizer begins; leave it out", again[0])
+            reason = "the text contains {!r}, which the tokenizer puts first itself; leave it out"
+            raise BadRow(reason, again[0])
 
 
 def _with_mask(example: Example, places: Sequence[int | None], names: Sequence[str]) -> list[str]:

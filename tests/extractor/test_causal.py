@@ -281,7 +281,7 @@ def test_a_first_token_is_not_written_again(gpt2: LoadedModel, llama: LoadedMode
     first = llama.tokenizer.bos_token
     read, (skipped,) = encode(llama, sentences(TEXTS[0], f"{first} the doctor [MASK]").examples)
     assert len(read) == 1
-    assert skipped.reason == f"the text contains {first!r}, with which the tokenizer begins; leave it out"
+    assert skipped.reason.startswith(f"the text contains {first!r}, which the tokenizer puts first itself")
     (one,) = encoded(gpt2, sentences(f"{gpt2.tokenizer.eos_token} the doctor [MASK]"))
     assert one.ids[0] == gpt2.tokenizer.eos_token_id
 
