@@ -24,6 +24,7 @@ from ipgraph.extractor.datasets.example import MASK, Task
 from ipgraph.extractor.datasets.rows import LONGEST_LINE, BadRow, Fields, shown
 from ipgraph.extractor.datasets.words import check_count, is_spaceless, read_roles, shared_start, split_words
 
+_SPECIAL = re.compile(r"\[(CLS|SEP|PAD)\]")
 _UNPRINTABLE = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff]")
 _INVISIBLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\ufe00-\ufe0f\uffa0]")
 """Characters that show nothing, though their category is that of letters, marks or symbols."""
@@ -197,6 +198,8 @@ def _is_visible(character: str) -> bool:
 def _check(what: str, value: str) -> None:
     if match := _UNPRINTABLE.search(value):
         raise BadRow(f"{what} contains the unprintable character {{}}", f"U+{ord(match[0]):04X}")
+    if match := _SPECIAL.search(value):
+        raise BadRow(f"{what} contains {match[0]}, which the tokenizer adds by itself; leave it out")
 
 
 def _form(fields: Fields, name: str) -> str:

@@ -47,6 +47,7 @@ def reason(tmp_path: Path, good: Record, **changes: Any) -> str:
         ({"text": "  "}, "text is empty"),
         ({"text": 3}, "text must be text, not 3"),
         ({"text": None}, "text is missing"),
+        ({"text": "[CLS] a [MASK]"}, "text contains [CLS], which the tokenizer adds by itself; leave it out"),
         ({"text": "a \x1b[31m [MASK]"}, "text contains the unprintable character U+001B"),
         ({"text": "a \ud800 [MASK]"}, "text contains the unprintable character U+D800"),
         ({"correct": None}, "correct is missing"),

@@ -286,6 +286,14 @@ def test_a_first_token_is_not_written_again(gpt2: LoadedModel, llama: LoadedMode
     assert one.ids[0] == gpt2.tokenizer.eos_token_id
 
 
+def test_a_decoders_own_padding_token_is_not_read() -> None:
+    model = load_model("demo-gpt2")
+    assert model.padding not in (model.tokenizer.bos_token_id, model.tokenizer.eos_token_id)
+    none, (skipped,) = encode(model, sentences(f"the {model.tokenizer.pad_token} doctor [MASK]").examples)
+    assert not none
+    assert "contains the padding token" in skipped.reason
+
+
 def test_forms_that_are_one_piece_to_the_model_are_named() -> None:
     none, (skipped,) = encode(load_model("demo-gpt2"), sentences(TEXTS[0], wrong="IS").examples)
     assert not none
@@ -327,6 +335,7 @@ def test_the_first_position_stays_in_every_ablation(gpt2: LoadedModel, tmp_path:
     assert torch.allclose(logits, by_hooks, atol=1e-5)
     run = extract(gpt2, sentences(*TEXTS), runs_dir=tmp_path, n_steps=4)
     measures = evaluate(run, model=gpt2, draws=2, resamples=2)
+    assert {"original", "nothing", "gpr"} <= {measure.method for measure in measures}
     assert path_shares(measures) == pytest.approx(shares_of_all_but_the_first(run, gpt2))
     for batch in instances.batches(instances.read(run, gpt2), gpt2, Options(n_steps=4), None):
         for row, patterns in enumerate(batch.patterns):
