@@ -175,9 +175,9 @@ class Selection:
     columns: ColumnsOption = None
 
 
-def methods_of(extraction: Extraction) -> list[Method]:
-    """Return the methods that are named; raises UsageError for an unknown name."""
-    return [method_named(name.strip()) for name in dict.fromkeys(extraction.method.split(","))]
+def methods_named(names: str, among: Mapping[str, Method] = METHODS) -> list[Method]:
+    """Return the methods that an option names; raises UsageError for an unknown name."""
+    return [method_named(name.strip(), among) for name in dict.fromkeys(names.split(","))]
 
 
 def by_method(extraction: Extraction) -> list[Extraction]:
@@ -185,7 +185,7 @@ def by_method(extraction: Extraction) -> list[Extraction]:
 
     A method does not get an option that only others of them take. Raises UsageError for an unknown name.
     """
-    methods = methods_of(extraction)
+    methods = methods_named(extraction.method)
     defaults = Extraction()
     taken = frozenset[str]().union(*(method.takes for method in methods))
     extractions = []

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ipgraph.cli.commands.ingest import LOADING, add_to, extract_run, load, usable_store
-from ipgraph.cli.option_groups import Extraction, Selection, takes
+from ipgraph.cli.option_groups import Extraction, Selection, methods_named, takes
 from ipgraph.cli.options import FormatOption, StoreOption
 from ipgraph.cli.progress import progress
-from ipgraph.extractor.methods.catalogue import COMPARABLE, COMPARED, method_named
+from ipgraph.extractor.methods.catalogue import COMPARABLE, COMPARED
 from ipgraph.graphstore.common.bootstrap import RESAMPLES
 from ipgraph.graphstore.common.errors import NEAREST, UsageError, nearest_first, unknown
 
@@ -59,8 +59,9 @@ class EvaluationOptions:
     @property
     def compared(self) -> tuple[str, ...]:
         """The methods that are named; raises UsageError for an unknown name."""
-        names = tuple(COMPARABLE) if self.methods == "all" else tuple(self.methods.split(","))
-        return tuple(method_named(name.strip(), COMPARABLE).name for name in names)
+        if self.methods == "all":
+            return tuple(COMPARABLE)
+        return tuple(method.name for method in methods_named(self.methods, COMPARABLE))
 
 
 @takes("selection", Selection)
@@ -113,9 +114,9 @@ def _run_and_model(
 def _is_dataset(target: str, runs_dir: Path) -> bool:
     """Tell whether a dataset is meant, whose name wins, and not a run; raises UsageError for neither."""
     from ipgraph.extractor.datasets import names
-    from ipgraph.graphstore.runs.finding import list_runs
+    from ipgraph.graphstore.runs.finding import folder_named, list_runs
 
-    if (Path(target) / "run.json").exists():
+    if folder_named(target):
         return False
     if target in names() or Path(target).suffix or Path(target).exists():
         return True
