@@ -13,13 +13,11 @@ from typing import Any
 
 import torch
 from measure import print_table
-from shapes import BASELINE, CORRECT, WRONG, made, planned
+from shapes import made, planned, traced
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from ipgraph.extractor.methods.patterns.search import attention_paths, embedding_paths
-from ipgraph.extractor.tracing.batch import Batch, IntegrationPath
 from ipgraph.extractor.tracing.memory import plan, sentence_bytes
-from ipgraph.extractor.tracing.trace import Trace
 
 _STATUS = Path("/proc/self/status")
 
@@ -38,16 +36,8 @@ def main() -> None:
     expected = sentence_bytes(model, asked.tokens, asked.points, how)
     began = time.perf_counter()
     ids = torch.randint(10, 49152, (1, asked.tokens))
-    path = IntegrationPath(torch.linspace(0, 1, asked.points), torch.full((asked.points,), 1 / asked.points))
-    batch = Batch(
-        ids,
-        torch.zeros_like(ids),
-        torch.ones_like(ids, dtype=torch.bool),
-        torch.tensor([asked.tokens - 1]),
-        torch.tensor([[CORRECT, WRONG]]),
-    )
-    trace = Trace(model.adapter, batch, path, model.adapter.words[BASELINE], keep=how.keep)
-    traced = _now("VmHWM")
+    trace = traced(model.adapter, ids, asked.points, keep=how.keep)
+    at_trace = _now("VmHWM")
     for words in torch.arange(asked.tokens)[None].split(how.words, 1):
         attention_paths(trace, embedding_paths(trace, words))
     most = _now("VmHWM")
@@ -55,7 +45,7 @@ def main() -> None:
         ("the process with the model loaded", _gib(loaded), ""),
         ("plan: words at a time, states kept", f"{how.words}, {how.keep}", ""),
         ("plan: a sentence", _gib(expected), ""),
-        ("the trace beside the model", _gib(traced - loaded), ""),
+        ("the trace beside the model", _gib(at_trace - loaded), ""),
         ("trace and search beside the model", _gib(most - loaded), f"at most {_gib(expected)}"),
         ("the process at its peak", _gib(most), f"at most {asked.within:g} GiB"),
         ("time", f"{time.perf_counter() - began:.0f} s", ""),

@@ -93,7 +93,16 @@ def patterns(
     model: Any, ids: Tensor, samples: int, *, target: int = -1, keep: bool = True
 ) -> tuple[Tensor, Tensor]:
     """Return every word's positions [B, N, L + 1] and heads or skips [B, N, L]; `target` is a position."""
-    adapter = adapter_of(model)
+    trace = traced(adapter_of(model), ids, samples, target=target, keep=keep)
+    embedding = embedding_paths(trace, torch.arange(ids.shape[1], device=ids.device).expand_as(ids))
+    attention = attention_paths(trace, embedding)
+    assert attention.choices is not None
+    return embedding.positions.cpu(), attention.choices.cpu()
+
+
+@torch.no_grad()
+def traced(adapter: Adapter, ids: Tensor, samples: int, *, target: int = -1, keep: bool = True) -> Trace:
+    """Return the trace of token ids [B, N] at uniform points."""
     batch = Batch(
         ids,
         torch.zeros_like(ids),
@@ -103,8 +112,4 @@ def patterns(
     )
     points = torch.linspace(0, 1, samples, device=ids.device)
     path = IntegrationPath(points, torch.full_like(points, 1 / samples))
-    trace = Trace(adapter, batch, path, adapter.words[BASELINE], keep=keep)
-    embedding = embedding_paths(trace, torch.arange(ids.shape[1], device=ids.device).expand_as(ids))
-    attention = attention_paths(trace, embedding)
-    assert attention.choices is not None
-    return embedding.positions.cpu(), attention.choices.cpu()
+    return Trace(adapter, batch, path, adapter.words[BASELINE], keep=keep)
