@@ -12,6 +12,7 @@ from support.attributed import WORDS, make_attributed
 from support.cli_runs import invoke, on_terminal, rows
 from support.drawings import drawn
 from support.fixtures import CONDITIONS, HEADS, LAYERS, make_run
+from support.remade import remade
 from support.shards import read_shard
 
 from ipgraph.extractor.methods.attention_flow.edges import flow_edges
@@ -171,6 +172,16 @@ def test_what_does_not_fit_is_said(runs: Runs, methods: str, options: tuple[str,
     said = invoke("draw", instance, *named, *options, "-o", "x.svg", code=2).output
     assert message in " ".join(said.split())
     assert not Path("x.svg").exists()
+
+
+def test_matrices_that_are_no_shares_are_not_drawn_as_a_flow(runs: Runs, tmp_path: Path) -> None:
+    """A run from elsewhere may say flow, and hold something else."""
+    forged = remade(runs["hta"], tmp_path / "runs", method="flow")
+    with open_store(tmp_path / "x.db") as store:
+        store.add([forged])
+    where = ("--store", str(tmp_path / "x.db"), "--runs-dir", str(tmp_path / "runs"))
+    said = invoke("draw", first(forged), "--kind", "flow", *where, "-o", "x.svg", code=2).output
+    assert "are not a flow network: those of flow are not shares" in " ".join(said.split())
 
 
 @pytest.mark.parametrize("is_missing", [False, True])

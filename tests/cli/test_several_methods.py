@@ -43,6 +43,22 @@ def test_the_summary_of_each_method_names_its_report(place: Path) -> None:
     assert following == [["ipgraph", "report", "flow"], ["ipgraph", "report", "scores"]]
 
 
+def test_what_is_said_of_the_dataset_is_said_once(place: Path) -> None:
+    Path("rows.jsonl").write_text(f"{json.dumps(ROW)}\n{json.dumps(ROW | {'text': 'no mask'})}\n")
+    options = ("--model", str(save_unknown(place / "model")), "--method", "rollout,blank_out")
+    lines = invoke("ingest", "dataset", "rows.jsonl", *options).stdout.splitlines()
+    assert len([line for line in lines if line.startswith("columns")]) == 1
+    first, second = (line.split(maxsplit=1)[1] for line in lines if line.startswith("skipped"))
+    assert first.startswith("1 row (see ipgraph run show ")
+    assert second == "as before"
+
+
+def test_a_sentence_without_a_mask_is_said_to_a_language_model(place: Path) -> None:
+    model = str(save_masked_lm(place / "model"))
+    refused = invoke("ingest", "text", *SENTENCE, "--model", model, code=2).stderr
+    assert "the text has no [MASK], and model" in refused
+
+
 def test_a_sentence_for_an_encoder_decoder_needs_a_continuation(place: Path) -> None:
     options = ("--model", str(save_encoder_decoder(place / "model", "t5")), "--method", "flow")
     refused = invoke("ingest", "text", *SENTENCE, *options, code=2)

@@ -20,6 +20,7 @@ from ipgraph.extractor.models.adapter import Adapter
 from ipgraph.extractor.models.loading import LoadedModel, load_model
 from ipgraph.extractor.models.registry import ARCHITECTURES
 from ipgraph.extractor.tracing import memory
+from ipgraph.extractor.tracing.batch import Batch, IntegrationPath
 from ipgraph.extractor.tracing.memory import Plan, out_of_memory_as_error, plan, sentence_bytes
 from ipgraph.extractor.tracing.trace import Trace
 from ipgraph.graphstore.common.errors import IpgraphError
@@ -175,8 +176,6 @@ def test_as_many_words_are_searched_at_once_as_fit(model: LoadedModel) -> None:
 @torch.no_grad()
 def _peak_bytes(adapter: Adapter, keep: bool, words: int) -> int:
     from torch.profiler import ProfilerActivity, profile
-
-    from ipgraph.extractor.tracing.batch import Batch, IntegrationPath
 
     ids = torch.arange(10, 22)[None]
     seen_by = Batch(

@@ -101,8 +101,9 @@ def test_another_run_to_name_is_of_the_same_model_and_dataset(scored: dict[str, 
     flow = scored["flow"].run
     same = replace(scored["gpr"].run, model=flow.model, dataset=flow.dataset)
     runs = [replace(same, id="r2", model="other-0123456789ab"), replace(same, id="r3", dataset="other"), same]
+    runs.insert(0, replace(same, id="r4", level="embedding"))  # not every query can read it
     assert PATTERNS.remedy(runs, "x.db", flow) == f"name another run, such as {same.id}"
-    assert PATTERNS.remedy(runs[:1], "x.db", flow) == "name another run, such as r2"
+    assert PATTERNS.remedy(runs[1:2], "x.db", flow) == "name another run, such as r2"
 
 
 def test_a_store_without_such_a_run_is_told_how_to_make_one(run: RunDirectory, loaded: Path) -> None:
