@@ -187,5 +187,5 @@ class _Sizes:
         return cls(*(int(count * unit) for count in values))
 
     def bytes(self, words: int) -> int:
-        """Return the bytes at the peak where so many words are searched for at once."""
+        """Return the bytes at the peak of a search for that many words at once."""
         return self.trace + self.along * words + max(self.layer, self.search * words)
